@@ -1,0 +1,1 @@
+"""Who earns what, and for how long: comparison, margins, subsidy, erosion."""

@@ -1,0 +1,1 @@
+"""Charts, PDF and the files of a run: they read an Analysis and nothing else."""
