@@ -12,10 +12,13 @@
 
 from __future__ import annotations
 
-from typing import overload
+from typing import TYPE_CHECKING, overload
 
 import numpy as np
 import numpy.typing as npt
+
+if TYPE_CHECKING:
+    import polars as pl
 
 __all__ = [
     "BYTES_PER_GB",
@@ -50,8 +53,14 @@ FloatOrArray = float | FloatArray
 def usd_per_mtok(usd_per_hour: float, tokens_per_second: float) -> float: ...
 @overload
 def usd_per_mtok(usd_per_hour: FloatOrArray, tokens_per_second: FloatOrArray) -> FloatOrArray: ...
-def usd_per_mtok(usd_per_hour: FloatOrArray, tokens_per_second: FloatOrArray) -> FloatOrArray:
+@overload
+def usd_per_mtok(usd_per_hour: pl.Expr, tokens_per_second: pl.Expr) -> pl.Expr: ...
+def usd_per_mtok(
+    usd_per_hour: FloatOrArray | pl.Expr, tokens_per_second: FloatOrArray | pl.Expr
+) -> FloatOrArray | pl.Expr:
     """Turn an hourly price and a token rate into a price per million tokens. [USD per Mtok]
+
+    Numbers, arrays and column expressions alike.
 
     >>> round(usd_per_mtok(1.86, 1000.0), 4)
     0.5167

@@ -1,1 +1,78 @@
 """Public price sources, one file each, and the collector that runs them side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Collection as AnyCollection
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from depin_compare.errors import UnknownNameError
+from fetchers import akash, azure, ionet, render, token_prices
+from fetchers.collection import Collection, SourceStatus, collect_from
+from fetchers.contract import Answer, Fetcher, FetchResult, Recording
+
+__all__ = ["FETCHERS", "Answer", "Collection", "FetchResult", "Fetcher", "Recording", "SourceStatus", "collect"]
+
+FETCHERS: dict[str, Fetcher] = {
+    "akash": akash.FETCHER,
+    "azure": azure.FETCHER,
+    "ionet": ionet.FETCHER,
+    "render": render.FETCHER,
+    "token_prices": token_prices.FETCHER,
+}
+
+
+def collect(
+    names: Iterable[str] | None = None,
+    *,
+    observed_at: datetime,
+    off: AnyCollection[str] = (),
+    mirrors: Mapping[str, str] | None = None,
+    replay: Path | None = None,
+    record: Path | None = None,
+    time_budget_seconds: float | None = None,
+    time_budgets: Mapping[str, float] | None = None,
+    probe: bool = True,
+) -> Collection:
+    """Ask many sources at once; one that fails has a status and costs no other.
+
+    Parameters
+    ----------
+    names : iterable of str, optional
+        Sources to ask; all when not given.
+    observed_at : datetime
+        The moment the answers stand for, in UTC. A replayed recording keeps its own.
+    off : collection of str
+        Sources switched off: they are not asked and their status says so.
+    mirrors : mapping of str to str, optional
+        Address prefix -> the prefix to ask in its place.
+    replay, record : Path, optional
+        Folder to read recordings from instead of the network, or to write them to.
+    time_budget_seconds : float, optional
+        Longest wait for any one source; each source's own budget when not given.
+    time_budgets : mapping of str to float, optional
+        Budget by source; wins over `time_budget_seconds`.
+    probe : bool
+        Whether to see first, within 3 s, if a source's hosts can be reached at all.
+
+    Raises
+    ------
+    UnknownNameError
+        For a source nobody knows, in `names`, `off` or `time_budgets`.
+    """
+    chosen = list(FETCHERS if names is None else names)
+    for name in [*chosen, *off, *(time_budgets or {})]:
+        if name not in FETCHERS:
+            raise UnknownNameError("source", name, FETCHERS)
+    return collect_from(
+        {name: FETCHERS[name] for name in sorted(set(chosen))},
+        observed_at=observed_at,
+        off=off,
+        mirrors=mirrors or {},
+        replay=replay,
+        record=record,
+        time_budget_seconds=time_budget_seconds,
+        time_budgets=time_budgets or {},
+        probe=probe,
+    )

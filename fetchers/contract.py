@@ -3,82 +3,178 @@
 ``fetch(session, *, observed_at) -> Recording`` touches the network and nothing else. ``parse(recording, *,
 observed_at) -> FetchResult`` is pure. A `Recording` is the ordered answers of one source; it is what
 ``--record`` writes and ``--replay`` reads, so a parser can be run again on what was seen years ago.
+
+A bad row is skipped and kept as data with its reason; a payload that can't be read, or of which more than a
+fifth can't, is a `SourceError`.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import math
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import dataframely as dy
 import polars as pl
-import requests
 
 from depin_compare.errors import SourceError
+from depin_compare.market.accelerators import identify
 from depin_compare.market.facts import NetworkFacts
-from depin_compare.market.offers import Offers, Skipped
+from depin_compare.market.offers import (
+    MAX_USD_PER_ACCELERATOR_HOUR,
+    MIN_USD_PER_ACCELERATOR_HOUR,
+    Offers,
+    Skipped,
+)
+from fetchers.http import NO_ANSWER, REFUSED, Answer
 
-__all__ = ["Answer", "FetchResult", "Fetcher", "Recording", "fetch_result"]
+__all__ = [
+    "Answer",
+    "Chip",
+    "FetchResult",
+    "Fetcher",
+    "Recording",
+    "RowSkipped",
+    "Rows",
+    "checked_number",
+    "checked_text",
+    "checked_whole",
+    "fetch_result",
+    "recording",
+]
 
 # Above this share of in-scope rows unreadable, the payload itself has changed: an error, not a smaller catalogue.
 MAX_UNREADABLE_SHARE = 0.20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """One HTTP answer: which endpoint or page it was, where from, what status, and the body as received."""
-
-    name: str
-    url: str
-    status: int
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Recording:
-    """The ordered answers of one source."""
+    """The ordered answers of one source, and when they were taken."""
 
     source: str
+    recorded_at: datetime
     answers: tuple[Answer, ...]
-
-    def answer(self, name: str) -> Answer | None:
-        """The first answer of that name, or None."""
-        return next((a for a in self.answers if a.name == name), None)
 
     def named(self, name: str) -> tuple[Answer, ...]:
         """All answers of that name, in order (pages)."""
         return tuple(a for a in self.answers if a.name == name)
 
+    def answer(self, name: str) -> Answer:
+        """The first answer of that name."""
+        found = self.named(name)
+        if not found:
+            raise SourceError(self.source, name, seen="no such answer in the recording", expected="one")
+        return found[0]
+
     def json(self, answer: Answer) -> Any:
         """Decode one answer, or raise a `SourceError` that shows what came instead of JSON."""
+        if answer.status in (NO_ANSWER, REFUSED):
+            cause = answer.body.decode("utf-8", "replace")
+            raise SourceError(
+                self.source,
+                _place(answer),
+                seen=cause,
+                expected="an answer",
+                unreachable=answer.status == NO_ANSWER,
+            )
         if not 200 <= answer.status < 300:
-            raise SourceError(self.source, answer.url, seen=f"HTTP {answer.status}", expected="HTTP 200")
+            raise SourceError(
+                self.source, _place(answer), seen=f"HTTP {answer.status} ({_head(answer)})", expected="HTTP 200"
+            )
         try:
             return json.loads(answer.body)
-        except (UnicodeDecodeError, json.JSONDecodeError) as error:
-            head = answer.body[:60].decode("utf-8", "replace").replace("\n", " ")
+        except (ValueError, RecursionError) as error:
             raise SourceError(
-                self.source, answer.url, seen=f"{len(answer.body)} bytes beginning {head!r} ({error})", expected="JSON"
+                self.source,
+                _place(answer),
+                seen=f"{len(answer.body)} bytes that are no JSON ({_head(answer)})",
+                expected="JSON",
             ) from error
+
+    def items(self, answer: Answer, *path: str) -> list[Any]:
+        """The list at `path` inside one answer; a `SourceError` names the path when something else stands there."""
+        node, where = self.json(answer), "$"
+        for step in path:
+            if not isinstance(node, dict) or step not in node:
+                keys = f"keys {', '.join(sorted(map(str, node))[:8])}" if isinstance(node, dict) else _kind(node)
+                raise SourceError(self.source, f"{_place(answer)} {where}", seen=keys, expected=f"a key {step!r}")
+            node, where = node[step], f"{where}.{step}"
+        if not isinstance(node, list):
+            raise SourceError(self.source, f"{_place(answer)} {where}", seen=_kind(node), expected="a list")
+        return node
+
+    def save(self, folder: Path) -> None:
+        """Write one file an answer and an index into `folder`; a former recording there is replaced."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for old in folder.glob("[0-9][0-9][0-9]-*.body"):
+            old.unlink()
+        index: list[dict[str, Any]] = []
+        for number, answer in enumerate(self.answers):
+            file = f"{number:03d}-{re.sub(r'[^A-Za-z0-9]+', '-', answer.name).strip('-')[:60]}.body"
+            (folder / file).write_bytes(answer.body)
+            index.append({"name": answer.name, "url": answer.url, "status": answer.status, "file": file})
+        document = {"source": self.source, "recorded_at": self.recorded_at.isoformat(), "answers": index}
+        (folder / "index.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: Path, source: str) -> Recording:
+        """Read what `save` wrote for `source`."""
+        where = folder / "index.json"
+        try:
+            document = json.loads(where.read_text(encoding="utf-8"))
+            if document["source"] != source:
+                raise SourceError(source, str(where), seen=f"a recording of {document['source']}", expected=source)
+            answers = tuple(
+                Answer(
+                    name=str(entry["name"]),
+                    url=str(entry["url"]),
+                    status=int(entry["status"]),
+                    # Only the name: an index can't reach out of its folder.
+                    body=(folder / Path(entry["file"]).name).read_bytes(),
+                )
+                for entry in document["answers"]
+            )
+            recorded_at = datetime.fromisoformat(document["recorded_at"])
+        except FileNotFoundError as error:
+            raise SourceError(
+                source, error.filename or str(where), seen="no such file", expected="a recording made by --record"
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise SourceError(
+                source, str(where), seen=f"{type(error).__name__}: {error}", expected="an index made by --record"
+            ) from error
+        return cls(source=source, recorded_at=recorded_at, answers=answers)
+
+
+def recording(source: str, observed_at: datetime, answers: list[Answer]) -> Recording:
+    """What `fetch` gives back."""
+    return Recording(source=source, recorded_at=observed_at, answers=tuple(answers))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchResult:
-    """What a parser made of a recording: offers, facts about the network, and every row it left out."""
+    """What a parser made of a recording: offers, facts about the network, and every row it left out.
+
+    ``problems`` are failures of a part of the source (one endpoint, one page) that did not cost the rest.
+    """
 
     offers: dy.DataFrame[Offers]
     skipped: dy.DataFrame[Skipped]
     facts: dy.DataFrame[NetworkFacts]
+    problems: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetcher:
     """A source: its two functions, the networks it speaks of and the hosts it may talk to.
 
-    ``hosts`` are the unmapped host names the source declares; the session refuses any other, also in
+    ``hosts`` are the published host names the source declares; the session refuses any other, also in
     redirects and paging links. ``time_budget_seconds`` is how long `collect` waits for it.
     """
 
@@ -93,22 +189,270 @@ class Fetcher:
     time_budget_seconds: float = 90.0
 
 
+class RowSkipped(Exception):
+    """A row that becomes no offer. Raised while one row is judged, caught by `Rows.judging`."""
+
+    def __init__(self, kind: str, reason: str) -> None:
+        self.kind = kind
+        self.reason = reason
+        super().__init__(reason)
+
+    @classmethod
+    def unreadable(cls, reason: str) -> RowSkipped:
+        """Unknown name, impossible price, wrong type."""
+        return cls("unreadable", reason)
+
+    @classmethod
+    def out_of_scope(cls, reason: str) -> RowSkipped:
+        """Known, and not ours."""
+        return cls("out_of_scope", reason)
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """A chip a row speaks of: its id, or why there is none although its family is known."""
+
+    accelerator: str | None
+    not_comparable: str | None
+
+
 @dataclass(slots=True)
 class Rows:
-    """Collects the rows of one parse; `fetch_result` turns them into validated frames."""
+    """Collects the rows of one payload; `fetch_result` turns them into validated frames."""
 
     source: str
     observed_at: datetime
-    offers: list[dict[str, object]] = field(default_factory=list)
-    facts: list[dict[str, object]] = field(default_factory=list)
-    skipped: list[dict[str, object]] = field(default_factory=list)
+    offers: list[dict[str, Any]] = field(default_factory=list)
+    facts: list[dict[str, Any]] = field(default_factory=list)
+    skipped: list[dict[str, Any]] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    _seen: set[str] = field(default_factory=set)
+
+    @contextmanager
+    def judging(self, row_id: str) -> Iterator[None]:
+        """Judge one row: a `RowSkipped` raised inside is noted and costs this row only."""
+        try:
+            yield
+        except RowSkipped as skipped:
+            self.skip(row_id, skipped.kind, skipped.reason)
 
     def skip(self, row_id: str, kind: str, reason: str) -> None:
         """Note a row that becomes no offer: ``out_of_scope``, ``duplicate`` or ``unreadable``."""
         self.skipped.append({"source": self.source, "row_id": row_id, "kind": kind, "reason": reason})
 
+    def chip(self, name: str, *, memory_gib: float | None = None, interface: str | None = None) -> Chip:
+        """The chip of that name; a name nobody knows, or a chip outside the register, skips the row."""
+        found = identify(name, memory_gib=memory_gib, interface=interface)
+        if found.verdict == "known":
+            return Chip(found.accelerator, None)
+        if found.verdict == "ambiguous":
+            return Chip(None, found.reason)
+        raise RowSkipped("out_of_scope" if found.verdict == "outside" else "unreadable", found.reason or name)
 
-def fetch_result(rows: Rows, *, where: str) -> FetchResult: ...
+    def offer(
+        self,
+        *,
+        offer_id: str,
+        network: str,
+        segment: str,
+        chip: Chip,
+        accelerator_name: str,
+        usd_per_accelerator_hour: float,
+        price_kind: str,
+        listed_price: str,
+        listed_unit: str,
+        source_url: str,
+        accelerator_count: int = 1,
+        memory_gib: float | None = None,
+        terms: str = "on_demand",
+        tier: str | None = None,
+        region: str | None = None,
+        country: str | None = None,
+        available: int | None = None,
+        total: int | None = None,
+        machine_id: str | None = None,
+        upstream: str | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Add one live offer in USD; an impossible price or a key seen before skips the row."""
+        usd = usd_per_accelerator_hour
+        if not MIN_USD_PER_ACCELERATOR_HOUR <= usd <= MAX_USD_PER_ACCELERATOR_HOUR:
+            raise RowSkipped.unreadable(
+                f"{usd:g} USD per accelerator-hour, outside {MIN_USD_PER_ACCELERATOR_HOUR:g} to "
+                f"{MAX_USD_PER_ACCELERATOR_HOUR:g}"
+            )
+        if offer_id in self._seen:
+            raise RowSkipped("duplicate", f"key {offer_id} stands in the payload more than once; the first is kept")
+        self._seen.add(offer_id)
+        self.offers.append(
+            {
+                "source": self.source,
+                "offer_id": offer_id,
+                "network": network,
+                "segment": segment,
+                "accelerator": chip.accelerator,
+                "accelerator_name": accelerator_name,
+                "accelerator_count": accelerator_count,
+                "memory_gib": memory_gib,
+                "usd_per_accelerator_hour": usd,
+                "terms": terms,
+                "tier": tier,
+                "price_kind": price_kind,
+                "region": region,
+                "country": country,
+                "available": available,
+                "total": total,
+                "machine_id": machine_id,
+                "upstream": upstream,
+                "listed_price": listed_price,
+                "listed_unit": listed_unit,
+                "listed_currency": "USD",
+                "observed_at": self.observed_at,
+                "layer": "live",
+                "source_url": source_url,
+                "not_comparable": chip.not_comparable,
+                "note": note,
+            }
+        )
+
+    def fact(
+        self,
+        *,
+        network: str,
+        metric: str,
+        value: float,
+        unit: str,
+        source_url: str,
+        subject: str | None = None,
+        kind: str = "published",
+        observed_at: datetime | None = None,
+        note: str | None = None,
+    ) -> None:
+        """Add one live fact about a network."""
+        self.facts.append(
+            {
+                "network": network,
+                "metric": metric,
+                "subject": subject,
+                "value": value,
+                "unit": unit,
+                "observed_at": observed_at or self.observed_at,
+                "kind": kind,
+                "source": self.source,
+                "layer": "live",
+                "source_url": source_url,
+                "note": note,
+            }
+        )
+
+    def check_readable(self, where: str) -> None:
+        """Raise when more than a fifth of the rows in scope could not be read: the payload has changed."""
+        unreadable = [row for row in self.skipped if row["kind"] == "unreadable"]
+        in_scope = len(self.offers) + len(unreadable)
+        if unreadable and len(unreadable) > MAX_UNREADABLE_SHARE * in_scope:
+            first = unreadable[0]
+            raise SourceError(
+                self.source,
+                where,
+                seen=f"{len(unreadable)} of {in_scope} rows unreadable, such as {first['row_id']}: {first['reason']}",
+                expected=f"at most {MAX_UNREADABLE_SHARE:.0%}",
+            )
+
+    def check_offers(self, where: str) -> None:
+        """Raise when a payload that always has offers gave none: an empty file must never look like a quiet market."""
+        if not self.offers:
+            kinds = ", ".join(f"{sum(row['kind'] == kind for row in self.skipped)} {kind}" for kind in self._kinds())
+            raise SourceError(
+                self.source, where, seen=f"no offer at all ({kinds or 'no row'})", expected="at least one offer"
+            )
+
+    def add(self, other: Rows) -> None:
+        """Take over everything another payload of the same source gave."""
+        self.offers += other.offers
+        self.facts += other.facts
+        self.skipped += other.skipped
+        self.problems += other.problems
+
+    def _kinds(self) -> list[str]:
+        return sorted({str(row["kind"]) for row in self.skipped})
 
 
-_ = (pl, requests)
+def fetch_result(rows: Rows) -> FetchResult:
+    """Turn collected rows into validated frames; no rows give empty frames of the same schema.
+
+    A row that breaks a rule of the schema (a wrong type from a careless parser, a share above 1) is skipped
+    with the names of the rules, not raised: one row never costs the payload.
+    """
+    offers, refused = Offers.filter(_frame(rows.offers, Offers))
+    details = refused.details()
+    rules = [column for column in details.columns if column not in Offers.column_names()]
+    for row in details.iter_rows(named=True):
+        broken = ", ".join(rule for rule in rules if row[rule] != "valid")
+        rows.skip(str(row["offer_id"]), "unreadable", f"breaks {broken}")
+    return FetchResult(
+        offers=offers,
+        skipped=Skipped.validate(_frame(rows.skipped, Skipped)),
+        facts=NetworkFacts.validate(_frame(rows.facts, NetworkFacts)),
+        problems=tuple(rows.problems),
+    )
+
+
+def checked_number(value: object, what: str, *, text: bool = False) -> float | None:
+    """A finite number or None; anything else skips the row. With `text`, numeric strings count too."""
+    if value is None:
+        return None
+    if text and isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            raise RowSkipped.unreadable(f"{what} is {_kind(value)}, expected a number") from None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise RowSkipped.unreadable(f"{what} is {_kind(value)}, expected a number")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number):
+        raise RowSkipped.unreadable(f"{what} is {number}, expected a finite number")
+    return number
+
+
+def checked_whole(value: object, what: str) -> int | None:
+    """A whole number of at least 0 or None; anything else skips the row."""
+    number = checked_number(value, what)
+    if number is None:
+        return None
+    if number != int(number) or not 0 <= number < 2**53:
+        raise RowSkipped.unreadable(f"{what} is {number:g}, expected a whole number of at least 0")
+    return int(number)
+
+
+def checked_text(value: object, what: str) -> str:
+    """A text that is not empty; anything else skips the row."""
+    if not isinstance(value, str) or not value.strip():
+        raise RowSkipped.unreadable(f"{what} is {_kind(value)}, expected a text")
+    return value.strip()
+
+
+def _frame(rows: list[dict[str, Any]], schema: type[dy.Schema]) -> pl.DataFrame:
+    return pl.DataFrame(rows, schema=schema.create_empty().schema, orient="row")
+
+
+def _kind(value: object) -> str:
+    """What a value is, for an error: short, and never a whole payload."""
+    if value is None:
+        return "null"
+    if isinstance(value, dict):
+        return f"an object of {len(value)} keys"
+    if isinstance(value, list):
+        return f"a list of {len(value)}"
+    return repr(value)[:40]
+
+
+def _place(answer: Answer) -> str:
+    return answer.url.partition("?")[0]
+
+
+def _head(answer: Answer) -> str:
+    head = answer.body[:60].decode("utf-8", "replace")
+    return f"begins {' '.join(head.split())!r}" if head else "empty"

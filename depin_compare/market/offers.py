@@ -87,10 +87,10 @@ class Offers(dy.Schema):
             pl.col("usd_per_accelerator_hour").is_not_null() & pl.col("accelerator").is_not_null()
         )
 
-    @dy.rule(group_by=["source", "offer_id"])
+    @dy.rule()
     def one_row_an_offer(cls) -> pl.Expr:
         """The source's own key names one row."""
-        return pl.len() == 1
+        return pl.struct("source", "offer_id").is_unique()
 
 
 class Skipped(dy.Schema):

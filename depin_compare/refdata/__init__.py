@@ -239,8 +239,9 @@ def _load_csv(name: str, schema: type[_Schema]) -> dy.DataFrame[_Schema]:
     columns = schema.columns()
     with (_FOLDER / f"{name}.csv").open("rb") as file:
         frame = pl.read_csv(file, schema_overrides={column: pl.String for column in columns}, null_values=[""])
+    dates = [name for name, column in columns.items() if isinstance(column, dy.Date) and name in frame.columns]
     try:
-        return schema.validate(frame, cast=True)
+        return schema.validate(frame.with_columns(pl.col(dates).str.to_date()), cast=True)
     except (dy.exc.ValidationError, dy.exc.SchemaError, pl.exceptions.PolarsError) as error:
         raise ReferenceDataError(f"refdata/{name}.csv: {error}") from error
 

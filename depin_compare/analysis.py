@@ -1,0 +1,277 @@
+"""Runs the three wings in order and holds what comes out: the Analysis every report is drawn from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from typing import Any
+
+import dataframely as dy
+import polars as pl
+
+from depin_compare.economics.comparison import Comparison, compare
+from depin_compare.economics.erosion import AdvantagePaths, MarginPaths, Outlook, erosion
+from depin_compare.economics.headlines import Headlines, headlines, subjects
+from depin_compare.economics.margins import Margins, margins
+from depin_compare.economics.scenarios import SCENARIO_NUMBERS, scenario_table, scenarios
+from depin_compare.errors import ConfigError, UnknownNameError
+from depin_compare.inference.references import UnitCosts, hourly_references, unit_costs
+from depin_compare.inference.throughput import Throughputs, throughput_table
+from depin_compare.inference.workloads import workload
+from depin_compare.market.facts import NetworkFacts
+from depin_compare.market.offers import Offers, Skipped
+from depin_compare.market.prices import MarketPrices, market_prices
+from depin_compare.refdata import Assumptions, Sources, accelerators, llms, networks, sources
+from depin_compare.refdata.assumption_set import AssumptionSet, assumption_set
+
+__all__ = ["DEFAULT_LLMS", "DEFAULT_SCENARIOS", "DEFAULT_WORKLOADS", "SOURCE_STATES", "Analysis", "Headlines", "SourceStates", "analyse"]
+
+SOURCE_STATES = ("ok", "partial", "unreachable", "failed", "timed_out", "off", "reference")
+DEFAULT_LLMS = ("llama-3.3-70b", "llama-3.1-8b", "gpt-oss-120b", "deepseek-v3")
+DEFAULT_WORKLOADS = ("chat",)
+DEFAULT_SCENARIOS = ("base", "maia200", "silicon_price_war")
+DEFAULT_HORIZON = date(2036, 12, 31)
+
+
+class SourceStates(dy.Schema):
+    """How each source fared in this run, and which layer of data stands in for it."""
+
+    source = dy.String(primary_key=True)
+    gives = dy.String(nullable=False)
+    state = dy.Enum(SOURCE_STATES, nullable=False)
+    layer = dy.String(nullable=True)
+    rows = dy.Int64(nullable=False, min=0)
+    skipped = dy.Int64(nullable=False, min=0)
+    newest_observed_at = dy.Datetime(time_zone="UTC", time_unit="us", nullable=True)
+    age_days = dy.Float64(nullable=True)
+    detail = dy.String(nullable=True)
+
+
+_FRAMES: dict[str, type[dy.Schema]] = {
+    "headlines": Headlines,
+    "source_states": SourceStates,
+    "offers": Offers,
+    "skipped": Skipped,
+    "facts": NetworkFacts,
+    "market_prices": MarketPrices,
+    "throughputs": Throughputs,
+    "unit_costs": UnitCosts,
+    "comparison": Comparison,
+    "margins": Margins,
+    "advantage_paths": AdvantagePaths,
+    "margin_paths": MarginPaths,
+    "outlook": Outlook,
+    "assumptions": Assumptions,
+    "sources": Sources,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Analysis:
+    """All frames of one run, with its assumptions and provenance; saved and loaded whole."""
+
+    as_of: datetime
+    headlines: dy.DataFrame[Headlines]
+    source_states: dy.DataFrame[SourceStates]
+    offers: dy.DataFrame[Offers]
+    skipped: dy.DataFrame[Skipped]
+    facts: dy.DataFrame[NetworkFacts]
+    market_prices: dy.DataFrame[MarketPrices]
+    throughputs: dy.DataFrame[Throughputs]
+    unit_costs: dy.DataFrame[UnitCosts]
+    comparison: dy.DataFrame[Comparison]
+    margins: dy.DataFrame[Margins]
+    advantage_paths: dy.DataFrame[AdvantagePaths]
+    margin_paths: dy.DataFrame[MarginPaths]
+    outlook: dy.DataFrame[Outlook]
+    assumptions: dy.DataFrame[Assumptions]
+    scenarios: pl.DataFrame
+    sources: dy.DataFrame[Sources]
+    display_names: dict[str, str]
+    provenance: dict[str, str]
+
+    def to_json(self) -> str:
+        """The whole analysis as one JSON document; `from_json` gives it back."""
+        document: dict[str, Any] = {
+            "schema": 1,
+            "as_of": self.as_of.isoformat(),
+            "display_names": self.display_names,
+            "provenance": self.provenance,
+            "frames": {name: _columns(getattr(self, name)) for name in [*_FRAMES, "scenarios"]},
+        }
+        return json.dumps(document, sort_keys=True, indent=None, separators=(",", ":")) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> Analysis:
+        """Load what `to_json` wrote.
+
+        Raises
+        ------
+        ConfigError
+            If the document is not one of ours or has a schema this version can't read.
+        """
+        try:
+            document = json.loads(text)
+            version, frames = document["schema"], document["frames"]
+        except (json.JSONDecodeError, KeyError, TypeError) as error:
+            raise ConfigError(f"not a saved analysis ({error}); give the analysis.json of an earlier run") from error
+        if version != 1:
+            raise ConfigError(f"saved analysis has schema {version}, this version reads 1; run the analysis again")
+        loaded: dict[str, Any] = {name: _load_frame(frames[name], schema) for name, schema in _FRAMES.items()}
+        return cls(
+            as_of=datetime.fromisoformat(document["as_of"]),
+            scenarios=pl.DataFrame(frames["scenarios"], schema_overrides=SCENARIO_NUMBERS),
+            display_names=document["display_names"],
+            provenance=document["provenance"],
+            **loaded,
+        )
+
+
+def _columns(frame: pl.DataFrame) -> dict[str, list[Any]]:
+    """A frame as JSON columns: times and dates in ISO form, a number without a finite value as a word."""
+    wordy = frame.with_columns(
+        pl.col(pl.Enum).cast(pl.String),
+        pl.col(pl.Date).dt.to_string("iso"),
+        pl.col(pl.Datetime).dt.to_string("iso"),
+    )
+    infinite = [c for c in wordy.columns if wordy.schema[c].is_float() and wordy[c].is_infinite().any()]
+    return wordy.with_columns(pl.col(infinite).cast(pl.String)).to_dict(as_series=False)
+
+
+def _load_frame(columns: dict[str, list[Any]], schema: type[dy.Schema]) -> pl.DataFrame:
+    """The inverse of `_columns`, validated."""
+    wanted = schema.create_empty().schema
+    read_as = {
+        c: pl.String if isinstance(t, pl.Enum | pl.Date | pl.Datetime) or _worded(columns[c], t) else t
+        for c, t in wanted.items()
+    }
+    frame = pl.DataFrame(columns, schema=read_as).with_columns(
+        *(pl.col(c).str.to_date() for c, t in wanted.items() if isinstance(t, pl.Date)),
+        *(pl.col(c).str.to_datetime(time_unit="us", time_zone="UTC") for c, t in wanted.items() if isinstance(t, pl.Datetime)),
+    )
+    return schema.validate(frame, cast=True)
+
+
+def _worded(values: list[Any], dtype: pl.DataType) -> bool:
+    return dtype.is_float() and any(isinstance(value, str) for value in values)
+
+
+def analyse(
+    offers: dy.DataFrame[Offers],
+    facts: dy.DataFrame[NetworkFacts],
+    *,
+    as_of: datetime,
+    llm_ids: Sequence[str] = DEFAULT_LLMS,
+    workload_ids: Sequence[str] = DEFAULT_WORKLOADS,
+    scenario_ids: Sequence[str] = DEFAULT_SCENARIOS,
+    network_ids: Sequence[str] | None = None,
+    horizon: date = DEFAULT_HORIZON,
+    assumptions: AssumptionSet | None = None,
+    source_states: dy.DataFrame[SourceStates] | None = None,
+    skipped: dy.DataFrame[Skipped] | None = None,
+    provenance: Mapping[str, str] | None = None,
+) -> Analysis:
+    """Everything the reports show, from offers and facts. Pure: no network, no files but the packaged tables.
+
+    Parameters
+    ----------
+    offers : DataFrame[Offers]
+        Networks and clouds, any layers.
+    facts : DataFrame[NetworkFacts]
+        Take rates, utilisation, rewards, token prices.
+    as_of : datetime
+        Today, with its time zone.
+    llm_ids, workload_ids, scenario_ids : sequence of str
+        What to analyse. The first LLM a network can serve stands for it; the first workload is the headline's.
+    network_ids : sequence of str, optional
+        Networks to analyse; default: every network of ``offers`` that is no cloud, sorted.
+    horizon : date
+        How far the erosion looks.
+    assumptions : AssumptionSet, optional
+        In force; default: the packaged ones.
+    source_states, skipped, provenance : optional
+        Carried along for the reports.
+
+    Returns
+    -------
+    Analysis
+
+    Raises
+    ------
+    UnknownNameError
+        If an LLM, workload or scenario does not exist.
+    """
+    if as_of.tzinfo is None:
+        raise ConfigError("as_of needs a time zone, e.g. datetime.now(UTC)")
+    in_force = assumptions or assumption_set()
+    known_llms = set(llms()["llm"])
+    for unknown in (i for i in llm_ids if i not in known_llms):
+        raise UnknownNameError("LLM", unknown, known_llms)
+    loads = [workload(i) for i in workload_ids]
+    told = scenarios(scenario_ids)
+    chosen_networks = list(network_ids) if network_ids is not None else _networks_of(offers)
+    mine = Offers.validate(offers.filter((pl.col("segment") == "hyperscaler") | pl.col("network").is_in(chosen_networks)))
+
+    markets = market_prices(mine)
+    work = throughput_table(
+        accelerators(),
+        llms().filter(pl.col("llm").is_in(llm_ids)),
+        loads,
+        max_accelerators=_accelerators_per_node(in_force),
+    )
+    costs = unit_costs(markets, hourly_references(mine, in_force), work, in_force)
+    kept = margins(markets, facts, in_force)
+    # Of the archetypes that can own a chip, the home node comes first by name; the premium takes the one that
+    # breaks even lowest, since that provider sets the price.
+    needed = kept.group_by("network", "accelerator").agg(pl.col("breakeven_usd_per_accelerator_hour").min())
+    compared = compare(costs, breakeven_usd_per_hour=needed)
+    chosen = subjects(costs, facts, in_force, networks=chosen_networks, llms=llm_ids, workloads=workload_ids)
+    future = erosion(chosen, compared, told, as_of=as_of, horizon=horizon)
+    names = _display_names()
+    return Analysis(
+        as_of=as_of.astimezone(UTC),
+        headlines=headlines(chosen, compared, kept, future.outlook, networks=chosen_networks, names=names),
+        source_states=source_states if source_states is not None else SourceStates.create_empty(),
+        offers=mine,
+        skipped=skipped if skipped is not None else Skipped.create_empty(),
+        facts=facts,
+        market_prices=markets,
+        throughputs=work,
+        unit_costs=costs,
+        comparison=compared,
+        margins=kept,
+        advantage_paths=future.advantage_paths,
+        margin_paths=future.margin_paths,
+        outlook=future.outlook,
+        assumptions=in_force.frame,
+        scenarios=scenario_table(scenario_ids),
+        sources=sources(),
+        display_names=names,
+        provenance=dict(provenance or {}),
+    )
+
+
+def _networks_of(offers: pl.DataFrame) -> list[str]:
+    return offers.filter(pl.col("segment") != "hyperscaler")["network"].unique().sort().to_list()
+
+
+def _accelerators_per_node(assumptions: AssumptionSet) -> dict[str, int]:
+    """How many chips may share one model: a home rig's for consumer cards, a data-centre node's for the rest."""
+    home = int(assumptions["accelerators_per_node_home"].central)
+    data_centre = int(assumptions["accelerators_per_node_data_centre"].central)
+    family = pl.col("family").cast(pl.String)
+    frame = accelerators().select(
+        "accelerator", pl.when(family == "consumer").then(home).otherwise(data_centre).alias("most")
+    )
+    return dict(frame.iter_rows())
+
+
+def _display_names() -> dict[str, str]:
+    """Id -> name for networks, chips and LLMs."""
+    return {
+        **dict(networks().select("network", "display_name").iter_rows()),
+        **dict(accelerators().select("accelerator", "display_name").iter_rows()),
+        **dict(llms().select("llm", "display_name").iter_rows()),
+    }

@@ -1,0 +1,301 @@
+"""The command line. Results go to stdout, progress and log to stderr.
+
+Exit codes: 0 fine, 1 error, 2 usage, 3 threshold crossed, 4 stale or partial.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+# polars, matplotlib and the rest are imported where they are used, so that --help stays fast.
+if TYPE_CHECKING:
+    import polars as pl
+
+    from depin_compare.analysis import Analysis
+    from depin_compare.jobs.config import JobConfig
+    from depin_compare.market.store import Store
+    from fetchers import Collection
+
+__all__ = ["app", "main"]
+
+OK, ERROR, USAGE, THRESHOLD, STALE = 0, 1, 2, 3, 4
+FAIL_ON = ("stale", "partial", "eroded", "exposed")
+STALE_AFTER_DAYS = 2.0
+
+app = typer.Typer(
+    name="depin-compare",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="How much cheaper decentralised GPU networks are than the clouds for the same inference work, "
+    "and how far cloud cost may fall before that is gone. No investment advice.",
+)
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Job file (TOML).")]
+StoreOption = Annotated[
+    Path | None, typer.Option("--store", help="Folder of snapshots; else DEPIN_COMPARE_STORE, else the user's data folder.")
+]
+OfflineOption = Annotated[bool, typer.Option("--offline", help="Ask no source: stored snapshots and reference prices only.")]
+AsOfOption = Annotated[
+    str | None, typer.Option("--as-of", help="Day to analyse (YYYY-MM-DD): stored and reference data up to it, no source asked.")
+]
+ReplayOption = Annotated[Path | None, typer.Option("--replay", help="Read recorded answers from this folder instead of asking.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Rows as JSON.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Rows as CSV.")]
+OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write the rows to this file (.csv, .json or .parquet).")]
+
+
+@app.command()
+def run(
+    config: ConfigOption = None,
+    out: Annotated[Path, typer.Option("--out", help="Folder the report goes to.")] = Path("depin-report"),
+    store: StoreOption = None,
+    offline: OfflineOption = False,
+    as_of: AsOfOption = None,
+    replay: ReplayOption = None,
+    record: Annotated[Path | None, typer.Option("--record", help="Keep every answer in this folder.")] = None,
+    fail_on: Annotated[
+        list[str] | None, typer.Option("--fail-on", help="stale or partial: exit 4; eroded or exposed: exit 3. Repeatable.")
+    ] = None,
+) -> None:
+    """The main job, whole: collect, store, analyse, report."""
+    unknown = sorted(set(fail_on or ()) - set(FAIL_ON))
+    if unknown:
+        raise typer.BadParameter(f"{', '.join(unknown)}: use {', '.join(FAIL_ON)}", param_hint="--fail-on")
+    analysis = _analysis(config, store=store, offline=offline, as_of=as_of, replay=replay, record=record)
+    from reports.summary import verdict_lines
+    from reports.writer import write_report
+
+    written = write_report(analysis, out)
+    _tell_sources(analysis)
+    for line in verdict_lines(analysis):
+        typer.echo(line)
+    pdf = next((path for path in written if path.suffix == ".pdf"), None)
+    typer.echo(f"PDF: {pdf}" if pdf else f"Report: {out}")
+    raise typer.Exit(_exit_code(analysis, fail_on or []))
+
+
+@app.command()
+def fetch(
+    sources: Annotated[list[str] | None, typer.Argument(help="Sources to ask; all when none is named.")] = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    replay: ReplayOption = None,
+    record: Annotated[Path | None, typer.Option("--record", help="Keep every answer in this folder.")] = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+    output: OutputOption = None,
+) -> None:
+    """Ask the sources now; the offers they give, live only."""
+    job, place = _job(config), _store(store)
+    collection = _collected(job, place, replay=replay, record=record, sources=sources or None)
+    _emit(collection.offers, json=json, csv=csv, output=output, title="Offers",
+          show=["network", "accelerator", "usd_per_accelerator_hour", "terms", "price_kind", "region", "available", "layer"])  # fmt: skip
+    for status in collection.statuses:
+        _note(f"{status.source}: {status.status}, {status.offers} offers{_because(status.error)}")
+    raise typer.Exit(OK if any(s.status in ("ok", "partial") for s in collection.statuses) else STALE)
+
+
+@app.command()
+def compare(
+    config: ConfigOption = None, store: StoreOption = None, offline: OfflineOption = True, as_of: AsOfOption = None,
+    replay: ReplayOption = None, json: JsonOption = False, csv: CsvOption = False, output: OutputOption = None,
+) -> None:  # fmt: skip
+    """Networks against the clouds at equal work, on the newest stored and reference data."""
+    analysis = _analysis(config, store=store, offline=offline, as_of=as_of, replay=replay)
+    _emit(analysis.comparison, json=json, csv=csv, output=output, title="USD per million output tokens, prompts included",
+          show=["network", "accelerator", "llm", "cloud", "silicon", "reference", "match", "usd_per_mtok_network",
+                "usd_per_mtok_reference", "advantage", "not_comparable"])  # fmt: skip
+
+
+@app.command()
+def margins(
+    config: ConfigOption = None, store: StoreOption = None, offline: OfflineOption = True, as_of: AsOfOption = None,
+    replay: ReplayOption = None, json: JsonOption = False, csv: CsvOption = False, output: OutputOption = None,
+) -> None:  # fmt: skip
+    """What providers keep, by network, chip and archetype."""
+    analysis = _analysis(config, store=store, offline=offline, as_of=as_of, replay=replay)
+    _emit(analysis.margins, json=json, csv=csv, output=output, title="Provider margins, fractions of receipts",
+          show=["network", "accelerator", "archetype", "usd_per_accelerator_hour", "utilisation", "cash_margin", "full_margin",
+                "breakeven_usd_per_accelerator_hour", "breakeven_utilisation", "not_known"])  # fmt: skip
+
+
+@app.command()
+def erosion(
+    config: ConfigOption = None, store: StoreOption = None, offline: OfflineOption = True, as_of: AsOfOption = None,
+    replay: ReplayOption = None, json: JsonOption = False, csv: CsvOption = False, output: OutputOption = None,
+) -> None:  # fmt: skip
+    """Headroom, break-even dates and verdicts, by network, reference and scenario."""
+    analysis = _analysis(config, store=store, offline=offline, as_of=as_of, replay=replay)
+    _emit(analysis.outlook, json=json, csv=csv, output=output, title="Outlook",
+          show=["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity", "today", "headroom", "state",
+                "date", "verdict"])  # fmt: skip
+
+
+@app.command()
+def report(
+    analysis_file: Annotated[Path, typer.Argument(help="analysis.json of an earlier run.")] = Path("depin-report/analysis.json"),
+    out: Annotated[Path, typer.Option("--out", help="Folder the report goes to.")] = Path("depin-report"),
+) -> None:
+    """Draw the report again from a saved analysis, without asking any source."""
+    from depin_compare.analysis import Analysis
+    from depin_compare.errors import ConfigError
+    from reports.writer import write_report
+
+    try:
+        text = analysis_file.read_text("utf-8")
+    except OSError as error:
+        raise ConfigError(f"{analysis_file}: can't be read ({error.strerror}); run `depin-compare run` first") from error
+    for path in write_report(Analysis.from_json(text), out):
+        typer.echo(str(path))
+
+
+@app.command()
+def sources(
+    config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False, csv: CsvOption = False,
+    output: OutputOption = None,
+) -> None:  # fmt: skip
+    """Every source: what it gives, its newest data and how old they are; asks nothing."""
+    analysis = _analysis(config, store=store, offline=True, as_of=None, replay=None)
+    _emit(analysis.source_states, json=json, csv=csv, output=output, title="Sources",
+          show=["source", "gives", "layer", "newest_observed_at", "age_days", "detail"])  # fmt: skip
+
+
+@app.command()
+def assumptions(
+    config: ConfigOption = None, json: JsonOption = False, csv: CsvOption = False, output: OutputOption = None
+) -> None:
+    """The assumptions in force, each with its band, unit, source and kind."""
+    from depin_compare.refdata.assumption_set import assumption_set
+
+    frame = assumption_set(_job(config).overrides()).frame
+    _emit(frame, json=json, csv=csv, output=output, title="Assumptions",
+          show=["parameter", "low", "central", "high", "unit", "kind", "source_id"])  # fmt: skip
+
+
+def _job(path: Path | None) -> JobConfig:
+    from depin_compare.jobs.config import load_config
+
+    return load_config(path)
+
+
+def _store(folder: Path | None) -> Store:
+    from depin_compare.market.store import Store, default_store_folder
+
+    return Store(folder or default_store_folder())
+
+
+def _collected(job: JobConfig, store: Store, **options: Any) -> Collection:
+    from depin_compare.jobs.run import collected
+
+    return collected(job, now=datetime.now(UTC).replace(microsecond=0), store=store, **options)
+
+
+def _analysis(
+    config: Path | None, *, store: Path | None, offline: bool, as_of: str | None, replay: Path | None,
+    record: Path | None = None,
+) -> Analysis:  # fmt: skip
+    from depin_compare.jobs.run import analysis_of, gathered
+
+    job, place = _job(config), _store(store)
+    day = _day(as_of) if as_of else datetime.now(UTC).date()
+    collection = None
+    if replay or not (offline or as_of):
+        _note("asking the sources …")
+        collection = _collected(job, place, replay=replay, record=record)
+        # Runs of one day with the same inputs give the same bytes: a run stands for its day, not its second.
+        day = max(day, collection.observed_at.date()) if not as_of else day
+    return analysis_of(job, gathered(job, as_of=datetime.combine(day, time(), tzinfo=UTC), store=place, collection=collection))
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text if len(text) > 7 else f"{text}-01")
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no day; write YYYY-MM-DD", param_hint="--as-of") from error
+
+
+def _tell_sources(analysis: Analysis) -> None:
+    """What could not be reached, and what stands in for it, on stderr."""
+    for row in analysis.source_states.iter_rows(named=True):
+        if row["state"] in ("ok", "off"):
+            continue
+        stand_in = "nothing" if row["layer"] is None else f"{row['layer']} data of {row['newest_observed_at']:%Y-%m-%d}"
+        _note(f"{row['source']}: {row['state']}, {stand_in} in its place{_because(row['detail'])}")
+
+
+def _because(reason: str | None) -> str:
+    return f" ({reason})" if reason else ""
+
+
+def _exit_code(analysis: Analysis, fail_on: list[str]) -> int:
+    states = analysis.source_states
+    told = set(states["state"].cast(str))
+    verdicts = set(analysis.outlook["verdict"].cast(str))
+    oldest = states.filter(states["layer"] == "live")["age_days"].max()
+    stale = bool(told & {"unreachable", "failed", "timed_out"}) or (isinstance(oldest, float) and oldest > STALE_AFTER_DAYS)
+    if ("eroded" in fail_on and "eroded" in verdicts) or ("exposed" in fail_on and verdicts & {"exposed", "eroded"}):
+        return THRESHOLD
+    if ("stale" in fail_on and stale) or ("partial" in fail_on and (stale or "partial" in told)):
+        return STALE
+    return OK
+
+
+def _emit(frame: pl.DataFrame, *, json: bool, csv: bool, output: Path | None, title: str, show: list[str]) -> None:
+    """Rows to a file, or as JSON, CSV or a table to stdout: the same rows in all of them."""
+    import polars as pl
+
+    flat = pl.DataFrame(frame).with_columns(pl.col(pl.Enum).cast(pl.String))
+    if output is not None:
+        writers = {".csv": flat.write_csv, ".json": flat.write_json, ".parquet": flat.write_parquet}
+        if output.suffix not in writers:
+            raise typer.BadParameter(f"{output.suffix or 'no ending'}: use {', '.join(writers)}", param_hint="--output")
+        writers[output.suffix](output)
+        _note(f"{flat.height} rows written to {output}")
+    elif json:
+        typer.echo(flat.write_json())
+    elif csv:
+        typer.echo(flat.write_csv(), nl=False)
+    else:
+        _table(flat.select(show), title)
+
+
+def _table(frame: pl.DataFrame, title: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for name, dtype in frame.schema.items():
+        table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
+    for row in frame.iter_rows():
+        table.add_row(*("" if v is None else f"{v:.4g}" if isinstance(v, float) else f"{v:%Y-%m-%d}" if isinstance(v, date) else str(v) for v in row))
+    Console(width=None if sys.stdout.isatty() else 200).print(table)
+
+
+def _note(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def main() -> None:
+    """Entry point: errors of ours are told in one line and exit with 1, those of use with 2."""
+    from depin_compare.errors import ConfigError, DepinCompareError, UnknownNameError
+
+    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    try:
+        app()
+    except (ConfigError, UnknownNameError) as error:
+        _note(f"depin-compare: {error}")
+        sys.exit(USAGE)
+    except DepinCompareError as error:
+        _note(f"depin-compare: {error}")
+        sys.exit(ERROR)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Unattended use: the job file, and the run that collects, analyses and reports."""

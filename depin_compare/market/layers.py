@@ -1,0 +1,47 @@
+"""Layers of data: live before stored before the reference prices that ship with the package."""
+
+from __future__ import annotations
+
+import dataframely as dy
+import polars as pl
+
+from depin_compare.market.facts import NetworkFacts
+from depin_compare.market.offers import Offers
+
+__all__ = ["layered_facts", "layered_offers"]
+
+_FACT_KEY = ["network", "metric", "subject"]
+
+
+def layered_offers(
+    live: dy.DataFrame[Offers], stored: dy.DataFrame[Offers], reference: dy.DataFrame[Offers]
+) -> dy.DataFrame[Offers]:
+    """One layer a source, one reference a network.
+
+    Parameters
+    ----------
+    live, stored, reference : DataFrame[Offers]
+        What answered now; the newest stored answer of each source; the dated prices of the package.
+
+    Returns
+    -------
+    DataFrame[Offers]
+        All live rows; stored rows of sources that gave nothing live; reference rows of networks that neither
+        speaks of. A source's layers are never mixed: half of yesterday's catalogue beside half of today's would
+        look like a market that never was.
+    """
+    older = stored.join(live.select("source").unique(), on="source", how="anti")
+    known = pl.concat([live.select("network"), older.select("network")]).unique()
+    rest = reference.join(known, on="network", how="anti")
+    return Offers.validate(pl.concat([live, older, rest]).sort("source", "offer_id"))
+
+
+def layered_facts(
+    live: dy.DataFrame[NetworkFacts], stored: dy.DataFrame[NetworkFacts], reference: dy.DataFrame[NetworkFacts]
+) -> dy.DataFrame[NetworkFacts]:
+    """The best layer of every network x metric x subject, all rows of that layer."""
+    ranked = pl.concat(
+        [frame.with_columns(pl.lit(rank).alias("rank")) for rank, frame in enumerate((live, stored, reference))]
+    )
+    best = ranked.filter(pl.col("rank") == pl.col("rank").min().over(_FACT_KEY))
+    return NetworkFacts.validate(best.drop("rank").sort("network", "metric", "subject", "observed_at", "source"))

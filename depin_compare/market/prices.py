@@ -1,0 +1,98 @@
+"""What a network asks for an accelerator-hour: one market price out of many offers."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import dataframely as dy
+import polars as pl
+
+from depin_compare.market.offers import LAYERS, PRICE_KINDS, RENTER_PRICE_KINDS, Offers
+
+__all__ = ["MarketPrices", "market_prices"]
+
+
+class MarketPrices(dy.Schema):
+    """One row a network x accelerator x terms, over the offers a renter can take and nobody resells.
+
+    ``usd_per_accelerator_hour`` is the median weighted by accelerators on offer; ``low`` and ``high`` are the
+    cheapest and the dearest offer (equal to it where there is one).
+    """
+
+    network = dy.String(nullable=False)
+    segment = dy.String(nullable=False)
+    accelerator = dy.String(nullable=False)
+    terms = dy.String(nullable=False)
+    usd_per_accelerator_hour = dy.Float64(nullable=False, min_exclusive=0)
+    usd_per_accelerator_hour_low = dy.Float64(nullable=False, min_exclusive=0)
+    usd_per_accelerator_hour_high = dy.Float64(nullable=False, min_exclusive=0)
+    n_offers = dy.Int64(nullable=False, min=1)
+    n_accelerators = dy.Int64(nullable=True, min=0)
+    price_kind = dy.Enum(PRICE_KINDS, nullable=False)
+    region = dy.String(nullable=True)
+    observed_at = dy.Datetime(time_zone="UTC", time_unit="us", nullable=False)
+    layer = dy.Enum(LAYERS, nullable=False)
+    source = dy.String(nullable=False)
+    source_url = dy.String(nullable=False)
+
+
+_KEY = ["network", "segment", "accelerator", "terms"]
+
+
+def market_prices(offers: dy.DataFrame[Offers], *, terms: Collection[str] = ("on_demand",)) -> dy.DataFrame[MarketPrices]:
+    """One market price a network x accelerator x terms.
+
+    Parameters
+    ----------
+    offers : DataFrame[Offers]
+        Any mix of networks and layers.
+    terms : collection of str
+        Terms to keep.
+
+    Returns
+    -------
+    DataFrame[MarketPrices]
+        Sorted by network and accelerator. Left out: what the host is paid (``reward``), capacity resold from
+        elsewhere (``upstream``), rows marked not comparable, and indicative figures wherever the network has
+        a firm price for the same chip.
+
+    Notes
+    -----
+    The median is weighted by the accelerators each offer stands for (free ones where known, else all, else
+    those of the machine), so that one large provider counts as large and one fat-fingered card as one card.
+    """
+    firm = pl.col("price_kind") != "indicative"
+    weight = pl.coalesce(
+        pl.when(pl.col("available") > 0).then("available"), pl.when(pl.col("total") > 0).then("total"), "accelerator_count"
+    )
+    price = pl.col("usd_per_accelerator_hour")
+    kept = (
+        offers.lazy()
+        .filter(
+            pl.col("terms").is_in(list(terms)),
+            pl.col("price_kind").is_in(RENTER_PRICE_KINDS),
+            pl.col("upstream").is_null(),
+            pl.col("not_comparable").is_null(),
+        )
+        .filter(firm | ~firm.any().over(_KEY))
+        .sort([*_KEY, "usd_per_accelerator_hour", "source", "offer_id"])
+        .with_columns(weight.alias("weight"))
+        .with_columns(pl.col("weight").cum_sum().over(_KEY).alias("below"))
+    )
+    middle = pl.col("below") * 2 >= pl.col("weight").sum()
+    frame = (
+        kept.group_by(_KEY, maintain_order=True)
+        .agg(
+            price.filter(middle).first(),
+            price.min().alias("usd_per_accelerator_hour_low"),
+            price.max().alias("usd_per_accelerator_hour_high"),
+            pl.len().cast(pl.Int64).alias("n_offers"),
+            pl.coalesce("total", "available").sum().alias("n_accelerators"),
+            *(pl.col(c).filter(middle).first() for c in ("price_kind", "region", "layer", "source", "source_url")),
+            pl.col("observed_at").max(),
+        )
+        .with_columns(pl.when(pl.col("n_accelerators") > 0).then("n_accelerators").alias("n_accelerators"))
+        .sort("network", "accelerator", "terms")
+        .collect()
+    )
+    return MarketPrices.validate(frame, cast=True)

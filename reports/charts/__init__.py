@@ -1,0 +1,35 @@
+"""One file a chart: frames in, Figure out. `CHARTS` says which frames of an Analysis each one takes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from matplotlib.figure import Figure
+
+from depin_compare.analysis import Analysis
+from reports.charts.advantage_erosion import advantage_erosion
+from reports.charts.headroom import headroom
+from reports.charts.margin_erosion import margin_erosion
+from reports.charts.price_ladder import price_ladder
+from reports.charts.source_ages import source_ages
+from reports.charts.unit_costs import unit_costs
+from reports.style import Look
+
+__all__ = [
+    "CHARTS",
+    "advantage_erosion",
+    "headroom",
+    "margin_erosion",
+    "price_ladder",
+    "source_ages",
+    "unit_costs",
+]
+
+CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
+    "advantage_erosion": lambda a, look: advantage_erosion(a.headlines, a.advantage_paths, look),
+    "headroom": lambda a, look: headroom(a.headlines, a.outlook, a.comparison, look),
+    "margin_erosion": lambda a, look: margin_erosion(a.headlines, a.margin_paths, look),
+    "price_ladder": lambda a, look: price_ladder(a.market_prices, look),
+    "source_ages": lambda a, look: source_ages(a.source_states, look),
+    "unit_costs": lambda a, look: unit_costs(a.headlines, a.comparison, look),
+}

@@ -1,0 +1,182 @@
+"""Headroom: how much further the clouds' cost may fall before the network's advantage is gone."""
+
+from __future__ import annotations
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.style import (
+    CLAIM,
+    INK,
+    MUTED,
+    NEGATIVE,
+    REFERENCE_COLOUR,
+    Key,
+    Look,
+    Sheet,
+    empty,
+    fit,
+    styled,
+)
+from reports.view import REFERENCE_ORDER, headline_comparison, headline_outlook, ordered_pairs, ordered_scenarios
+from reports.words import REFERENCE_WORDS, minute, percent
+
+__all__ = ["MOST_NETWORKS", "MOST_PAIRS", "headroom"]
+
+MOST_NETWORKS = 4
+MOST_PAIRS = 6
+_FLOOR = -1.0
+
+
+def finding(shown: pl.DataFrame) -> str:
+    """The title: room left against list prices, and what is lost against modelled cost; true of any rows."""
+    known = shown.filter((pl.col("quantity") == "advantage") & pl.col("headroom").is_not_null())
+    against_list = known.filter(pl.col("reference") == "list")["headroom"].to_list()
+    against_cost = known.filter(pl.col("reference") == "modelled_cost")["headroom"].to_list()
+    told = []
+    if against_list:
+        lost = sum(h <= 0 for h in against_list)
+        if lost:
+            told.append(f"{lost} of {len(against_list)} advantages over list prices are already lost")
+        else:
+            low, high = percent(min(against_list)), percent(max(against_list))
+            span = low if low == high else f"{low} to {high}"
+            told.append(f"List prices may fall {span} before the networks' advantage is gone")
+    if against_cost:
+        lost = sum(h <= 0 for h in against_cost)
+        lead = "against modelled cost " if told else "Against modelled cost "
+        what = (
+            "it is lost already"
+            if lost == len(against_cost) and told
+            else f"{lost or 'none'} of {len(against_cost)} advantages {'is' if lost in (0, 1) else 'are'} lost already"
+        )
+        told.append(lead + what)
+    return "; ".join(told) if told else "No headroom can be stated"
+
+
+@styled
+def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.DataFrame, look: Look) -> Figure:
+    """Draw bars, a panel a network: headroom of the buyer's advantage by cloud and reference, and of the margin.
+
+    Parameters
+    ----------
+    headlines : Headlines
+        Which chip, model and workload stand for each network.
+    outlook : Outlook
+        Rows of the first scenario (base) at fleet-average pricing are drawn.
+    comparison : Comparison
+        Says which references are vendor claims or rest on data that is not live.
+    look : Look
+        Names, colours, date.
+    """
+    every = headline_outlook(headlines, outlook).filter(pl.col("pricing") == "fleet_average")
+    if every.is_empty() or every["headroom"].null_count() == every.height:
+        reasons = every["not_comparable"].drop_nulls().unique(maintain_order=True).to_list()
+        return empty("No headroom can be stated", "; ".join(reasons[:3]) or "no network has an outlook", look)
+    scenario = ordered_scenarios(every)[0]
+    every = every.filter(pl.col("scenario") == scenario)
+    networks = every["network"].unique(maintain_order=True).to_list()
+    drawn = networks[:MOST_NETWORKS]
+    shown = every.filter(pl.col("network").is_in(drawn))
+    every_pair = ordered_pairs(shown)
+    pairs = every_pair[:MOST_PAIRS]
+    shown = shown.filter(pl.struct("cloud", "silicon").is_in([{"cloud": c, "silicon": k} for c, k in pairs]))
+    references = [r for r in REFERENCE_ORDER if r in set(shown["reference"])]
+    compared = headline_comparison(headlines, comparison)
+    basis = {
+        (r["network"], r["cloud"], r["silicon"], r["reference"]): (r["reference_kind"], r["reference_layer"], r["network_layer"])
+        for r in compared.iter_rows(named=True)
+    }
+    claims = {(k[1], k[2]) for k, v in basis.items() if v[0] == "vendor_claim"}
+    stale = any(layer not in (None, "live") for _, *layers in basis.values() for layer in layers)
+    keys = [Key(label=f"against {REFERENCE_WORDS[r].lower()}", colour=REFERENCE_COLOUR[r], marker="s") for r in references]
+    keys.append(Key(label="supplier's margin", colour=MUTED, marker="s"))
+    if claims:
+        keys.append(Key(label="vendor claim", colour=CLAIM, marker="s"))
+    notes = []
+    if len(drawn) < len(networks):
+        notes.append(f"{len(drawn)} of {len(networks)} networks shown; the others are in erosion.csv.")
+    if len(pairs) < len(every_pair):
+        notes.append(f"{len(pairs)} of {len(every_pair)} clouds and chip makers shown; the others are in erosion.csv.")
+    notes.append(
+        f"Source: this model, scenario {look.names(scenario)}; prices as of {minute(look.as_of)}."
+        + (" Hatched: rests on stored or reference prices, or on modelled cost." if stale else "")
+        + " n/c: not comparable, or not known."
+        + (f" Bars are cut at {percent(_FLOOR)}." if any(h is not None and h < _FLOOR for h in shown["headroom"]) else "")
+    )
+    sheet = Sheet(
+        title=finding(shown),
+        subtitle="Headroom: further fall of cloud inference cost, in % of today's, until the network's advantage (or its "
+        "supplier's margin) is zero. Left of zero: already lost",
+        footer=notes,
+        plot_height=0.5 + (len(pairs) * (len(references) + 0.8) + 1.2) * 0.125,
+        keys=keys,
+    )
+    left = 1.45
+    (line,) = sheet.grid(1, len(drawn), left=left, right=0.3, below=0.24, above=0.22, gap_x=0.3)
+    step = len(references) + 0.8
+    n = len(pairs)
+    for j, (network, axes) in enumerate(zip(drawn, line, strict=True)):
+        colour, _ = look.network(network)
+        mine = shown.filter(pl.col("network") == network)
+        for i, pair in enumerate(pairs):
+            for k, reference in enumerate(references):
+                y = -(i * step + k)
+                found = mine.filter(
+                    (pl.col("cloud") == pair[0])
+                    & (pl.col("silicon") == pair[1])
+                    & (pl.col("reference") == reference)
+                    & (pl.col("quantity") == "advantage")
+                )
+                kind, layer, own = basis.get((network, *pair, reference), (None, None, None))
+                tint = CLAIM if kind == "vendor_claim" else REFERENCE_COLOUR[reference]
+                live = layer == "live" and own == "live"
+                value = found["headroom"][0] if found.height else None
+                _bar(axes, y, value, tint, live=live, gid=f"{network}:{pair[0]}:{pair[1]}:{reference}")
+        margin = mine.filter((pl.col("quantity") == "full_margin") & pl.col("headroom").is_not_null())
+        value = margin["headroom"][0] if margin.height else None
+        _bar(axes, -(n * step + 0.4), value, colour, live=True, gid=f"{network}:margin")
+        axes.axvline(0, color=INK, lw=0.9, zorder=4, gid="zero")
+        axes.set_xlim(_FLOOR, 1)
+        axes.set_ylim(-(n * step + 1.2), 0.8)
+        ticks = [-1, -0.5, 0, 0.5, 1]
+        axes.set_xticks(ticks, ["", *(percent(t) for t in ticks[1:-1]), ""])
+        axes.tick_params(axis="x", labelsize=6.3)
+        axes.grid(axis="x")
+        if j == 0:
+            labels = [fit(look.names.pair(*p, claim=p in claims), 7.5, left - 0.1) for p in pairs]
+            places = [-(i * step + (len(references) - 1) / 2) for i in range(n)]
+            axes.set_yticks([*places, -(n * step + 0.4)], [*labels, "Supplier's margin"], ha="left")
+            axes.tick_params(axis="y", pad=(left - 0.02) * 72)
+            for text, pair in zip(axes.get_yticklabels(), pairs, strict=False):
+                text.set_color(CLAIM if pair in claims else INK)
+        else:
+            axes.set_yticks([])
+        width = axes.get_position().width * 7.1
+        axes.set_title(fit(look.names(network), 8, width, bold=True), color=colour, fontsize=8, pad=4)
+    return sheet.figure
+
+
+def _bar(axes: Axes, y: float, value: float | None, colour: str, *, live: bool, gid: str) -> None:
+    """One bar from zero, or the words "not comparable" where there is no number."""
+    if value is None:
+        axes.text(0.02, y, "n/c", fontsize=5.6, color=MUTED, va="center", ha="left", style="italic", gid=f"none:{gid}")
+        return
+    width = max(value, _FLOOR)
+    axes.barh(
+        y, width, height=0.82, facecolor=colour if live else "white", edgecolor=colour, lw=0.7,
+        hatch=None if live else "//////", gid=f"bar:{gid}",
+    )
+    inside = abs(width) > 0.62
+    axes.text(
+        width + (0.03 if value >= 0 else -0.03) * (-1 if inside else 1),
+        y,
+        percent(value),
+        fontsize=5.6,
+        va="center",
+        ha=("right" if value >= 0 else "left") if inside else ("left" if value >= 0 else "right"),
+        color=("white" if live else INK) if inside else (NEGATIVE if value < 0 else INK),
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4} if inside and not live else None,
+        gid=f"value:{gid}",
+    )

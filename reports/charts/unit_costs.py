@@ -1,0 +1,178 @@
+"""Cost of equal work: each network's price per million tokens beside what it costs to buy it from the clouds."""
+
+from __future__ import annotations
+
+import polars as pl
+from matplotlib.figure import Figure
+
+from reports.style import (
+    CLAIM,
+    INK,
+    LINE,
+    MUTED,
+    REFERENCE_COLOUR,
+    REFERENCE_MARKER,
+    Key,
+    Look,
+    Sheet,
+    empty,
+    fit,
+    marker_style,
+    price_axis,
+    source_note,
+    styled,
+)
+from reports.view import REFERENCE_ORDER, headline_comparison, is_claim, ordered_pairs, plain
+from reports.words import REFERENCE_WORDS, shorten, usd
+
+__all__ = ["MOST_NETWORKS", "unit_costs"]
+
+MOST_NETWORKS = 6
+_COLUMNS = 3
+
+
+def finding(shown: pl.DataFrame) -> str:
+    """The title: how many list prices and modelled costs the networks undercut; true of any frame."""
+    known = shown.filter(pl.col("advantage").is_not_null())
+    told = []
+    for reference, noun in (("list", "list price"), ("modelled_cost", "modelled cost")):
+        part = known.filter(pl.col("reference") == reference)
+        if part.height:
+            won = int((part["advantage"] > 0).sum())
+            told.append((won / part.height, f"{won} of {part.height} {noun}{'' if part.height == 1 else 's'}"))
+    if not told:
+        return "No network can be compared with a cloud at equal work"
+    one = known["network"].n_unique() == 1
+    verb = "The network undercuts" if one else "Networks undercut"
+    if len(told) == 1:
+        return f"{verb} {told[0][1]} of the clouds for the same tokens"
+    joint = "but only" if told[1][0] < told[0][0] and told[1][0] < 0.5 else "and"
+    return f"For the same tokens, {verb[0].lower()}{verb[1:]} {told[0][1]} of the clouds, {joint} {told[1][1]}"
+
+
+@styled
+def unit_costs(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) -> Figure:
+    """Draw a panel a network: a row a cloud with its silicon, its four references as markers on a log axis of USD per
+    million tokens, and the network's own price as the parity line.
+
+    Parameters
+    ----------
+    headlines : Headlines
+        Which chip, model and workload stand for each network.
+    comparison : Comparison
+        Rows of other work are left out.
+    look : Look
+        Names, colours, date.
+    """
+    every = headline_comparison(headlines, comparison)
+    known = every.filter(pl.col("usd_per_mtok_network").is_not_null() & pl.col("usd_per_mtok_reference").is_not_null())
+    networks = known["network"].unique(maintain_order=True).to_list()
+    if not networks:
+        reasons = every["not_comparable"].drop_nulls().unique(maintain_order=True).to_list()
+        return empty(finding(every), "; ".join(reasons[:3]) or "no network has a price for this work in this run", look)
+    drawn = networks[:MOST_NETWORKS]
+    shown = known.filter(pl.col("network").is_in(drawn))
+    pairs = ordered_pairs(every)
+    claims = set(
+        every.filter(pl.col("reference_kind") == "vendor_claim").select("cloud", "silicon").unique().rows()
+    )
+    keys = [
+        Key(label=REFERENCE_WORDS[r], colour=REFERENCE_COLOUR[r], marker=REFERENCE_MARKER[r])
+        for r in REFERENCE_ORDER
+        if r in set(shown["reference"])
+    ]
+    if claims:
+        keys.append(Key(label="vendor claim", colour=CLAIM, marker="o"))
+    if (shown["reference_layer"] != "live").any():
+        keys.append(Key(label="not live", colour=MUTED, marker="o", hollow=True))
+    keys.append(Key(label="network's price and band", colour="#8a8f98", line="-", band=True))
+    n_columns = min(_COLUMNS, len(drawn))
+    n_rows = -(-len(drawn) // n_columns)
+    note = source_note(
+        look,
+        plain(shown),
+        [("network_layer", "network_observed_at"), ("reference_layer", "reference_observed_at")],
+        [look.names(n) for n in drawn] + list(dict.fromkeys(look.names(c) for c, _ in pairs)),
+    )
+    more = [f"{len(drawn)} of {len(networks)} networks shown; the others are in comparison.csv."]
+    sheet = Sheet(
+        title=finding(shown),
+        subtitle="USD per million output tokens, prompts included, for the same model and workload on both sides. "
+        "Right of the line the cloud is dearer, left of it cheaper. Log scale",
+        footer=[*(more if len(drawn) < len(networks) else []), note],
+        plot_height=n_rows * (0.85 + 0.26 * len(pairs)),
+        keys=keys,
+    )
+    left = 1.45
+    grid = sheet.grid(n_rows, n_columns, left=left, below=0.3, above=0.42, gap_x=0.22, gap_y=0.72)
+    cells = [axes for line in grid for axes in line]
+    for axes in cells[len(drawn) :]:
+        axes.remove()
+    place = {pair: len(pairs) - 1 - i for i, pair in enumerate(pairs)}
+    for i, (network, axes) in enumerate(zip(drawn, cells, strict=False)):
+        mine = every.filter(pl.col("network") == network)
+        part = shown.filter(pl.col("network") == network)
+        colour, _ = look.network(network)
+        head = part.row(0, named=True)
+        price = head["usd_per_mtok_network"]
+        band = [head["usd_per_mtok_network_low"] or price, head["usd_per_mtok_network_high"] or price]
+        values = [*band, *part["usd_per_mtok_reference"]]
+        low, high = min(values) * 0.8, max(values) * 1.25
+        axes.axvspan(*band, color=colour, alpha=0.16, lw=0, gid="band")
+        axes.axvline(price, color=colour, lw=1.6, gid="parity")
+        for pair, y in place.items():
+            axes.axhline(y, color=LINE, lw=0.4, zorder=0)
+            at = part.filter((pl.col("cloud") == pair[0]) & (pl.col("silicon") == pair[1]))
+            if at.is_empty():
+                reasons = mine.filter((pl.col("cloud") == pair[0]) & (pl.col("silicon") == pair[1]))
+                told = reasons["not_comparable"].drop_nulls().to_list()
+                axes.text(
+                    0.98,
+                    y,
+                    "not comparable" if told else "no data",
+                    transform=axes.get_yaxis_transform(),
+                    ha="right",
+                    va="center",
+                    fontsize=6.5,
+                    color=MUTED,
+                    style="italic",
+                    bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+                )
+                continue
+            ends = at["usd_per_mtok_reference"]
+            axes.plot([ends.min(), ends.max()], [y, y], color=MUTED, lw=1.0, alpha=0.6, gid="span")
+            for row in at.iter_rows(named=True):
+                reference = row["reference"]
+                tint = CLAIM if is_claim(row["reference_kind"]) else REFERENCE_COLOUR[reference]
+                axes.plot(
+                    [row["usd_per_mtok_reference"]],
+                    [y],
+                    linestyle="none",
+                    marker=REFERENCE_MARKER[reference],
+                    markersize=4.8,
+                    gid=f"{network}:{pair[0]}:{pair[1]}:{reference}",
+                    zorder=3,
+                    **marker_style(tint, row["reference_layer"]),
+                )
+        price_axis(axes, low, high)
+        axes.set_ylim(-0.6, len(pairs) - 0.4)
+        if i % n_columns == 0:
+            labels = [fit(look.names.pair(*p, claim=p in claims), 7.5, left - 0.1) for p in pairs]
+            axes.set_yticks([place[p] for p in pairs], labels, ha="left")
+            axes.tick_params(axis="y", pad=(left - 0.02) * 72)
+            for text, pair in zip(axes.get_yticklabels(), pairs, strict=True):
+                text.set_color(CLAIM if pair in claims else INK)
+        else:
+            axes.set_yticks([])
+        width = axes.get_position().width * 7.1
+        title = f"{look.names(network)}: {usd(price)}"
+        axes.text(
+            0, 1, fit(title, 8, width, bold=True), transform=axes.transAxes, fontsize=8, weight="bold", color=colour,
+            va="bottom", ha="left", gid="panel",
+        ).set_y(1 + 0.14 / (axes.get_position().height * sheet.height))
+        what = f"{look.names(network and head['accelerator'])}, {look.names(head['llm'])}, {head['workload']}"
+        axes.text(
+            0, 1.0, fit(shorten(what, 80), 6.5, width), transform=axes.transAxes, fontsize=6.5, color=MUTED, va="bottom",
+            ha="left",
+        )
+    return sheet.figure

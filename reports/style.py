@@ -1,0 +1,419 @@
+"""What all charts share: one sheet with a finding on top, colours that survive grey print, and honest markers.
+
+Filled is live, hollow is not (stored or reference data), hatched is a bar that rests on such data; purple and
+"(claim)" is what a vendor says of itself; a band is uncertainty; a dotted line is a threshold.
+"""
+
+from __future__ import annotations
+
+import functools
+import io
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
+
+import matplotlib
+import matplotlib.ticker
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties, findfont, get_font
+from matplotlib.lines import Line2D
+from matplotlib.patches import Rectangle
+
+from depin_compare.analysis import Analysis
+from reports import words
+from reports.view import ages_in_days, network_order, scenario_titles
+from reports.words import Names
+
+__all__ = [
+    "CLAIM",
+    "INK",
+    "LINE",
+    "MUTED",
+    "NEGATIVE",
+    "WIDTH",
+    "Key",
+    "Look",
+    "Sheet",
+    "alt_text",
+    "empty",
+    "marker_style",
+    "png_bytes",
+    "styled",
+    "svg_text",
+    "text_width",
+]
+
+INK = "#1b1f24"
+MUTED = "#5b6470"
+LINE = "#d5d9de"
+CLAIM = "#7b3fa0"
+NEGATIVE = "#b3261e"
+# Inches: the width of the text block on A4 and Letter, so that a chart is printed at the size it was drawn for.
+WIDTH = 7.1
+
+# Dark blue, red and ochre differ in lightness as well as in hue (after Paul Tol's high-contrast scheme), and every
+# network has its marker, so that the charts read in grey and to the colour-blind.
+_KNOWN_NETWORKS = {"akash": ("#bb3a50", "o"), "ionet": ("#004488", "s"), "render": ("#b98a00", "^")}
+_NETWORK_CYCLE = (
+    ("#00796b", "D"),
+    ("#882255", "v"),
+    ("#4d6fb3", "P"),
+    ("#d0602a", "X"),
+    ("#3f7d20", "<"),
+)
+_OTHER = ("#8a8f98", "o")
+_MOST_NAMED = len(_KNOWN_NETWORKS) + len(_NETWORK_CYCLE)
+CLOUD_STYLE = {"azure": ("#26323d", "s"), "aws": ("#5d6b78", "D"), "google": ("#93a0ac", "^")}
+_OTHER_CLOUD = ("#b4bcc4", "P")
+REFERENCE_MARKER = {"list": "s", "committed": "D", "modelled_cost": "o", "cost_plus_margin": "^"}
+REFERENCE_COLOUR = {
+    "list": "#26323d",
+    "committed": "#5f7285",
+    "modelled_cost": "#00796b",
+    "cost_plus_margin": "#7fb8ae",
+}
+
+_RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 7.5,
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.edgecolor": MUTED,
+    "axes.labelcolor": MUTED,
+    "axes.linewidth": 0.6,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.axisbelow": True,
+    "axes.titlesize": 8,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 7.5,
+    "axes.unicode_minus": True,
+    "xtick.color": MUTED,
+    "ytick.color": INK,
+    "xtick.labelsize": 7,
+    "ytick.labelsize": 7.5,
+    "xtick.major.width": 0.6,
+    "xtick.major.size": 3,
+    "xtick.minor.size": 0,
+    "ytick.major.size": 0,
+    "ytick.minor.size": 0,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "hatch.linewidth": 0.5,
+    "lines.solid_capstyle": "round",
+    "svg.fonttype": "none",
+    "svg.hashsalt": "depin-compare",
+    "path.simplify": True,
+}
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+
+def styled(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Run a drawing function under the house style, whatever the caller's matplotlib settings are."""
+
+    @functools.wraps(function)
+    def within(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        with matplotlib.rc_context():
+            matplotlib.rcdefaults()
+            matplotlib.rcParams.update(_RC)
+            return function(*args, **kwargs)
+
+    return within
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """What a chart must know beside its frame: names, the day, and which network has which colour."""
+
+    names: Names = field(default_factory=Names)
+    as_of: datetime
+    networks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> Look:
+        """The look of a whole run: colours follow the headlines' order, the same in every chart."""
+        known = dict(analysis.display_names)
+        headlines = analysis.headlines
+        known |= {k: v for k, v in headlines.select("network", "display_name").iter_rows() if v}
+        known |= {
+            k: v for k, v in headlines.select("accelerator", "accelerator_display_name").iter_rows() if k and v
+        }
+        known |= scenario_titles(analysis.scenarios)
+        names = network_order(headlines["network"].to_list())
+        others = analysis.market_prices.filter(pl.col("segment") != "hyperscaler")["network"].unique().to_list()
+        return cls(
+            names=Names(known=known),
+            as_of=analysis.as_of,
+            networks=network_styles([*names, *sorted(set(others) - set(names))]),
+        )
+
+    def network(self, network: str) -> tuple[str, str]:
+        """Colour and marker of a network."""
+        return self.networks.get(network) or _KNOWN_NETWORKS.get(network) or _OTHER
+
+    def cloud(self, cloud: str) -> tuple[str, str]:
+        """Colour and marker of a cloud."""
+        return CLOUD_STYLE.get(cloud, _OTHER_CLOUD)
+
+    def is_named(self, network: str) -> bool:
+        """Whether the network has a colour of its own, or is one of the grey rest."""
+        return self.network(network) != _OTHER
+
+
+def network_styles(networks: Iterable[str]) -> dict[str, tuple[str, str]]:
+    """A colour and a marker a network: the known ones keep theirs, the next take turns, the rest are grey."""
+    styles = dict(_KNOWN_NETWORKS)
+    free = iter(_NETWORK_CYCLE)
+    for network in networks:
+        if network not in styles:
+            styles[network] = next(free, _OTHER)
+    return styles
+
+
+def marker_style(colour: str, layer: str | None) -> dict[str, Any]:
+    """Filled for live data, hollow for any other."""
+    return {
+        "markeredgecolor": colour,
+        "markerfacecolor": colour if layer == "live" else "white",
+        "markeredgewidth": 1.1,
+    }
+
+
+@functools.lru_cache(maxsize=4096)
+def text_width(text: str, size: float, *, bold: bool = False) -> float:
+    """Width of a line of text in inches, in the charts' own font."""
+    font = get_font(findfont(FontProperties(family="DejaVu Sans", weight="bold" if bold else "normal")))
+    # Measured large and scaled down: at the drawn size, hinting would round every letter to whole pixels.
+    font.set_size(100, 72)
+    font.set_text(text, 0.0)
+    return float(font.get_width_height()[0]) / 64 * size / 100 / 72
+
+
+def fit(text: str, size: float, width: float, *, bold: bool = False) -> str:
+    """The text, cut with an ellipsis where it would be wider than ``width`` inches."""
+    if text_width(text, size, bold=bold) <= width:
+        return text
+    for length in range(len(text) - 1, 0, -1):
+        shorter = words.shorten(text, length)
+        if text_width(shorter, size, bold=bold) <= width:
+            return shorter
+    return text[:1]
+
+
+def wrap(text: str, size: float, width: float, *, bold: bool = False) -> list[str]:
+    """The text in lines no wider than ``width`` inches."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, size, bold=bold) <= width:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return lines
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Key:
+    """One entry of the key above the plot."""
+
+    label: str
+    colour: str = INK
+    marker: str | None = None
+    hollow: bool = False
+    line: str | None = None
+    band: bool = False
+
+
+_TITLE, _SUBTITLE, _FOOTER, _KEY = 11.0, 8.0, 6.5, 7.0
+_TITLE_STEP, _SUBTITLE_STEP, _FOOTER_STEP, _KEY_STEP = 0.19, 0.145, 0.115, 0.17
+
+
+class Sheet:
+    """A figure with its finding, unit, key and footer in place; `grid` divides the room between them."""
+
+    def __init__(
+        self, *, title: str, subtitle: str, footer: Sequence[str], plot_height: float, keys: Sequence[Key] = ()
+    ) -> None:
+        titles = wrap(title, _TITLE, WIDTH - 0.1, bold=True)
+        subtitles = wrap(subtitle, _SUBTITLE, WIDTH - 0.1)
+        feet = [line for text in footer for line in wrap(text, _FOOTER, WIDTH - 0.05)]
+        key_rows = _key_rows(keys)
+        head = 0.12 + _TITLE_STEP * len(titles) + _SUBTITLE_STEP * len(subtitles) + 0.06 + _KEY_STEP * len(key_rows)
+        foot = 0.06 + _FOOTER_STEP * len(feet)
+        self.height = head + plot_height + foot + 0.06
+        self.figure = Figure(figsize=(WIDTH, self.height), dpi=150, facecolor="white")
+        self._top, self._bottom = self.height - head - 0.02, foot
+        self.figure.add_artist(Rectangle((0, 1 - 0.03 / self.height), 0.075, 0.03 / self.height, color=INK, lw=0))
+        y = self.height - 0.12
+        y = self._lines(titles, y, _TITLE, _TITLE_STEP, gid="title", weight="bold")
+        y = self._lines(subtitles, y - 0.01, _SUBTITLE, _SUBTITLE_STEP, gid="subtitle", color=MUTED)
+        self._keys(key_rows, y - 0.05)
+        self._lines(feet, foot - 0.02, _FOOTER, _FOOTER_STEP, gid="footer", color=MUTED)
+
+    def _lines(self, lines: Sequence[str], top: float, size: float, step: float, *, gid: str, **style: Any) -> float:
+        for i, line in enumerate(lines):
+            y = (top - i * step) / self.height
+            self.figure.text(0, y, line, fontsize=size, va="top", ha="left", gid=f"{gid}-{i}", **style)
+        return top - step * len(lines)
+
+    def _keys(self, key_rows: Sequence[Sequence[tuple[float, Key]]], top: float) -> None:
+        for i, row in enumerate(key_rows):
+            y = (top - (i + 0.45) * _KEY_STEP) / self.height
+            for x, key in row:
+                if key.band:
+                    high = 0.09 / self.height
+                    box = Rectangle((x / WIDTH, y - high / 2), 0.2 / WIDTH, high, color=key.colour, alpha=0.2, lw=0)
+                    self.figure.add_artist(box)
+                if key.line or key.marker:
+                    xs = [x / WIDTH, (x + 0.2) / WIDTH] if key.line else [(x + 0.1) / WIDTH]
+                    self.figure.add_artist(
+                        Line2D(
+                            xs,
+                            [y] * len(xs),
+                            linestyle=key.line or "none",
+                            marker=key.marker,
+                            markersize=4.5,
+                            color=key.colour,
+                            linewidth=1.3,
+                            **marker_style(key.colour, "stored" if key.hollow else "live"),
+                        )
+                    )
+                shift = 0.26 if key.line or key.band else 0.2
+                self.figure.text(
+                    (x + shift) / WIDTH, y, key.label, fontsize=_KEY, va="center", ha="left", gid="key", color=INK
+                )
+
+    def grid(
+        self,
+        n_rows: int,
+        n_columns: int,
+        *,
+        left: float,
+        right: float = 0.12,
+        below: float = 0.34,
+        above: float = 0.0,
+        gap_x: float = 0.25,
+        gap_y: float = 0.4,
+    ) -> list[list[Axes]]:
+        """Axes in rows; all lengths in inches."""
+        width = (WIDTH - left - right - gap_x * (n_columns - 1)) / n_columns
+        room = self._top - self._bottom - below - above
+        height = (room - gap_y * (n_rows - 1)) / n_rows
+        made = []
+        for i in range(n_rows):
+            bottom = self._top - above - (i + 1) * height - i * gap_y
+            line = []
+            for j in range(n_columns):
+                box = (
+                    (left + j * (width + gap_x)) / WIDTH,
+                    bottom / self.height,
+                    width / WIDTH,
+                    height / self.height,
+                )
+                line.append(self.figure.add_axes(box))
+            made.append(line)
+        return made
+
+
+def _key_rows(keys: Sequence[Key]) -> list[list[tuple[float, Key]]]:
+    """Entries with their place in inches, in as many rows as they need."""
+    made: list[list[tuple[float, Key]]] = []
+    x = 0.0
+    for key in keys:
+        width = (0.26 if key.line or key.band else 0.2) + text_width(key.label, _KEY) + 0.18
+        if not made or x + width > WIDTH + 0.15:
+            made.append([])
+            x = 0.0
+        made[-1].append((x, key))
+        x += width
+    return made
+
+
+def source_note(look: Look, frame: pl.DataFrame, columns: Iterable[tuple[str, str]], sources: Iterable[str]) -> str:
+    """Footer line: whose data, as of when, and how old what is not live is.
+
+    ``columns`` are (layer, observed_at) column names of ``frame``.
+    """
+    ages: dict[str, list[float]] = {}
+    for layer_column, at_column in columns:
+        if layer_column in frame.columns:
+            part = frame.select(pl.col(layer_column).cast(pl.String), at_column).drop_nulls().unique()
+            for layer in part[layer_column].unique().sort():
+                at = part.filter(pl.col(layer_column) == layer)[at_column]
+                ages.setdefault(layer, []).extend(ages_in_days(look.as_of, at))
+    told = []
+    for layer in ("stored", "reference"):
+        days = ages.get(layer)
+        if days:
+            low, high = words.age(min(days)), words.age(max(days))
+            span = high if low == high else f"{low} to {high}"
+            told.append(f"{'stored earlier' if layer == 'stored' else 'reference data'} ({span} old)")
+    hollow = f" Hollow or hatched: {' or '.join(told)}." if told else " All prices live."
+    names = ", ".join(sources)
+    return f"Source: {names}; data as of {words.minute(look.as_of)}.{hollow if ages else ''}"
+
+
+def price_axis(axes: Axes, low: float, high: float) -> None:
+    """A log axis of money with three to seven round ticks, written as money."""
+    axes.set_xscale("log")
+    axes.set_xlim(low, high)
+    steps = [m * 10.0**e for e in range(-5, 6) for m in (1, 2, 5)]
+    ticks = [s for s in steps if low <= s <= high]
+    if len(ticks) > 6:
+        ticks = [t for t in ticks if f"{t:e}"[0] in "15"] if len(ticks) <= 9 else [t for t in ticks if f"{t:e}"[0] == "1"]
+    axes.set_xticks(ticks, [f"${t:g}" for t in ticks])
+    axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
+    axes.grid(axis="x")
+
+
+@styled
+def empty(title: str, reason: str, look: Look) -> Figure:
+    """The panel drawn when there is nothing to draw: it says so, and why."""
+    sheet = Sheet(
+        title=title,
+        subtitle="No comparable data",
+        footer=[f"Data as of {words.minute(look.as_of)}."],
+        plot_height=1.1,
+    )
+    ((axes,),) = sheet.grid(1, 1, left=0.0, right=0.0, below=0.05)
+    axes.set_axis_off()
+    axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, facecolor="#f3f4f6", edgecolor=LINE, lw=0.6))
+    lines = "\n".join(wrap(f"No comparable data: {reason}", 8, WIDTH - 0.8))
+    axes.text(0.5, 0.5, lines, ha="center", va="center", fontsize=8, color=MUTED, transform=axes.transAxes)
+    return sheet.figure
+
+
+def alt_text(figure: Figure) -> str:
+    """What the chart says, for readers who can't see it: title, unit and footer."""
+    parts: dict[str, list[str]] = {}
+    for text in figure.texts:
+        parts.setdefault(str(text.get_gid()).split("-")[0], []).append(text.get_text())
+    return ". ".join(" ".join(parts[k]).rstrip(".") for k in ("title", "subtitle", "footer") if k in parts) + "."
+
+
+def title_of(figure: Figure) -> str:
+    """The finding a chart carries."""
+    return " ".join(t.get_text() for t in figure.texts if str(t.get_gid()).startswith("title-"))
+
+
+@styled
+def png_bytes(figure: Figure, *, dpi: int = 150) -> bytes:
+    """The chart as PNG; the same figure gives the same bytes."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+@styled
+def svg_text(figure: Figure) -> str:
+    """The chart as SVG with real text; the same figure gives the same bytes."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+    return buffer.getvalue()

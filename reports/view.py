@@ -1,0 +1,263 @@
+"""Which rows of an Analysis stand for a network in tables and charts: the only place that knows their columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, TypeAlias
+
+import polars as pl
+
+__all__ = [
+    "HEADLINE_REFERENCES",
+    "REFERENCE_ORDER",
+    "Row",
+    "ages_in_days",
+    "claimed_pairs",
+    "headline_comparison",
+    "headline_margins",
+    "headline_outlook",
+    "headline_pairs",
+    "headline_paths",
+    "is_claim",
+    "kinds_of_sources",
+    "ladder_chips",
+    "main_pair",
+    "margins_in_order",
+    "network_order",
+    "ordered_headlines",
+    "ordered_pairs",
+    "ordered_scenarios",
+    "plain",
+    "prices_in_use",
+    "ranked",
+    "reference_origins",
+    "rows",
+    "same_chip_comparison",
+    "scenario_titles",
+    "skipped_summary",
+]
+
+Row: TypeAlias = dict[str, Any]
+Pair: TypeAlias = tuple[str, str]
+
+REFERENCE_ORDER = ("list", "committed", "modelled_cost", "cost_plus_margin")
+HEADLINE_REFERENCES: tuple[Pair, ...] = (
+    ("azure", "nvidia"),
+    ("azure", "maia-200"),
+    ("aws", "nvidia"),
+    ("google", "nvidia"),
+)
+_PAIR_ORDER: tuple[Pair, ...] = (*HEADLINE_REFERENCES, ("aws", "trainium"), ("google", "tpu"))
+_NETWORK_ORDER = ("akash", "ionet", "render")
+_SCENARIO_ORDER = (
+    "base",
+    "maia200",
+    "silicon_price_war",
+    "supply_crunch",
+    "fractile",
+    "depin_gains",
+    "token_crash",
+)
+_WORK = ("network", "accelerator", "llm", "workload")
+
+
+def plain(frame: pl.DataFrame) -> pl.DataFrame:
+    """The frame without enums, so that columns of different tables compare as text."""
+    return frame.with_columns(pl.col(pl.Enum, pl.Categorical).cast(pl.String)) if frame.width else frame
+
+
+def rows(frame: pl.DataFrame) -> list[Row]:
+    """All rows as dictionaries (for frames of a page's length)."""
+    return frame.to_dicts()
+
+
+def ranked(values: Iterable[Any], order: Sequence[Any]) -> list[Any]:
+    """Distinct values, those in ``order`` first and in that order, then the rest by name."""
+    seen = set(values)
+    return [v for v in order if v in seen] + sorted(seen.difference(order))
+
+
+def ordered_pairs(frame: pl.DataFrame) -> list[Pair]:
+    """Every cloud x silicon of a frame, Azure with NVIDIA first."""
+    return ranked(frame.select("cloud", "silicon").unique().rows(), _PAIR_ORDER)
+
+
+def ordered_scenarios(frame: pl.DataFrame) -> list[str]:
+    """Every scenario of a frame, base first."""
+    return ranked(frame["scenario"].to_list(), _SCENARIO_ORDER)
+
+
+def is_claim(kind: object) -> bool:
+    """Whether a number rests on what a vendor says of itself."""
+    return kind == "vendor_claim"
+
+
+def network_order(networks: Iterable[str]) -> list[str]:
+    """Networks in the order of every page: Akash, io.net and Render, then the others as they came."""
+    came = list(dict.fromkeys(networks))
+    return [n for n in _NETWORK_ORDER if n in came] + [n for n in came if n not in _NETWORK_ORDER]
+
+
+def ordered_headlines(headlines: pl.DataFrame) -> pl.DataFrame:
+    """Headlines in the order of every page."""
+    ranks = {n: i for i, n in enumerate(network_order(headlines["network"].to_list()))}
+    return plain(headlines).sort(pl.col("network").replace_strict(ranks, return_dtype=pl.Int64)) if ranks else headlines
+
+
+def _of_headlines(headlines: pl.DataFrame, frame: pl.DataFrame, keys: Sequence[str]) -> pl.DataFrame:
+    """Rows of ``frame`` that concern each network's headline work, network by network in order."""
+    heads = ordered_headlines(headlines).select(*keys).with_row_index("_rank")
+    # Narrowed before the enums are cast: the paths of many networks are millions of rows.
+    part = plain(frame.filter(pl.col("network").is_in(heads["network"].to_list())))
+    return part.join(heads, on=list(keys), how="inner").sort("_rank", maintain_order=True).drop("_rank")
+
+
+def headline_comparison(headlines: pl.DataFrame, comparison: pl.DataFrame) -> pl.DataFrame:
+    """Comparison rows of each network's headline work, one row a cloud x silicon x reference.
+
+    The match is the cloud's cheapest chip for the work, which erosion and headroom start from too; the very same
+    chip stands in where a cloud has no such row.
+    """
+    found = _of_headlines(headlines, comparison, _WORK)
+    key = ["network", "cloud", "silicon", "reference"]
+    cheapest = found.filter(pl.col("match") == "cheapest").unique(key, keep="first", maintain_order=True)
+    instead = found.filter(pl.col("match") != "cheapest").join(cheapest, on=key[:3], how="anti")
+    chosen = pl.concat([cheapest, instead.unique(key, keep="first", maintain_order=True)])
+    ranks = {n: i for i, n in enumerate(found["network"].unique(maintain_order=True))}
+    return chosen.sort(pl.col("network").replace_strict(ranks, return_dtype=pl.Int64), maintain_order=True) if ranks else chosen
+
+
+def same_chip_comparison(headlines: pl.DataFrame, comparison: pl.DataFrame) -> pl.DataFrame:
+    """Rows against the very same chip with a number, where the cloud's cheapest for the work is another one."""
+    found = _of_headlines(headlines, comparison, _WORK).filter(
+        pl.col("match") == "same_chip", pl.col("usd_per_mtok_reference").is_not_null()
+    )
+    shown = headline_comparison(headlines, comparison)
+    key = ["network", "cloud", "silicon", "reference", "reference_accelerator"]
+    return found.join(shown, on=key, how="anti")
+
+
+def headline_margins(headlines: pl.DataFrame, margins: pl.DataFrame) -> pl.DataFrame:
+    """The margin row of each network's headline chip and kind of provider."""
+    return _of_headlines(headlines, margins, ("network", "accelerator", "archetype"))
+
+
+def headline_outlook(headlines: pl.DataFrame, outlook: pl.DataFrame) -> pl.DataFrame:
+    """Outlook rows of each network's headline work."""
+    return _of_headlines(headlines, outlook, _WORK)
+
+
+def headline_paths(headlines: pl.DataFrame, paths: pl.DataFrame) -> pl.DataFrame:
+    """Monthly paths, network by network in order; a run has them for the headline work only."""
+    return _of_headlines(headlines, paths, ("network",))
+
+
+def main_pair(frame: pl.DataFrame) -> Pair | None:
+    """The cloud x silicon that stands for the clouds where only one can be drawn: the first in order."""
+    pairs = ordered_pairs(frame) if not frame.is_empty() else []
+    return pairs[0] if pairs else None
+
+
+def ages_in_days(as_of: datetime, observed: Iterable[datetime | None]) -> list[float]:
+    """Ages of the dates that are known."""
+    return [max(0.0, (as_of - at).total_seconds() / 86400) for at in observed if at is not None]
+
+
+def headline_pairs(compared: pl.DataFrame) -> list[Pair]:
+    """The clouds of the first page: Azure with NVIDIA and with Maia 200, AWS, Google; others where these are not there."""
+    pairs = ordered_pairs(compared) if compared.height else []
+    return [p for p in pairs if p in HEADLINE_REFERENCES] or pairs[:4]
+
+
+def claimed_pairs(compared: pl.DataFrame) -> set[Pair]:
+    """Cloud x silicon of which some reference is a vendor's claim."""
+    if compared.is_empty():
+        return set()
+    return set(compared.filter(pl.col("reference_kind") == "vendor_claim").select("cloud", "silicon").rows())
+
+
+def ladder_chips(market_prices: pl.DataFrame, most: int) -> list[str]:
+    """Chips some network prices on demand, cheapest first; with too many, those clouds sell and most networks offer."""
+    prices = plain(market_prices).filter(pl.col("terms") == "on_demand")
+    sold_by_cloud = prices.filter(pl.col("segment") == "hyperscaler")["accelerator"].unique()
+    return (
+        prices.filter(pl.col("segment") != "hyperscaler")
+        .group_by("accelerator")
+        .agg(pl.col("usd_per_accelerator_hour").median(), n=pl.len(), depth=pl.col("n_offers").sum())
+        .with_columns(shared=pl.col("accelerator").is_in(sold_by_cloud.to_list()))
+        .sort(["shared", "n", "depth", "accelerator"], descending=[True, True, True, False])
+        .head(most)
+        .sort(["usd_per_accelerator_hour", "accelerator"])["accelerator"]
+        .to_list()
+    )
+
+
+def prices_in_use(market_prices: pl.DataFrame, compared: pl.DataFrame) -> pl.DataFrame:
+    """Market prices a table or chart of the report rests on: networks first, then the clouds' same chips."""
+    prices = plain(market_prices)
+    if prices.is_empty():
+        return prices
+    chips = set(ladder_chips(prices, 16))
+    if compared.height:
+        chips |= set(compared["accelerator"]) | set(compared["reference_accelerator"].drop_nulls())
+    order = network_order(prices["network"].unique().sort())
+    ranks = {n: i for i, n in enumerate(order)}
+    return (
+        prices.filter(pl.col("accelerator").is_in(sorted(chips)))
+        .with_columns(
+            _rank=pl.col("network").replace_strict(ranks, return_dtype=pl.Int64)
+            + pl.when(pl.col("segment") == "hyperscaler").then(len(order)).otherwise(0)
+        )
+        .sort("_rank", "network", "accelerator", "terms")
+        .drop("_rank")
+    )
+
+
+def reference_origins(unit_costs: pl.DataFrame) -> dict[tuple[str, ...], tuple[str | None, str | None]]:
+    """(cloud, silicon, chip, model, workload, reference) -> (source, address) of the clouds' prices."""
+    clouds = plain(unit_costs).filter(pl.col("side") == "cloud")
+    keys = ("seller", "silicon", "accelerator", "llm", "workload", "reference")
+    return {tuple(r[k] for k in keys): (r["source"], r["source_url"]) for r in clouds.iter_rows(named=True)}
+
+
+def margins_in_order(headlines: pl.DataFrame, margins: pl.DataFrame) -> pl.DataFrame:
+    """All margin rows: networks in the headlines' order, each one's headline chip first, then by chip."""
+    frame = plain(margins)
+    if frame.is_empty():
+        return frame
+    heads = ordered_headlines(headlines).select("network", _chip="accelerator").with_row_index("_rank")
+    return (
+        frame.join(heads, on="network", how="left")
+        .with_columns(_first=(pl.col("accelerator") == pl.col("_chip")).fill_null(False))
+        .sort(["_rank", "network", "_first", "accelerator", "archetype"], descending=[False, False, True, False, False],
+              nulls_last=True)
+        .drop("_rank", "_chip", "_first")
+    )
+
+
+def skipped_summary(skipped: pl.DataFrame) -> list[Row]:
+    """Rows left out, counted by source, kind and reason, unreadable ones first."""
+    rank = {"unreadable": 0, "duplicate": 1, "out_of_scope": 2}
+    return (
+        plain(skipped)
+        .group_by("source", "kind", "reason")
+        .agg(n=pl.len())
+        .with_columns(_rank=pl.col("kind").replace_strict(rank, default=9, return_dtype=pl.Int8))
+        .sort(["_rank", "n", "source", "reason"], descending=[False, True, False, False])
+        .drop("_rank")
+        .to_dicts()
+    )
+
+
+def kinds_of_sources(assumptions: pl.DataFrame) -> dict[str, str]:
+    """How the numbers of a source are known, where all assumptions that cite it agree."""
+    found = plain(assumptions).group_by("source_id").agg(pl.col("kind").unique())
+    return {s: kinds[0] for s, kinds in found.iter_rows() if len(kinds) == 1}
+
+
+def scenario_titles(scenarios: pl.DataFrame) -> dict[str, str]:
+    """Scenario -> title."""
+    if "title" not in scenarios.columns:
+        return {}
+    return {s: t for s, t in scenarios.select("scenario", "title").unique(maintain_order=True).iter_rows() if t}

@@ -1,0 +1,182 @@
+"""How numbers, dates, ages, states and names are put into words: one way for charts, PDF and terminal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+__all__ = [
+    "CLOUD_NAMES",
+    "KIND_WORDS",
+    "LAYER_WORDS",
+    "NOT_KNOWN",
+    "REFERENCE_WORDS",
+    "Names",
+    "age",
+    "count",
+    "day",
+    "listing",
+    "minute",
+    "month",
+    "number",
+    "percent",
+    "plural",
+    "shorten",
+    "usd",
+]
+
+NOT_KNOWN = "not known"
+MINUS = "\N{MINUS SIGN}"
+
+REFERENCE_WORDS = {
+    "list": "List price",
+    "committed": "Committed price",
+    "modelled_cost": "Modelled cost",
+    "cost_plus_margin": "Cost plus floor margin",
+}
+KIND_WORDS = {
+    "measured": "measured",
+    "protocol": "protocol fact",
+    "published": "published",
+    "third_party": "third party",
+    "vendor_claim": "vendor claim",
+    "assumption": "assumption",
+}
+LAYER_WORDS = {"live": "live", "stored": "stored", "reference": "reference"}
+CLOUD_NAMES = {"azure": "Azure", "aws": "AWS", "google": "Google", "oracle": "Oracle"}
+_SILICON_NAMES = {
+    "nvidia": "NVIDIA",
+    "amd": "AMD",
+    "tpu": "TPU",
+    "trainium": "Trainium",
+    "maia-200": "Maia 200",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Names:
+    """Display names of ids; an id nobody named is shown as it is."""
+
+    known: Mapping[str, str] = field(default_factory=dict)
+
+    def __call__(self, identifier: str | None) -> str:
+        """The name of a network, cloud, chip, model, workload or scenario."""
+        if identifier is None:
+            return NOT_KNOWN
+        return self.known.get(identifier) or CLOUD_NAMES.get(identifier) or identifier.replace("_", " ")
+
+    def pair(self, cloud: str, silicon: str, *, claim: bool = False) -> str:
+        """A cloud with its silicon: ``"Azure, Maia 200 (claim)"``."""
+        chip = _SILICON_NAMES.get(silicon) or self(silicon)
+        return f"{self(cloud)}, {chip}{' (claim)' if claim else ''}"
+
+    def long_pair(self, cloud: str, silicon: str) -> str:
+        """The same for running text: ``"Azure with NVIDIA GPUs"``."""
+        chip = _SILICON_NAMES.get(silicon) or self(silicon)
+        return f"{self(cloud)} with {chip}{' GPUs' if silicon in ('nvidia', 'amd') else ''}"
+
+
+def _sign(value: float, *, signed: bool, ascii_only: bool) -> str:
+    if value < 0:
+        return "-" if ascii_only else MINUS
+    return "+" if signed and value > 0 else ""
+
+
+def percent(value: float | None, *, signed: bool = False, ascii_only: bool = False, unknown: str = NOT_KNOWN) -> str:
+    """A fraction as a percentage: whole from 10 % on, one decimal below.
+
+    >>> percent(0.7297), percent(-0.0655, ascii_only=True), percent(None)
+    ('73%', '-6.6%', 'not known')
+    """
+    if value is None or math.isnan(value):
+        return unknown
+    if math.isinf(value):
+        return "no receipts" if value < 0 else "unlimited"
+    size = abs(value) * 100
+    text = f"{size:.1f}" if 0.05 <= size < 9.95 else f"{size:,.0f}"
+    return f"{_sign(value if size >= 0.05 else 0.0, signed=signed, ascii_only=ascii_only)}{text}%"
+
+
+def usd(value: float | None, *, unknown: str = NOT_KNOWN, sign: str = "$") -> str:
+    """Money with about three figures that count.
+
+    >>> usd(0.5167), usd(1.86), usd(12.345), usd(40000), usd(None)
+    ('$0.517', '$1.86', '$12.35', '$40,000', 'not known')
+    """
+    if value is None or math.isnan(value):
+        return unknown
+    if math.isinf(value):
+        return "no price suffices"
+    size = abs(value)
+    if size >= 1000:
+        text = f"{size:,.0f}"
+    elif size >= 1:
+        text = f"{size:,.2f}"
+    elif size >= 0.0001:
+        text = f"{size:.{2 - math.floor(math.log10(size))}f}"
+    else:
+        text = f"{size:.2g}"
+    return f"{MINUS if value < 0 else ''}{sign}{text}"
+
+
+def number(value: float | None, *, unknown: str = NOT_KNOWN) -> str:
+    """A plain number without needless digits.
+
+    >>> number(0.27), number(5.0), number(12345.6)
+    ('0.27', '5', '12,346')
+    """
+    if value is None or math.isnan(value):
+        return unknown
+    text = f"{abs(value):,.0f}" if abs(value) >= 1000 else f"{abs(value):.4g}"
+    return f"{MINUS if value < 0 else ''}{text}"
+
+
+def count(value: int | None, *, unknown: str = NOT_KNOWN) -> str:
+    """A whole number with thousands marked."""
+    return unknown if value is None else f"{value:,}"
+
+
+def plural(n: int, one: str, many: str | None = None) -> str:
+    """``"1 chip"``, ``"3 chips"``."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
+def day(value: date | datetime | None, *, unknown: str = NOT_KNOWN) -> str:
+    """``2026-11-22``."""
+    return unknown if value is None else f"{value:%Y-%m-%d}"
+
+
+def minute(value: datetime) -> str:
+    """``2026-11-22 09:30 UTC``."""
+    return f"{value:%Y-%m-%d %H:%M} UTC"
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def month(value: date | None, *, unknown: str = NOT_KNOWN) -> str:
+    """``Mar 2029``, whatever the machine's language."""
+    return unknown if value is None else f"{_MONTHS[value.month - 1]} {value.year}"
+
+
+def age(days: float | None, *, unknown: str = NOT_KNOWN) -> str:
+    """``"under 1 hour"``, ``"5 hours"``, ``"12 days"``."""
+    if days is None or math.isnan(days):
+        return unknown
+    hours = max(0.0, days) * 24
+    if hours < 1:
+        return "under 1 hour"
+    return plural(round(hours), "hour") if hours < 36 else plural(round(days), "day")
+
+
+def listing(items: Iterable[str]) -> str:
+    """``"a, b and c"``."""
+    words = list(items)
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def shorten(text: str, length: int) -> str:
+    """Cut at ``length`` characters, with an ellipsis where something is missing."""
+    return text if len(text) <= length else text[: max(1, length - 1)].rstrip() + "…"

@@ -1,0 +1,170 @@
+"""Recorded answers of the sources, and the ways to serve them: through `responses`, or from a local server."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+import responses
+
+from fetchers import FETCHERS, FetchResult
+from fetchers.http import CappedRetry, SourceSession, source_session
+
+DATA = Path(__file__).parent / "data"
+OBSERVED_AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+AZURE = "https://prices.azure.com/api/retail/prices"
+IONET = "https://api.io.solutions"
+# Source -> (address, parameters that must be there, payload).
+PAYLOADS: dict[str, tuple[tuple[str, dict[str, str], str], ...]] = {
+    "akash": (
+        ("https://console-api.akash.network/v1/gpu-prices", {}, "akash/gpu-prices.json"),
+        ("https://console-api.akash.network/v1/gpu-breakdown", {}, "akash/gpu-breakdown.json"),
+    ),
+    "azure": (
+        (AZURE, {"$filter": "ND", "$skip": "1000"}, "azure/nd-2.json"),
+        (AZURE, {"$filter": "ND"}, "azure/nd-1.json"),
+        (AZURE, {"$filter": "NC"}, "azure/nc.json"),
+        (AZURE, {"$filter": "NV"}, "azure/nv.json"),
+    ),
+    "ionet": (
+        (f"{IONET}/v1/io-cloud/vmaas/hardware", {}, "ionet/machines.json"),
+        (f"{IONET}/v1/io-cloud/caas/hardware", {}, "ionet/replicas.json"),
+        (f"{IONET}/enterprise/v1/io-cloud/caas/hardware", {}, "ionet/containers.json"),
+        (f"{IONET}/v1/io-explorer/network/market-snapshot", {"hardware_type": "gpu"}, "ionet/market.json"),
+    ),
+    "render": (
+        ("https://coins.llama.fi/prices/current/coingecko:render-token", {}, "render/defillama.json"),
+        ("https://api.coingecko.com/api/v3/simple/price", {"ids": "render-token"}, "render/coingecko.json"),
+    ),
+    "token_prices": (
+        (
+            "https://coins.llama.fi/prices/current/coingecko:akash-network,coingecko:io",
+            {},
+            "token_prices/defillama.json",
+        ),
+        ("https://api.coingecko.com/api/v3/simple/price", {"ids": "akash-network,io"}, "token_prices/coingecko.json"),
+    ),
+}
+
+
+def _has(wanted: dict[str, str]) -> Callable[[Any], tuple[bool, str]]:
+    def match(request: Any) -> tuple[bool, str]:
+        for key, part in wanted.items():
+            if part not in request.params.get(key, ""):
+                return False, f"{key} has no {part}"
+        return True, ""
+
+    return match
+
+
+@pytest.fixture
+def observed_at() -> datetime:
+    """The moment of every test."""
+    return OBSERVED_AT
+
+
+@pytest.fixture
+def payload() -> Callable[[str], bytes]:
+    """Read one recorded payload."""
+    return lambda name: (DATA / name).read_bytes()
+
+
+@pytest.fixture
+def payloads() -> dict[str, tuple[tuple[str, dict[str, str], str], ...]]:
+    """Which address of which source answers with which payload."""
+    return PAYLOADS
+
+
+@pytest.fixture
+def web() -> Iterator[responses.RequestsMock]:
+    """A web in which only what a test puts there answers."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+@pytest.fixture
+def serve(web: responses.RequestsMock) -> Callable[..., None]:
+    """Let a source answer with its recorded payloads; `except_for` leaves addresses ending so to the test."""
+
+    def put(source: str, *, except_for: str | None = None) -> None:
+        for url, wanted, name in PAYLOADS[source]:
+            if except_for is None or not url.endswith(except_for):
+                web.get(url, body=(DATA / name).read_bytes(), match=[_has(wanted)])
+
+    return put
+
+
+@pytest.fixture
+def run() -> Callable[..., FetchResult]:
+    """Fetch and parse one source over whatever the web answers."""
+
+    def fetch_and_parse(source: str, session: SourceSession | None = None) -> FetchResult:
+        fetcher = FETCHERS[source]
+        session = session or source_session(source, fetcher.hosts)
+        return fetcher.parse(fetcher.fetch(session, observed_at=OBSERVED_AT), observed_at=OBSERVED_AT)
+
+    return fetch_and_parse
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds a retry would have waited; nothing sleeps."""
+    waited: list[float] = []
+
+    def note(self: CappedRetry, response: Any = None) -> None:
+        asked = self.get_retry_after(response) if response is not None and self.respect_retry_after_header else None
+        waited.append(self.get_backoff_time() if asked is None else asked)
+
+    monkeypatch.setattr(CappedRetry, "sleep", note)
+    return waited
+
+
+class Server(ThreadingHTTPServer):
+    """A server of this machine; `answers` maps a path (no query) to (status, headers, body)."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
+        self.asked: list[str] = []
+        self.user_agents: list[str] = []
+
+    @property
+    def address(self) -> str:
+        """``http://127.0.0.1:PORT``."""
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)
+        self.server.user_agents.append(self.headers["User-Agent"])
+        status, headers, body = self.server.answers.get(self.path.partition("?")[0], (404, {}, b"nothing here"))
+        self.send_response(status)
+        for key, value in ({"Content-Length": str(len(body))} | headers).items():
+            self.send_header(key, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    """A local server, for what only real sockets show."""
+    with Server() as here:
+        thread = threading.Thread(target=here.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+        thread.start()
+        yield here
+        here.shutdown()
+        thread.join()

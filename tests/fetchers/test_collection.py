@@ -1,0 +1,225 @@
+"""Many sources at once: each has a status, none costs another, and nobody waits for the dead."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import polars as pl
+import pytest
+
+from depin_compare.errors import SourceError, UnknownNameError
+from depin_compare.market.offers import Offers
+from fetchers import FETCHERS, collect
+from fetchers.collection import collect_from, unreachable_hosts
+
+
+@pytest.fixture
+def all_serve(serve):
+    for source in FETCHERS:
+        serve(source)
+
+
+def gather(observed_at, names=None, **options):
+    return collect(names, observed_at=observed_at, **({"probe": False} | options))
+
+
+def states(collection):
+    return {status.source: status.status for status in collection.statuses}
+
+
+def test_every_source_has_a_status_and_its_rows(all_serve, observed_at):
+    collection = gather(observed_at)
+    assert states(collection) == dict.fromkeys(FETCHERS, "ok")
+    akash = collection.status("akash")
+    assert (akash.offers, akash.skipped) == (11, {"out_of_scope": 6, "duplicate": 0, "unreadable": 3})
+    assert akash.facts == collection.facts.filter(pl.col("source") == "akash").height
+    assert akash.hosts == ("console-api.akash.network",)
+    assert akash.error is None
+    assert collection.offers.height == sum(status.offers for status in collection.statuses)
+    assert collection.skipped.height == sum(sum(status.skipped.values()) for status in collection.statuses)
+    assert Offers.is_valid(collection.offers)
+
+
+@pytest.mark.parametrize("gone", list(FETCHERS))
+def test_removing_one_source_changes_only_its_own_status(gone, serve, observed_at):
+    for source in FETCHERS:
+        if source != gone:
+            serve(source)
+    collection = gather(observed_at)
+    others = [source for source in FETCHERS if source != gone]
+    assert {source: states(collection)[source] for source in others} == dict.fromkeys(others, "ok")
+    assert collection.status(gone).status == "unreachable"
+    assert "name not found" in str(collection.status(gone).error) or "connection lost" in str(
+        collection.status(gone).error
+    )
+    assert gone not in collection.results
+
+
+def test_a_part_that_fails_makes_a_source_partial(serve, web, observed_at):
+    serve("akash", except_for="gpu-breakdown")
+    web.get("https://console-api.akash.network/v1/gpu-breakdown", status=404)
+    status = gather(observed_at, ["akash"]).status("akash")
+    assert (status.status, status.offers, len(status.problems)) == ("partial", 11, 1)
+
+
+def test_an_answer_that_cannot_be_used_is_a_failure_and_no_unreachable(web, observed_at):
+    web.get("https://console-api.akash.network/v1/gpu-prices", body="<html>")
+    web.get("https://console-api.akash.network/v1/gpu-breakdown", body="<html>")
+    status = gather(observed_at, ["akash"]).status("akash")
+    assert status.status == "failed"
+    assert "expected JSON" in str(status.error)
+
+
+@pytest.mark.parametrize("error", [KeyError("price"), RecursionError(), ZeroDivisionError("x")])
+def test_a_bug_in_one_fetcher_is_its_own_affair(error, observed_at, serve, caplog):
+    def broken(recording, *, observed_at):
+        raise error
+
+    serve("akash")
+    serve("render")
+    fetchers = {"akash": replace(FETCHERS["akash"], parse=broken), "render": FETCHERS["render"]}
+    collection = collect_from(fetchers, observed_at=observed_at, probe=False)
+    assert states(collection) == {"akash": "failed", "render": "ok"}
+    assert f"the fetcher itself broke: {type(error).__name__}" in str(collection.status("akash").error)
+    assert "the fetcher itself broke" in caplog.text
+
+
+def test_a_source_over_its_budget_is_left_behind_and_counts_for_nothing(observed_at, serve, tmp_path):
+    go_on = threading.Event()
+
+    def slow(session, *, observed_at):
+        go_on.wait(10)
+        raise SourceError("akash", "x", seen="y", expected="z")
+
+    serve("render")
+    fetchers = {"akash": replace(FETCHERS["akash"], fetch=slow), "render": FETCHERS["render"]}
+    begin = time.monotonic()
+    collection = collect_from(
+        fetchers, observed_at=observed_at, probe=False, time_budgets={"akash": 0.05}, record=tmp_path
+    )
+    assert time.monotonic() - begin < 5
+    assert states(collection) == {"akash": "timed_out", "render": "ok"}
+    assert "time budget of 0.05 s" in str(collection.status("akash").error)
+    assert [thread.daemon for thread in threading.enumerate() if thread.name == "fetch-akash"] == [True]
+    assert [folder.name for folder in tmp_path.iterdir()] == ["render"]
+    go_on.set()
+
+
+def test_a_source_switched_off_is_not_asked(web, serve, observed_at):
+    serve("render")
+    collection = gather(observed_at, ["akash", "render"], off=["akash"])
+    assert states(collection) == {"akash": "off", "render": "ok"}
+    assert not any("akash.network" in call.request.url for call in web.calls)
+
+
+def test_a_name_nobody_knows_is_refused(observed_at):
+    with pytest.raises(UnknownNameError, match="did you mean akash"):
+        gather(observed_at, ["akahs"])
+    with pytest.raises(UnknownNameError):
+        gather(observed_at, off=["x"])
+
+
+def test_a_moment_without_a_time_zone_is_refused():
+    with pytest.raises(ValueError, match="time zone"):
+        gather(datetime(2026, 11, 22))  # noqa: DTZ001
+
+
+def test_what_was_recorded_gives_the_same_without_a_network(all_serve, web, observed_at, tmp_path):
+    live = gather(observed_at, record=tmp_path)
+    web.reset()
+    again = gather(observed_at + timedelta(days=400), replay=tmp_path)
+    assert states(again) == states(live)
+    assert again.offers.equals(live.offers)
+    assert again.facts.equals(live.facts)
+    assert {status.observed_at for status in again.statuses} == {observed_at}
+
+
+def test_an_unusable_answer_is_recorded_too(web, observed_at, tmp_path):
+    web.get("https://console-api.akash.network/v1/gpu-prices", body="<html>")
+    web.get("https://console-api.akash.network/v1/gpu-breakdown", body="[]")
+    gather(observed_at, ["akash"], record=tmp_path)
+    assert (tmp_path / "akash" / "000-gpu-prices.body").read_text() == "<html>"
+
+
+def test_a_recording_that_is_not_there_fails_its_source_only(serve, observed_at, tmp_path):
+    serve("render")
+    gather(observed_at, ["render"], record=tmp_path)
+    collection = gather(observed_at, ["akash", "render"], replay=tmp_path)
+    assert states(collection) == {"akash": "failed", "render": "ok"}
+    assert "expected a recording made by --record" in str(collection.status("akash").error)
+
+
+def test_a_mirror_on_this_machine_serves_a_source_end_to_end(server, payload, observed_at):
+    server.answers["/akash/v1/gpu-prices"] = (200, {}, payload("akash/gpu-prices.json"))
+    server.answers["/akash/v1/gpu-breakdown"] = (200, {}, payload("akash/gpu-breakdown.json"))
+    mirrors = {"https://console-api.akash.network": f"{server.address}/akash"}
+    collection = collect(["akash"], observed_at=observed_at, mirrors=mirrors)
+    assert states(collection) == {"akash": "ok"}
+    assert server.asked == ["/akash/v1/gpu-prices", "/akash/v1/gpu-breakdown"]
+    assert set(collection.offers["source_url"]) == {"https://console-api.akash.network/v1/gpu-prices"}
+
+
+# -- without a network
+
+
+def test_without_names_every_source_is_unreachable_at_once(observed_at):
+    begin = time.monotonic()
+    collection = collect(observed_at=observed_at)
+    assert time.monotonic() - begin < 2
+    assert set(states(collection).values()) == {"unreachable"}
+    assert all("name not found" in str(status.error) for status in collection.statuses)
+    assert collection.offers.height == 0
+    assert collection.offers.schema == Offers.create_empty().schema
+
+
+@pytest.fixture
+def black_hole(monkeypatch):
+    """A resolver, or a network, that swallows everything; it lets go when the test is over."""
+    end = threading.Event()
+    monkeypatch.setattr("fetchers.collection.PROBE_SECONDS", 0.2)
+
+    def hang(*args, **kwargs):
+        end.wait(30)
+        raise OSError("over")
+
+    yield hang
+    end.set()
+
+
+@pytest.mark.parametrize("place", ["getaddrinfo", "create_connection"])
+def test_a_network_that_swallows_everything_costs_one_probe_for_all(monkeypatch, black_hole, place, observed_at):
+    monkeypatch.setattr(socket, place, black_hole)
+    begin = time.monotonic()
+    collection = collect(observed_at=observed_at)
+    assert time.monotonic() - begin < 3
+    assert set(states(collection).values()) == {"unreachable"}
+    assert all("timed out while connecting" in str(status.error) for status in collection.statuses)
+
+
+def test_a_probe_looks_at_the_mirror_and_not_at_the_host(server):
+    hosts = ("a.example", "b.example")
+    assert unreachable_hosts(hosts, {"https://a.example": server.address}) == {"b.example": "name not found"}
+    server.server_close()
+    assert unreachable_hosts(("a.example",), {"https://a.example": server.address}) == {"a.example": "connection refused"}
+
+
+def test_behind_a_proxy_nothing_is_probed(monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://proxy.example:3128")
+    assert unreachable_hosts(("a.example",), {}) == {}
+
+
+def test_one_dead_host_of_several_does_not_cost_the_source(server, payload, observed_at):
+    server.answers["/prices/current/coingecko:render-token"] = (200, {}, payload("render/defillama.json"))
+    collection = collect(["render"], observed_at=observed_at, mirrors={"https://coins.llama.fi": server.address})
+    assert states(collection) == {"render": "ok"}
+    assert collection.facts["value"].to_list() == [2.41]
+
+
+def test_the_moment_is_kept_in_utc(serve):
+    serve("render")
+    here = datetime.fromisoformat("2026-11-22T13:00:00+01:00")
+    assert collect(["render"], observed_at=here, probe=False).observed_at == datetime(2026, 11, 22, 12, tzinfo=UTC)

@@ -1,0 +1,166 @@
+"""io.net: whole configuration or one GPU, resold machines, five products a row, endpoints that fail alone."""
+
+from __future__ import annotations
+
+import json
+
+import polars as pl
+import pytest
+
+from depin_compare.errors import SourceError
+
+BASE = "https://api.io.solutions"
+MARKET = "/market-snapshot"
+
+
+@pytest.fixture
+def result(serve, run):
+    serve("ionet")
+    return run("ionet")
+
+
+def offer(result, offer_id):
+    (row,) = result.offers.filter(pl.col("offer_id") == offer_id).iter_rows(named=True)
+    return row
+
+
+def skipped(result, row_id):
+    return [
+        (row["kind"], row["reason"])
+        for row in result.skipped.filter(pl.col("row_id") == row_id).iter_rows(named=True)
+    ]
+
+
+def test_a_machine_is_priced_whole_and_divided_by_its_cards(result):
+    row = offer(result, "machine:8H100.80S.176V__FI")
+    assert row["usd_per_accelerator_hour"] == pytest.approx(27.875342465753423 / 8)
+    assert round(row["usd_per_accelerator_hour"], 4) == 3.4844
+    assert (row["accelerator"], row["accelerator_count"], row["tier"]) == ("h100-sxm", 8, "vm")
+    assert (row["listed_price"], row["listed_unit"]) == ("27.875342465753423", "USD per hour for 8 GPUs")
+    assert round(offer(result, "machine:4A100.80S.88V__FI")["usd_per_accelerator_hour"], 4) == 1.7123
+
+
+def test_free_replicas_come_from_the_second_list(result):
+    assert offer(result, "machine:8H100.80S.176V__FI")["available"] == 24
+    assert offer(result, "machine:4A100.80S.88V__FI")["available"] is None
+
+
+def test_rows_of_an_external_supplier_are_resold(result):
+    assert offer(result, "machine:8H100.80S.176V__FI")["upstream"] == "external data centre"
+    assert offer(result, "machine:rtx4090-611")["upstream"] is None
+
+
+def test_one_configuration_in_two_locations_is_two_offers(result):
+    rows = result.offers.filter(pl.col("machine_id") == "8H100.80S.176V")
+    assert rows["region"].to_list() == ["FI", "US"]
+
+
+def test_what_is_sold_out_keeps_its_price_with_nothing_free(result):
+    row = offer(result, "machine:rtx4090-611")
+    assert (row["accelerator"], row["usd_per_accelerator_hour"]) == ("rtx-4090", 0.3)
+    assert (row["available"], row["note"], row["machine_id"]) == (0, "sold out", "611")
+    assert round(offer(result, "machine:8B300__FI")["usd_per_accelerator_hour"], 4) == 7.9829
+
+
+def test_a_bare_h100_is_kept_but_not_comparable(result):
+    row = offer(result, "machine:h100-1x")
+    assert row["accelerator"] is None
+    assert "does not tell which board" in row["not_comparable"]
+
+
+def test_a_price_that_looks_like_one_gpu_already_is_not_divided_again(result):
+    ((kind, reason),) = skipped(result, "machine:perhaps-per-gpu")
+    assert kind == "unreadable"
+    assert "it may be the price of one GPU" in reason
+
+
+def test_no_gpu_and_no_price_are_out_of_scope(result):
+    assert skipped(result, "machine:2CPU__US") == [("out_of_scope", "a machine without a GPU")]
+    assert skipped(result, "machine:unpriced") == [("out_of_scope", "unpriced (price is 0)")]
+    assert skipped(result, "container:17@US") == [("out_of_scope", "unpriced (price is null)")]
+
+
+def test_a_container_is_priced_by_the_gpu_and_named_by_location(result):
+    assert offer(result, "container:203@US")["usd_per_accelerator_hour"] == 2.49
+    assert offer(result, "container:203@FI")["usd_per_accelerator_hour"] == 2.39
+    assert offer(result, "container:H200_sxm5@US")["accelerator"] == "h200"
+    assert skipped(result, "container:203@FI")[0][0] == "duplicate"
+
+
+def test_a_market_row_gives_one_offer_a_product(result):
+    assert offer(result, "market:12:price")["usd_per_accelerator_hour"] == 2.19
+    assert offer(result, "market:12:baremetal_price")["tier"] == "bare_metal"
+    assert offer(result, "market:12:caas_price")["usd_per_accelerator_hour"] == 2.35
+    assert result.offers.filter(pl.col("machine_id") == "market:12").height == 3
+    assert offer(result, "market:13:price")["available"] == 0
+    assert offer(result, "market:13:price")["note"] == "nothing idle"
+    assert skipped(result, "market:14") == [("out_of_scope", "type 'CPU'")]
+    assert skipped(result, "market:15")[0][0] == "out_of_scope"
+    assert skipped(result, "market:16") == [("out_of_scope", "no product has a price")]
+
+
+def test_utilisation_counts_every_card_also_of_chips_we_do_not_list(result):
+    facts = {(f["metric"], f["subject"]): f["value"] for f in result.facts.iter_rows(named=True)}
+    assert facts["utilisation", "h100-sxm"] == pytest.approx(316 / 412)
+    assert facts["utilisation", "rtx-4090"] == 1.0
+    assert facts["utilisation", None] == pytest.approx((316 + 200) / (412 + 200 + 88))
+    assert facts["gpus_total", None] == 700
+
+
+def test_nothing_failed(result):
+    assert result.problems == ()
+
+
+@pytest.mark.parametrize(
+    ("broken", "lost"),
+    [("/v1/io-cloud/vmaas/hardware", "machine:"), ("/enterprise/v1/io-cloud/caas/hardware", "container:")],
+)
+def test_one_list_that_fails_does_not_cost_the_others(serve, run, web, broken, lost):
+    serve("ionet", except_for=broken)
+    web.get(BASE + broken, status=500, body="oops")
+    result = run("ionet")
+    left = {str(offer_id).partition(":")[0] + ":" for offer_id in result.offers["offer_id"]}
+    assert left == {"machine:", "container:", "market:"} - {lost}
+    assert len(result.problems) == 1
+    assert "HTTP 500" in result.problems[0]
+
+
+def test_free_replicas_that_fail_cost_no_price(serve, run):
+    serve("ionet", except_for="/v1/io-cloud/caas/hardware")
+    result = run("ionet")
+    assert offer(result, "machine:8H100.80S.176V__FI")["note"] == "free replicas unknown"
+
+
+@pytest.mark.parametrize(
+    ("document", "problem"),
+    [
+        ({"status": "failed", "data": []}, "saw 'failed', expected 'succeeded'"),
+        ({"status": "succeeded", "data": []}, "no offer at all"),
+        ({"status": "succeeded"}, "expected a key 'data'"),
+    ],
+)
+def test_a_market_that_failed_inside_is_a_problem(serve, run, web, document, problem):
+    serve("ionet", except_for=MARKET)
+    web.get(f"{BASE}/v1/io-explorer/network{MARKET}", json=document)
+    result = run("ionet")
+    assert problem in result.problems[0]
+    assert "market" not in " ".join(result.offers["offer_id"])
+
+
+def test_a_list_with_too_many_bad_rows_is_dropped_and_its_rows_are_told(serve, run, web, payload):
+    document = json.loads(payload("ionet/containers.json"))
+    document["data"]["hardware"] += [{"hardware_id": n, "hardware_name": "zz", "price": 1.0} for n in range(4)]
+    serve("ionet", except_for="/enterprise/v1/io-cloud/caas/hardware")
+    web.get(f"{BASE}/enterprise/v1/io-cloud/caas/hardware", json=document)
+    result = run("ionet")
+    assert "4 of 7 rows unreadable" in result.problems[0]
+    assert not any(offer_id.startswith("container:") for offer_id in result.offers["offer_id"])
+    assert skipped(result, "container:3@-")[0][0] == "unreadable"
+
+
+def test_all_lists_failing_is_an_error(web, run, payloads):
+    for url, _, _ in payloads["ionet"]:
+        web.get(url, status=403, body="<html>Just a moment</html>")
+    with pytest.raises(SourceError, match=r"HTTP 403 \(begins '<html>") as caught:
+        run("ionet")
+    assert not caught.value.unreachable
