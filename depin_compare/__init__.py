@@ -18,19 +18,16 @@ from depin_compare.economics.comparison import (
     unique_service_premium,
 )
 from depin_compare.economics.erosion import (
-    AdvantagePaths,
-    MarginPaths,
-    Outlook,
     adopted_share,
     breakeven_date,
     breakeven_years,
     cost_index,
-    erosion,
     headroom,
     margin_headroom,
     tenant_price,
 )
 from depin_compare.economics.margins import Margins, breakeven_price, breakeven_utilisation, margins, provider_margin
+from depin_compare.economics.outlook import AdvantagePaths, MarginPaths, Outlook, erosion
 from depin_compare.economics.scenarios import scenarios
 from depin_compare.economics.tokenomics import (
     burn_mint_supply_change,

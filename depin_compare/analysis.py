@@ -12,10 +12,10 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare.economics.comparison import Comparison, compare
-from depin_compare.economics.erosion import AdvantagePaths, MarginPaths, Outlook, erosion
+from depin_compare.economics.outlook import AdvantagePaths, MarginPaths, Outlook, erosion
 from depin_compare.economics.headlines import Headlines, headlines, subjects
 from depin_compare.economics.margins import Margins, margins
-from depin_compare.economics.scenarios import SCENARIO_NUMBERS, scenario_table, scenarios
+from depin_compare.economics.scenarios import ScenarioValues, scenario_values, scenarios
 from depin_compare.errors import ConfigError, UnknownNameError
 from depin_compare.inference.references import UnitCosts, hourly_references, unit_costs
 from depin_compare.inference.throughput import Throughputs, throughput_table
@@ -26,7 +26,16 @@ from depin_compare.market.prices import MarketPrices, market_prices
 from depin_compare.refdata import Assumptions, Sources, accelerators, llms, networks, sources
 from depin_compare.refdata.assumption_set import AssumptionSet, assumption_set
 
-__all__ = ["DEFAULT_LLMS", "DEFAULT_SCENARIOS", "DEFAULT_WORKLOADS", "SOURCE_STATES", "Analysis", "Headlines", "SourceStates", "analyse"]
+__all__ = [
+    "DEFAULT_LLMS",
+    "DEFAULT_SCENARIOS",
+    "DEFAULT_WORKLOADS",
+    "SOURCE_STATES",
+    "Analysis",
+    "Headlines",
+    "SourceStates",
+    "analyse",
+]
 
 SOURCE_STATES = ("ok", "partial", "unreachable", "failed", "timed_out", "off", "reference")
 DEFAULT_LLMS = ("llama-3.3-70b", "llama-3.1-8b", "gpt-oss-120b", "deepseek-v3")
@@ -64,6 +73,7 @@ _FRAMES: dict[str, type[dy.Schema]] = {
     "margin_paths": MarginPaths,
     "outlook": Outlook,
     "assumptions": Assumptions,
+    "scenarios": ScenarioValues,
     "sources": Sources,
 }
 
@@ -87,7 +97,7 @@ class Analysis:
     margin_paths: dy.DataFrame[MarginPaths]
     outlook: dy.DataFrame[Outlook]
     assumptions: dy.DataFrame[Assumptions]
-    scenarios: pl.DataFrame
+    scenarios: dy.DataFrame[ScenarioValues]
     sources: dy.DataFrame[Sources]
     display_names: dict[str, str]
     provenance: dict[str, str]
@@ -99,7 +109,7 @@ class Analysis:
             "as_of": self.as_of.isoformat(),
             "display_names": self.display_names,
             "provenance": self.provenance,
-            "frames": {name: _columns(getattr(self, name)) for name in [*_FRAMES, "scenarios"]},
+            "frames": {name: _columns(getattr(self, name)) for name in _FRAMES},
         }
         return json.dumps(document, sort_keys=True, indent=None, separators=(",", ":")) + "\n"
 
@@ -122,7 +132,6 @@ class Analysis:
         loaded: dict[str, Any] = {name: _load_frame(frames[name], schema) for name, schema in _FRAMES.items()}
         return cls(
             as_of=datetime.fromisoformat(document["as_of"]),
-            scenarios=pl.DataFrame(frames["scenarios"], schema_overrides=SCENARIO_NUMBERS),
             display_names=document["display_names"],
             provenance=document["provenance"],
             **loaded,
@@ -149,7 +158,11 @@ def _load_frame(columns: dict[str, list[Any]], schema: type[dy.Schema]) -> pl.Da
     }
     frame = pl.DataFrame(columns, schema=read_as).with_columns(
         *(pl.col(c).str.to_date() for c, t in wanted.items() if isinstance(t, pl.Date)),
-        *(pl.col(c).str.to_datetime(time_unit="us", time_zone="UTC") for c, t in wanted.items() if isinstance(t, pl.Datetime)),
+        *(
+            pl.col(c).str.to_datetime(time_unit="us", time_zone="UTC")
+            for c, t in wanted.items()
+            if isinstance(t, pl.Datetime)
+        ),
     )
     return schema.validate(frame, cast=True)
 
@@ -212,7 +225,9 @@ def analyse(
     loads = [workload(i) for i in workload_ids]
     told = scenarios(scenario_ids)
     chosen_networks = list(network_ids) if network_ids is not None else _networks_of(offers)
-    mine = Offers.validate(offers.filter((pl.col("segment") == "hyperscaler") | pl.col("network").is_in(chosen_networks)))
+    mine = Offers.validate(
+        offers.filter((pl.col("segment") == "hyperscaler") | pl.col("network").is_in(chosen_networks))
+    )
 
     markets = market_prices(mine)
     work = throughput_table(
@@ -227,7 +242,7 @@ def analyse(
     # breaks even lowest, since that provider sets the price.
     needed = kept.group_by("network", "accelerator").agg(pl.col("breakeven_usd_per_accelerator_hour").min())
     compared = compare(costs, breakeven_usd_per_hour=needed)
-    chosen = subjects(costs, facts, in_force, networks=chosen_networks, llms=llm_ids, workloads=workload_ids)
+    chosen = subjects(costs, markets, facts, in_force, networks=chosen_networks, llms=llm_ids, workloads=workload_ids)
     future = erosion(chosen, compared, told, as_of=as_of, horizon=horizon)
     names = _display_names()
     return Analysis(
@@ -246,7 +261,7 @@ def analyse(
         margin_paths=future.margin_paths,
         outlook=future.outlook,
         assumptions=in_force.frame,
-        scenarios=scenario_table(scenario_ids),
+        scenarios=scenario_values(scenario_ids),
         sources=sources(),
         display_names=names,
         provenance=dict(provenance or {}),

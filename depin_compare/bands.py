@@ -23,7 +23,9 @@ class Band:
 
     def __post_init__(self) -> None:
         if not self.low <= self.central <= self.high:
-            raise ModelDomainError(f"a band must be low <= central <= high, got {self.low}, {self.central}, {self.high}")
+            raise ModelDomainError(
+                f"a band must be low <= central <= high, got {self.low}, {self.central}, {self.high}"
+            )
 
     @classmethod
     def certain(cls, value: float) -> Band:

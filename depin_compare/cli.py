@@ -27,6 +27,7 @@ __all__ = ["app", "main"]
 OK, ERROR, USAGE, THRESHOLD, STALE = 0, 1, 2, 3, 4
 FAIL_ON = ("stale", "partial", "eroded", "exposed")
 STALE_AFTER_DAYS = 2.0
+MOST_TABLE_ROWS = 60
 
 app = typer.Typer(
     name="depin-compare",
@@ -39,16 +40,29 @@ app = typer.Typer(
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Job file (TOML).")]
 StoreOption = Annotated[
-    Path | None, typer.Option("--store", help="Folder of snapshots; else DEPIN_COMPARE_STORE, else the user's data folder.")
+    Path | None,
+    typer.Option("--store", help="Folder of snapshots; else DEPIN_COMPARE_STORE, else the user's data folder."),
 ]
-OfflineOption = Annotated[bool, typer.Option("--offline", help="Ask no source: stored snapshots and reference prices only.")]
+OfflineOption = Annotated[
+    bool, typer.Option("--offline", help="Ask no source: stored snapshots and reference prices only.")
+]
 AsOfOption = Annotated[
-    str | None, typer.Option("--as-of", help="Day to analyse (YYYY-MM-DD): stored and reference data up to it, no source asked.")
+    str | None,
+    typer.Option("--as-of", help="Day to analyse (YYYY-MM-DD): stored and reference data up to it, no source asked."),
 ]
-ReplayOption = Annotated[Path | None, typer.Option("--replay", help="Read recorded answers from this folder instead of asking.")]
+ReplayOption = Annotated[
+    Path | None, typer.Option("--replay", help="Read recorded answers from this folder instead of asking.")
+]
+OffersOption = Annotated[
+    Path | None,
+    typer.Option("--offers", help="Offers to use in place of stored and reference ones (.parquet, .csv or .json)."),
+]
+NetworkOption = Annotated[str | None, typer.Option("--network", help="Only this network.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Rows as JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Rows as CSV.")]
-OutputOption = Annotated[Path | None, typer.Option("--output", "-o", help="Write the rows to this file (.csv, .json or .parquet).")]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write the rows to this file (.csv, .json or .parquet).")
+]
 
 
 @app.command()
@@ -61,7 +75,8 @@ def run(
     replay: ReplayOption = None,
     record: Annotated[Path | None, typer.Option("--record", help="Keep every answer in this folder.")] = None,
     fail_on: Annotated[
-        list[str] | None, typer.Option("--fail-on", help="stale or partial: exit 4; eroded or exposed: exit 3. Repeatable.")
+        list[str] | None,
+        typer.Option("--fail-on", help="stale or partial: exit 4; eroded or exposed: exit 3. Repeatable."),
     ] = None,
 ) -> None:
     """The main job, whole: collect, store, analyse, report."""
@@ -95,8 +110,8 @@ def fetch(
     """Ask the sources now; the offers they give, live only."""
     job, place = _job(config), _store(store)
     collection = _collected(job, place, replay=replay, record=record, sources=sources or None)
-    _emit(collection.offers, json=json, csv=csv, output=output, title="Offers",
-          show=["network", "accelerator", "usd_per_accelerator_hour", "terms", "price_kind", "region", "available", "layer"])  # fmt: skip
+    show = ["network", "accelerator", "usd_per_accelerator_hour", "terms", "price_kind", "region", "available", "layer"]
+    _emit(collection.offers, json=json, csv=csv, output=output, title="Offers", show=show)
     for status in collection.statuses:
         _note(f"{status.source}: {status.status}, {status.offers} offers{_because(status.error)}")
     raise typer.Exit(OK if any(s.status in ("ok", "partial") for s in collection.statuses) else STALE)
@@ -104,43 +119,68 @@ def fetch(
 
 @app.command()
 def compare(
-    config: ConfigOption = None, store: StoreOption = None, offline: OfflineOption = True, as_of: AsOfOption = None,
-    replay: ReplayOption = None, json: JsonOption = False, csv: CsvOption = False, output: OutputOption = None,
-) -> None:  # fmt: skip
-    """Networks against the clouds at equal work, on the newest stored and reference data."""
-    analysis = _analysis(config, store=store, offline=offline, as_of=as_of, replay=replay)
-    _emit(analysis.comparison, json=json, csv=csv, output=output, title="USD per million output tokens, prompts included",
-          show=["network", "accelerator", "llm", "cloud", "silicon", "reference", "match", "usd_per_mtok_network",
-                "usd_per_mtok_reference", "advantage", "not_comparable"])  # fmt: skip
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    offers: OffersOption = None,
+    as_of: AsOfOption = None,
+    network: NetworkOption = None,
+    llm: Annotated[str | None, typer.Option("--llm", help="Only this LLM.")] = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+    output: OutputOption = None,
+) -> None:
+    """Networks against the clouds at equal work, in USD per million output tokens, prompts included."""
+    frame = _kept(_step_analysis(config, store, offers, as_of).comparison, network=network, llm=llm)
+    show = (
+        "network accelerator llm cloud silicon reference match usd_per_mtok_network usd_per_mtok_reference advantage "
+        "network_layer reference_kind not_comparable"
+    )
+    _emit(frame, json=json, csv=csv, output=output, title="USD per million output tokens", show=show.split())
 
 
 @app.command()
 def margins(
-    config: ConfigOption = None, store: StoreOption = None, offline: OfflineOption = True, as_of: AsOfOption = None,
-    replay: ReplayOption = None, json: JsonOption = False, csv: CsvOption = False, output: OutputOption = None,
-) -> None:  # fmt: skip
-    """What providers keep, by network, chip and archetype."""
-    analysis = _analysis(config, store=store, offline=offline, as_of=as_of, replay=replay)
-    _emit(analysis.margins, json=json, csv=csv, output=output, title="Provider margins, fractions of receipts",
-          show=["network", "accelerator", "archetype", "usd_per_accelerator_hour", "utilisation", "cash_margin", "full_margin",
-                "breakeven_usd_per_accelerator_hour", "breakeven_utilisation", "not_known"])  # fmt: skip
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    offers: OffersOption = None,
+    as_of: AsOfOption = None,
+    network: NetworkOption = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+    output: OutputOption = None,
+) -> None:
+    """What providers keep, by network, chip and archetype; margins are fractions of their receipts."""
+    frame = _kept(_step_analysis(config, store, offers, as_of).margins, network=network)
+    show = (
+        "network accelerator archetype usd_per_accelerator_hour utilisation utilisation_kind cash_margin full_margin "
+        "breakeven_usd_per_accelerator_hour breakeven_utilisation layer not_known"
+    )
+    _emit(frame, json=json, csv=csv, output=output, title="Provider margins", show=show.split())
 
 
 @app.command()
 def erosion(
-    config: ConfigOption = None, store: StoreOption = None, offline: OfflineOption = True, as_of: AsOfOption = None,
-    replay: ReplayOption = None, json: JsonOption = False, csv: CsvOption = False, output: OutputOption = None,
-) -> None:  # fmt: skip
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    offers: OffersOption = None,
+    as_of: AsOfOption = None,
+    network: NetworkOption = None,
+    scenario: Annotated[str | None, typer.Option("--scenario", help="Only this scenario.")] = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+    output: OutputOption = None,
+) -> None:
     """Headroom, break-even dates and verdicts, by network, reference and scenario."""
-    analysis = _analysis(config, store=store, offline=offline, as_of=as_of, replay=replay)
-    _emit(analysis.outlook, json=json, csv=csv, output=output, title="Outlook",
-          show=["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity", "today", "headroom", "state",
-                "date", "verdict"])  # fmt: skip
+    frame = _kept(_step_analysis(config, store, offers, as_of).outlook, network=network, scenario=scenario)
+    show = ["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity", "today", "headroom", "state", "date", "verdict"]
+    _emit(frame, json=json, csv=csv, output=output, title="Outlook", show=show)
 
 
 @app.command()
 def report(
-    analysis_file: Annotated[Path, typer.Argument(help="analysis.json of an earlier run.")] = Path("depin-report/analysis.json"),
+    analysis_file: Annotated[Path, typer.Argument(help="analysis.json of an earlier run.")] = Path(
+        "depin-report/analysis.json"
+    ),
     out: Annotated[Path, typer.Option("--out", help="Folder the report goes to.")] = Path("depin-report"),
 ) -> None:
     """Draw the report again from a saved analysis, without asking any source."""
@@ -151,7 +191,9 @@ def report(
     try:
         text = analysis_file.read_text("utf-8")
     except OSError as error:
-        raise ConfigError(f"{analysis_file}: can't be read ({error.strerror}); run `depin-compare run` first") from error
+        raise ConfigError(
+            f"{analysis_file}: can't be read ({error.strerror}); run `depin-compare run` first"
+        ) from error
     for path in write_report(Analysis.from_json(text), out):
         typer.echo(str(path))
 
@@ -211,7 +253,36 @@ def _analysis(
         collection = _collected(job, place, replay=replay, record=record)
         # Runs of one day with the same inputs give the same bytes: a run stands for its day, not its second.
         day = max(day, collection.observed_at.date()) if not as_of else day
-    return analysis_of(job, gathered(job, as_of=datetime.combine(day, time(), tzinfo=UTC), store=place, collection=collection))
+    return analysis_of(
+        job, gathered(job, as_of=datetime.combine(day, time(), tzinfo=UTC), store=place, collection=collection)
+    )
+
+
+def _step_analysis(config: Path | None, store: Path | None, offers: Path | None, as_of: str | None) -> Analysis:
+    """The analysis of a step command: on stored and reference data, or on the offers of a file; asks no source."""
+    if offers is None:
+        return _analysis(config, store=store, offline=True, as_of=as_of, replay=None)
+    from depin_compare.jobs.run import analysis_of, from_file
+
+    job = _job(config)
+    day = _day(as_of) if as_of else datetime.now(UTC).date()
+    return analysis_of(job, from_file(offers, as_of=datetime.combine(day, time(), tzinfo=UTC)))
+
+
+def _kept(frame: pl.DataFrame, **wanted: str | None) -> pl.DataFrame:
+    """Rows whose columns have the values asked for; a value that no row has is an error that names those there are."""
+    import polars as pl
+
+    from depin_compare.errors import UnknownNameError
+
+    for column, value in wanted.items():
+        if value is None:
+            continue
+        known = frame[column].cast(pl.String).unique().to_list()
+        if value not in known:
+            raise UnknownNameError(column, value, known)
+        frame = frame.filter(pl.col(column).cast(pl.String) == value)
+    return frame
 
 
 def _day(text: str) -> date:
@@ -239,7 +310,9 @@ def _exit_code(analysis: Analysis, fail_on: list[str]) -> int:
     told = set(states["state"].cast(str))
     verdicts = set(analysis.outlook["verdict"].cast(str))
     oldest = states.filter(states["layer"] == "live")["age_days"].max()
-    stale = bool(told & {"unreachable", "failed", "timed_out"}) or (isinstance(oldest, float) and oldest > STALE_AFTER_DAYS)
+    stale = bool(told & {"unreachable", "failed", "timed_out"}) or (
+        isinstance(oldest, float) and oldest > STALE_AFTER_DAYS
+    )
     if ("eroded" in fail_on and "eroded" in verdicts) or ("exposed" in fail_on and verdicts & {"exposed", "eroded"}):
         return THRESHOLD
     if ("stale" in fail_on and stale) or ("partial" in fail_on and (stale or "partial" in told)):
@@ -253,10 +326,7 @@ def _emit(frame: pl.DataFrame, *, json: bool, csv: bool, output: Path | None, ti
 
     flat = pl.DataFrame(frame).with_columns(pl.col(pl.Enum).cast(pl.String))
     if output is not None:
-        writers = {".csv": flat.write_csv, ".json": flat.write_json, ".parquet": flat.write_parquet}
-        if output.suffix not in writers:
-            raise typer.BadParameter(f"{output.suffix or 'no ending'}: use {', '.join(writers)}", param_hint="--output")
-        writers[output.suffix](output)
+        _write_rows(flat, output)
         _note(f"{flat.height} rows written to {output}")
     elif json:
         typer.echo(flat.write_json())
@@ -266,6 +336,20 @@ def _emit(frame: pl.DataFrame, *, json: bool, csv: bool, output: Path | None, ti
         _table(flat.select(show), title)
 
 
+def _write_rows(frame: pl.DataFrame, path: Path) -> None:
+    """The rows as the file's ending asks, whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    if path.suffix == ".csv":
+        frame.write_csv(part)
+    elif path.suffix == ".json":
+        frame.write_json(part)
+    elif path.suffix == ".parquet":
+        frame.write_parquet(part)
+    else:
+        raise typer.BadParameter(f"{path.name}: use an ending of .csv, .json or .parquet", param_hint="--output")
+    part.replace(path)
+
+
 def _table(frame: pl.DataFrame, title: str) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -273,8 +357,23 @@ def _table(frame: pl.DataFrame, title: str) -> None:
     table = Table(title=title, title_justify="left")
     for name, dtype in frame.schema.items():
         table.add_column(name, justify="right" if dtype.is_numeric() else "left", overflow="fold")
-    for row in frame.iter_rows():
-        table.add_row(*("" if v is None else f"{v:.4g}" if isinstance(v, float) else f"{v:%Y-%m-%d}" if isinstance(v, date) else str(v) for v in row))
+    if frame.height > MOST_TABLE_ROWS:
+        table.caption = (
+            f"{MOST_TABLE_ROWS} of {frame.height} rows; narrow them with the options, or take --csv or --json"
+        )
+    for row in frame.head(MOST_TABLE_ROWS).iter_rows():
+        table.add_row(
+            *(
+                ""
+                if v is None
+                else f"{v:.4g}"
+                if isinstance(v, float)
+                else f"{v:%Y-%m-%d}"
+                if isinstance(v, date)
+                else str(v)
+                for v in row
+            )
+        )
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 

@@ -1,12 +1,12 @@
 """The exception tree. Every message says what, where, what was seen and what to do.
 
-    DepinCompareError
-    ├── ModelDomainError     a formula was asked outside its domain
-    ├── ReferenceDataError   a packaged table is broken: orphan source, duplicate key, missing unit
-    ├── UnknownNameError     a name no table knows; carries the nearest names that exist
-    ├── ConfigError          the user's file or option is wrong
-    ├── StoreError           a snapshot is missing, damaged or can't be written
-    └── SourceError          one public source failed; the others are not concerned
+DepinCompareError
+├── ModelDomainError     a formula was asked outside its domain
+├── ReferenceDataError   a packaged table is broken: orphan source, duplicate key, missing unit
+├── UnknownNameError     a name no table knows; carries the nearest names that exist
+├── ConfigError          the user's file or option is wrong
+├── StoreError           a snapshot is missing, damaged or can't be written
+└── SourceError          one public source failed; the others are not concerned
 """
 
 from __future__ import annotations
@@ -70,9 +70,7 @@ class SourceError(DepinCompareError):
         True when no answer came at all (no route, name not found, timeout), as opposed to a bad one.
     """
 
-    def __init__(
-        self, source: str, where: str, *, seen: str, expected: str, unreachable: bool = False
-    ) -> None:
+    def __init__(self, source: str, where: str, *, seen: str, expected: str, unreachable: bool = False) -> None:
         self.source = source
         self.where = where
         self.seen = seen

@@ -8,18 +8,22 @@ from datetime import datetime
 from pathlib import Path
 
 from depin_compare.errors import UnknownNameError
-from fetchers import akash, azure, ionet, render, token_prices
+from fetchers.akash import FETCHER as AKASH
+from fetchers.azure import FETCHER as AZURE
 from fetchers.collection import Collection, SourceStatus, collect_from
 from fetchers.contract import Answer, Fetcher, FetchResult, Recording
+from fetchers.ionet import FETCHER as IONET
+from fetchers.render import FETCHER as RENDER
+from fetchers.token_prices import FETCHER as TOKEN_PRICES
 
 __all__ = ["FETCHERS", "Answer", "Collection", "FetchResult", "Fetcher", "Recording", "SourceStatus", "collect"]
 
 FETCHERS: dict[str, Fetcher] = {
-    "akash": akash.FETCHER,
-    "azure": azure.FETCHER,
-    "ionet": ionet.FETCHER,
-    "render": render.FETCHER,
-    "token_prices": token_prices.FETCHER,
+    "akash": AKASH,
+    "azure": AZURE,
+    "ionet": IONET,
+    "render": RENDER,
+    "token_prices": TOKEN_PRICES,
 }
 
 

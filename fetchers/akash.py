@@ -279,4 +279,5 @@ FETCHER = Fetcher(
     hosts=(HOST,),
     fetch=fetch,
     parse=parse,
+    time_budget_seconds=150.0,  # two tries of 60 s and the breakdown
 )

@@ -30,6 +30,8 @@ log = logging.getLogger(__name__)
 
 Status = Literal["ok", "partial", "unreachable", "failed", "timed_out", "off"]
 PROBE_SECONDS = 3.0
+# Asking ends a little before the budget does, so that what did come can still be read.
+ASKING_SHARE = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +144,7 @@ class _Run(threading.Thread):
             self.fetcher.name,
             hosts,
             mirrors=self.mirrors,
-            deadline=self.started + self.budget_seconds,
+            deadline=self.started + ASKING_SHARE * self.budget_seconds,
             unreachable=dead,
         )
         try:
@@ -153,7 +155,7 @@ class _Run(threading.Thread):
     def report(self, *, timed_out: bool) -> SourceStatus:
         """The books of this source; a thread given up counts for nothing, whatever it does later."""
         result = None if timed_out else self.result
-        skipped = {kind: 0 for kind in SKIP_KINDS}
+        skipped = dict.fromkeys(SKIP_KINDS, 0)
         if result is not None:
             skipped |= {kind: result.skipped.filter(pl.col("kind") == kind).height for kind in SKIP_KINDS}
         late = f"{self.fetcher.name}: no result within its time budget of {self.budget_seconds:g} s"
@@ -266,5 +268,5 @@ def _off(fetcher: Fetcher, observed_at: datetime) -> SourceStatus:
         observed_at=observed_at,
         seconds=0.0,
         hosts=fetcher.hosts,
-        skipped={kind: 0 for kind in SKIP_KINDS},
+        skipped=dict.fromkeys(SKIP_KINDS, 0),
     )

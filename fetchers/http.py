@@ -317,9 +317,7 @@ class SourceSession:
         cause, unreachable = _cause(error)
         if unreachable and not isinstance(error, requests.ReadTimeout):
             self._unreachable[urlsplit(url).netloc] = cause
-        raise SourceError(
-            self.source, _place(url), seen=cause, expected="an answer", unreachable=unreachable
-        ) from None
+        raise SourceError(self.source, _place(url), seen=cause, expected="an answer", unreachable=unreachable) from None
 
 
 def _cause(error: requests.RequestException) -> tuple[str, bool]:

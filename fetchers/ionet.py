@@ -329,4 +329,5 @@ FETCHER = Fetcher(
     hosts=(HOST,),
     fetch=fetch,
     parse=parse,
+    time_budget_seconds=150.0,
 )

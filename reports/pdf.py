@@ -40,8 +40,9 @@ NOT_MODELLED = (
     "Taxes, currency risk, and the future price of any network's token.",
     "New chips that nobody has announced, and demand that answers to falling prices.",
 )
-_MOST_ON_FIRST_PAGE = 4
+_MOST_ON_FIRST_PAGE = 3
 _MOST_ROWS = 150
+_MOST_CHIPS = 10
 _STATE_WORDS = {"already_lost": "already lost", "not_comparable": "not comparable"}
 _SOURCE_STATE_WORDS = {
     "ok": "answered",
@@ -52,7 +53,7 @@ _SOURCE_STATE_WORDS = {
     "off": "switched off",
     "reference": "reference only",
 }
-_VERDICT_TONES = {"resilient": "good", "exposed": "warn", "eroded": "bad"}
+_VERDICT_TONES = {"resilient": "good", "exposed": "warn", "mixed": "warn", "eroded": "bad"}
 
 
 def report_pdf(
@@ -122,6 +123,7 @@ def report_content(
         "paper": paper,
         "first": writer.first_page(),
         "sections": [
+            *filter(None, [writer.other_networks()]),
             writer.prices(),
             writer.comparisons(),
             writer.margins(),
@@ -181,11 +183,12 @@ class _Writer:
         self.analysis = analysis
         self.charts = charts
         self.failed = failed
-        self.headlines = view.plain(analysis.headlines)
-        known = dict(analysis.display_names)
+        self.headlines = view.ordered_headlines(analysis.headlines)
+        known = dict(analysis.display_names) | view.scenario_titles(analysis.scenarios)
         known |= {k: v for k, v in self.headlines.select("network", "display_name").iter_rows() if v}
         chips = self.headlines.select("accelerator", "accelerator_display_name").drop_nulls()
         self.names = Names(known=known | dict(chips.iter_rows()))
+        self.publications = {r["source_id"]: r for r in view.rows(view.plain(analysis.sources))}
         self.compared = view.headline_comparison(analysis.headlines, analysis.comparison)
         self.outlook = view.headline_outlook(analysis.headlines, analysis.outlook)
 
@@ -197,11 +200,11 @@ class _Writer:
         return {"type": "chart", "missing": f"The chart {name.replace('_', ' ')} is missing: {reason}."}
 
     def observed(self, at: datetime | None, layer: str | None) -> str:
-        """``live, 2026-11-22`` or ``reference, 2026-08-24 (90 days old)``."""
+        """``live, 2026-11-22`` or ``reference, 2026-08-24, 90 days``."""
         if at is None:
             return NOT_KNOWN
         (days,) = view.ages_in_days(self.analysis.as_of, [at])
-        old = "" if layer == "live" else f" ({words.age(days)} old)"
+        old = "" if layer == "live" else f", {words.age(days)}"
         return f"{layer or 'undated layer'}, {words.day(at)}{old}"
 
     def first_page(self) -> list[Part]:
@@ -211,65 +214,74 @@ class _Writer:
                 _text("No network could be compared: no source gave a price in this run. The data pages say why."),
                 self.chart("unit_costs"),
             ]
-        heads = view.rows(self.headlines)
-        margins = {r["network"]: r for r in view.rows(view.headline_margins(self.headlines, self.analysis.margins))}
+        heads = view.rows(self.headlines)[:_MOST_ON_FIRST_PAGE]
         pairs = view.headline_pairs(self.compared)
-        few = len(heads) <= _MOST_ON_FIRST_PAGE
-        pairs = pairs if few else pairs[:1]
-        claims = view.claimed_pairs(self.compared)
-        body: list[list[Cell]] = []
-        for head in heads[: _MOST_ON_FIRST_PAGE if few else 18]:
-            mine = self.compared.filter(pl.col("network") == head["network"])
-            span = max(1, len(pairs))
-            margin = margins.get(head["network"], {})
-            work = ", ".join(
-                self.names(head[k]) for k in ("accelerator", "llm", "workload") if head[k] is not None
-            )
-            verdict = {"text": head["verdict"], "strong": True, "rows": span}
-            if tone := _VERDICT_TONES.get(head["verdict"]):
-                verdict["tone"] = tone
-            outer: list[Cell] = [{"text": head["display_name"], "strong": True, "under": work, "rows": span}]
-            full = margin.get("full_margin")
-            earned = _change(full, unknown=NOT_KNOWN)
-            assert isinstance(earned, dict)
-            band = _span(margin.get("full_margin_low"), margin.get("full_margin_high"), percent)
-            price = margin.get("breakeven_usd_per_accelerator_hour")
-            use = margin.get("breakeven_utilisation")
-            tail: list[Cell] = [
-                earned | {"rows": span} | ({"under": band} if band else {}),
-                {"text": f"{usd(price)}/h" if price is not None else NOT_KNOWN, "rows": span}
-                | ({"under": _use(use)} if use is not None else {"under": ""}),
-                verdict,
-            ]
-            for i, pair in enumerate(pairs or [None]):
-                cells: list[Cell] = outer if i == 0 else []
-                if pair is None:
-                    cells = [*cells, "", *[_change(None)] * 4]
-                else:
-                    at = {
-                        r["reference"]: r["advantage"]
-                        for r in view.rows(mine.filter((pl.col("cloud") == pair[0]) & (pl.col("silicon") == pair[1])))
-                    }
-                    name = self.names.long_pair(*pair)
-                    label: Cell = {"text": name, "tone": "claim", "under": "vendor claim"} if pair in claims else name
-                    cells = [*cells, label, *(_change(at.get(r)) for r in view.REFERENCE_ORDER)]
-                body.append([*cells, *(tail if i == 0 else [])])
-        columns = [
-            _column("Network and work", 2.3),
-            _column("Buyer saves (+) or pays more (−) than with", 2.1),
-            *(_column(REFERENCE_WORDS[r], 1.0, right=True) for r in view.REFERENCE_ORDER),
-            _column("Supplier keeps", 1.35, right=True),
-            _column("Breaks even at", 1.25, right=True),
-            _column("Verdict", 1.1),
-        ]
+        more = self.headlines.height - len(heads)
         notes = [
             "Savings in % of the cloud's price or cost of the same tokens. Supplier keeps: full-cost margin, % of receipts, "
-            "without token rewards, low to high beneath. n/c: not comparable, the reason is on the comparison pages."
+            "without token rewards, low to high beneath. n/c: not comparable; the reason is on the comparison pages."
         ]
-        if not few:
-            notes.append(f"{min(18, len(heads))} of {len(heads)} networks; the others are on the comparison pages.")
-        sentences = [_text(head["sentence"]) for head in heads[:3]]
-        return [*sentences, _table(columns, body, notes), self.chart("unit_costs")]
+        if more:
+            notes.append(f"{words.plural(more, 'further network')} on the next page.")
+        return [
+            *(_text(head["sentence"]) for head in heads),
+            self.verdicts(heads, pairs, notes) | {"large": True},
+            self.chart("unit_costs") | {"rest": True},
+        ]
+
+    def verdicts(self, heads: Sequence[view.Row], pairs: Sequence[tuple[str, str]], notes: Sequence[str]) -> Part:
+        """What the buyer saves, what the supplier keeps, and the verdict: a row a network and cloud."""
+        margins = {r["network"]: r for r in view.rows(view.headline_margins(self.headlines, self.analysis.margins))}
+        claims = view.claimed_pairs(self.compared)
+        body: list[list[Cell]] = []
+        for head in heads:
+            mine = self.compared.filter(pl.col("network") == head["network"])
+            margin = margins.get(head["network"], {})
+            span = max(1, len(pairs))
+            work = ", ".join(self.names(head[k]) for k in ("accelerator", "llm", "workload") if head[k] is not None)
+            outer: dict[str, Any] = {"text": head["display_name"], "strong": True, "rows": span}
+            if work:
+                outer["under"] = work
+            earned = _change(margin.get("full_margin"), unknown=NOT_KNOWN)
+            if isinstance(earned, dict):
+                earned["rows"] = span
+                if band := _span(margin.get("full_margin_low"), margin.get("full_margin_high"), percent):
+                    earned["under"] = band
+            price = margin.get("breakeven_usd_per_accelerator_hour")
+            even: dict[str, Any] = {"text": NOT_KNOWN if price is None else f"{usd(price)}/h", "rows": span}
+            if use := _use(margin.get("breakeven_utilisation")):
+                even["under"] = use
+            verdict: dict[str, Any] = {"text": head["verdict"], "strong": True, "rows": span}
+            if tone := _VERDICT_TONES.get(head["verdict"]):
+                verdict["tone"] = tone
+            for i, pair in enumerate(pairs or [None]):
+                cells: list[Cell] = [outer] if i == 0 else []
+                if pair is None:
+                    cells += ["", *[_change(None)] * len(view.REFERENCE_ORDER)]
+                else:
+                    at = {r["reference"]: r["advantage"] for r in view.rows(view.of_pair(mine, pair))}
+                    name = self.names.long_pair(*pair)
+                    cells.append({"text": name, "tone": "claim", "tail": "claim"} if pair in claims else name)
+                    cells += [_change(at.get(r)) for r in view.REFERENCE_ORDER]
+                body.append([*cells, *([earned, even, verdict] if i == 0 else [])])
+        columns = [
+            _column("Network and work", 1.9),
+            _column("Buyer saves (+) or pays more (−) than with", 2.35),
+            *(_column(REFERENCE_WORDS[r], 0.92, right=True) for r in view.REFERENCE_ORDER),
+            _column("Supplier keeps", 1.2, right=True),
+            _column("Breaks even at", 1.1, right=True),
+            _column("Verdict", 1.15),
+        ]
+        return _table(columns, body, notes)
+
+    def other_networks(self) -> Part | None:
+        """The networks that had no room on the first page, against one cloud each, with their sentences."""
+        heads = view.rows(self.headlines)[_MOST_ON_FIRST_PAGE:]
+        if not heads:
+            return None
+        pairs = view.headline_pairs(self.compared)[:1]
+        sentences = [_text(head["sentence"], quiet=True) for head in heads]
+        return {"title": "Further networks", "parts": [self.verdicts(heads, pairs, []), *sentences]}
 
     def prices(self) -> Part:
         """Every price in use with its source, date, layer and age."""
@@ -284,21 +296,21 @@ class _Writer:
                 _span_if_wider(r),
                 f"{r['n_offers']:,}",
                 (r["price_kind"] or "").replace("_", " "),
-                _linked(r["source"], r["source_url"]),
+                _linked(words.host(r["source_url"], unknown=self.names(r["source"])), r["source_url"]),
                 self.layer_cell(r["observed_at"], r["layer"]),
             ]
             for r in view.rows(shown)
         ]
         columns = [
-            _column("Seller", 1.2),
-            _column("Accelerator", 1.5),
-            _column("Terms", 0.9),
-            _column("USD per accelerator-hour", 0.95, right=True),
-            _column("Cheapest to dearest", 1.3, right=True),
-            _column("Offers", 0.6, right=True),
+            _column("Seller", 0.8),
+            _column("Accelerator", 1.75),
+            _column("Terms", 0.85),
+            _column("USD per hour", 0.75, right=True),
+            _column("Cheapest to dearest", 1.2, right=True),
+            _column("Offers", 0.55, right=True),
             _column("Price kind", 0.8),
-            _column("Source", 0.9),
-            _column("Data", 1.7),
+            _column("Source", 1.75),
+            _column("Data", 2.05),
         ]
         left_out = self.analysis.market_prices.height - shown.height
         notes = [f"{left_out:,} further market prices, not used on these pages, are in offers.parquet."] if left_out else []
@@ -319,13 +331,19 @@ class _Writer:
         parts: list[Part] = [
             _text(
                 "The same model and workload on both sides, in USD per million output tokens with their prompts included. "
-                "Four references: the list price, the cheapest commitment, what the hour is modelled to cost the cloud, and "
-                "that cost with the floor margin a cloud is known to accept.",
+                "Of each cloud and chip maker, the chip that does the work for the least. Four references: the list price, the "
+                "cheapest commitment, what the hour is modelled to cost the cloud, and that cost with the floor margin a cloud "
+                "is known to accept.",
                 quiet=True,
             ),
             {"type": "tags", "items": [[k, v] for k, v in KIND_WORDS.items()]},
         ]
         origins = view.reference_origins(self.analysis.unit_costs)
+        same_chips = view.same_chip_comparison(self.headlines, self.analysis.comparison)
+
+        def chips(row: view.Row) -> str:
+            return self.names(row["reference_accelerator"]) if row["reference_accelerator"] else "no chip"
+
         for head in view.rows(self.headlines.head(30)):
             mine = self.compared.filter(pl.col("network") == head["network"])
             parts.append(_heading(f"{head['display_name']}: {self.names(head['accelerator'])}"))
@@ -337,30 +355,31 @@ class _Writer:
                 _text(
                     f"{self.names(head['llm'])}, {self.names(head['workload'])}. {head['display_name']} asks "
                     f"{usd(first['network_usd_per_accelerator_hour'])} per accelerator-hour "
-                    f"({self.observed(first['network_observed_at'], first['network_layer'])}), which is "
+                    f"({self.observed(first['network_observed_at'], first['network_layer'])}), or "
                     f"{usd(first['usd_per_mtok_network'])} per million tokens "
                     f"({_span(first['usd_per_mtok_network_low'], first['usd_per_mtok_network_high'], usd) or 'no band'}).",
                 )
             )
-            reasons: list[str] = []
+            reasons: dict[str, list[str]] = {}
             body: list[list[Cell]] = []
-            pairs = view.ordered_pairs(mine)
             claims = view.claimed_pairs(mine)
-            for pair in pairs:
-                rows = mine.filter((pl.col("cloud") == pair[0]) & (pl.col("silicon") == pair[1]))
-                by_reference = {r["reference"]: r for r in view.rows(rows)}
+            same = same_chips.filter(pl.col("network") == head["network"])
+            blocks = [(p, view.of_pair(mine, p), "") for p in view.ordered_pairs(mine)]
+            blocks += [(p, view.of_pair(same, p), ", the same chip") for p in (view.ordered_pairs(same) if same.height else [])]
+            for pair, block, addition in blocks:
+                by_reference = {r["reference"]: r for r in view.rows(block)}
                 present = [r for r in view.REFERENCE_ORDER if r in by_reference]
                 for i, reference in enumerate(present):
                     r = by_reference[reference]
                     key = (*pair, r["reference_accelerator"], r["llm"], r["workload"], reference)
                     source, url = origins.get(key, (None, None))
                     name = self.names.long_pair(*pair)
-                    label: Cell = {"text": name, "rows": len(present), "under": self.names(r["reference_accelerator"])}
+                    label: Cell = {"text": name, "rows": len(present), "under": chips(r) + addition}
                     if pair in claims and isinstance(label, dict):
                         label["tone"] = "claim"
                     cells: list[Cell] = [label] if i == 0 else []
                     if r["not_comparable"] and r["usd_per_mtok_reference"] is None:
-                        reasons.append(f"{name}: {r['not_comparable']}.")
+                        reasons.setdefault(r["not_comparable"], []).append(f"{name}, {REFERENCE_WORDS[reference].lower()}")
                         cells += [REFERENCE_WORDS[reference], "", {"text": "n/c", "quiet": True}, "", _change(None), "", ""]
                     else:
                         cells += [
@@ -383,7 +402,8 @@ class _Writer:
                 _column("Known as", 0.95),
                 _column("Source and date", 1.9),
             ]
-            parts.append(_table(columns, body, [f"n/c: {x}" for x in dict.fromkeys(reasons)]))
+            told = [f"n/c: {why} ({'; '.join(dict.fromkeys(where))})." for why, where in reasons.items()]
+            parts.append(_table(columns, body, told))
         if self.headlines.height > 30:
             parts.append(_text(f"{self.headlines.height - 30} further networks are in comparison.csv."))
         if self.headlines.is_empty():
@@ -395,59 +415,64 @@ class _Writer:
         told = self.observed(at, layer)
         if source is None:
             return told
-        made = _linked(self.names(source), url)
+        publication = self.publications.get(source)
+        if publication is not None:
+            made = _linked(publication["publisher"], publication["url"])
+        else:
+            made = _linked(words.host(url, unknown=self.names(source)), url)
         return (made if isinstance(made, dict) else {"text": made}) | {"under": told}
 
     def margins(self) -> Part:
         """What suppliers keep, chip by chip."""
-        rows = view.rows(view.margins_in_order(self.headlines, self.analysis.margins))
+        every = view.margins_in_order(self.headlines, self.analysis.margins)
+        rows = view.rows(every.group_by("network", maintain_order=True).head(_MOST_CHIPS).head(_MOST_ROWS))
         body: list[list[Cell]] = []
-        reasons: list[str] = []
-        for r in rows[:_MOST_ROWS]:
+        reasons: dict[str, list[str]] = {}
+        for r in rows:
             if r["not_known"]:
-                reasons.append(f"{self.names(r['network'])}, {self.names(r['accelerator'])}: {r['not_known']}.")
-            full = _change(r["full_margin"], unknown=NOT_KNOWN)
+                reasons.setdefault(r["not_known"], []).append(f"{self.names(r['network'])}, {self.names(r['accelerator'])}")
+            full = _change(r["full_margin"], unknown="n/k")
             band = _span(r["full_margin_low"], r["full_margin_high"], percent)
-            use = percent(r["utilisation"])
+            money = [
+                usd(r[f"{part}_usd_per_hour"], unknown="n/k") for part in ("power", "opex", "capital", "profit")
+            ]
             body.append(
                 [
                     {"text": self.names(r["network"]), "under": self.observed(r["observed_at"], r["layer"])},
                     {"text": self.names(r["accelerator"]), "under": r["archetype"].replace("_", " ")},
                     usd(r["usd_per_accelerator_hour"]),
-                    {"text": use, "under": (r["utilisation_kind"] or "").replace("_", " ")},
-                    percent(r["take_rate"]),
-                    usd(r["power_usd_per_hour"]),
-                    usd(r["opex_usd_per_hour"]),
-                    usd(r["capital_usd_per_hour"]),
-                    usd(r["profit_usd_per_hour"]),
-                    _change(r["cash_margin"], unknown=NOT_KNOWN),
+                    {"text": percent(r["utilisation"], unknown="n/k"), "under": (r["utilisation_kind"] or "").replace("_", " ")},
+                    percent(r["take_rate"], unknown="n/k"),
+                    *money,
+                    _change(r["cash_margin"], unknown="n/k"),
                     full | {"under": band} if isinstance(full, dict) and band else full,
                     {
-                        "text": usd(r["breakeven_usd_per_accelerator_hour"]),
+                        "text": usd(r["breakeven_usd_per_accelerator_hour"], unknown="n/k"),
                         "under": _use(r["breakeven_utilisation"]),
                     },
-                    _change(r["full_margin_with_rewards"], unknown=NOT_KNOWN),
+                    _change(r["full_margin_with_rewards"], unknown="n/k"),
                 ]
             )
         columns = [
-            _column("Network", 1.5),
-            _column("Accelerator", 1.25),
-            *(
-                _column(t, 0.72, right=True)
-                for t in ("Price", "Use", "Network keeps", "Power", "Running", "Capital", "Profit", "Cash margin")
-            ),
-            _column("Full margin", 1.0, right=True),
-            _column("Breaks even", 0.95, right=True),
+            _column("Network", 1.75),
+            _column("Accelerator", 1.6),
+            _column("Price", 0.65, right=True),
+            _column("Use", 0.85, right=True),
+            _column("Network keeps", 0.75, right=True),
+            *(_column(t, 0.75, right=True) for t in ("Power", "Running", "Capital", "Profit")),
+            _column("Cash margin", 0.65, right=True),
+            _column("Full margin", 1.1, right=True),
+            _column("Breaks even", 0.9, right=True),
             _column("With rewards", 0.75, right=True),
         ]
         notes = [
             "Amounts in USD per calendar hour and accelerator; price in USD per rented accelerator-hour. Margins in % of what "
             "the supplier receives; full margin counts capital. Breaks even: the price, and beneath it the share of hours "
-            "rented, at which the full margin is zero.",
-            *dict.fromkeys(f"Not known: {x}" for x in reasons[:12]),
+            "rented, at which the full margin is zero. n/k: not known.",
+            *(f"n/k: {why} ({'; '.join(dict.fromkeys(where))})." for why, where in reasons.items()),
         ]
-        if len(rows) > _MOST_ROWS:
-            notes.append(f"{len(rows) - _MOST_ROWS} further rows are in margins.csv.")
+        if len(rows) < every.height:
+            notes.append(f"{every.height - len(rows)} further rows are in margins.csv.")
         return {
             "title": "What suppliers keep",
             "parts": [_table(columns, body, notes)] if body else [_text("No supplier's margin is known in this run.")],
@@ -463,8 +488,9 @@ class _Writer:
         parts.append(_heading("When the advantage and the margin are gone"))
         parts.append(
             _text(
-                "Clouds are taken to price at the average cost of their whole fleet. A date is that of the central path; the "
-                "end of the horizon is never given as a date.",
+                "Buyer: advantage over that cloud. Supplier: full margin, without token rewards. Clouds are taken to price at the average cost of their whole fleet. A date is "
+                "that of the central path, beneath it those of the low and the high end; the end of the horizon is never given "
+                "as a date.",
                 quiet=True,
             )
         )
@@ -475,11 +501,8 @@ class _Writer:
             pairs = [p for p in view.HEADLINE_REFERENCES if p in set(view.ordered_pairs(mine))]
             for pair in pairs or view.ordered_pairs(mine):
                 for reference in view.REFERENCE_ORDER:
-                    at = mine.filter(
-                        (pl.col("cloud") == pair[0])
-                        & (pl.col("silicon") == pair[1])
-                        & (pl.col("reference") == reference)
-                        & (pl.col("quantity") == "advantage")
+                    at = view.of_pair(mine, pair).filter(
+                        (pl.col("reference") == reference) & (pl.col("quantity") == "advantage")
                     )
                     if at.is_empty() or (at["state"] == "not_comparable").all():
                         continue
@@ -487,35 +510,26 @@ class _Writer:
                     today = next(iter(by_scenario.values()))["today"]
                     body.append(
                         [
-                            f"Buyer's advantage, {self.names.long_pair(*pair)}",
+                            f"Buyer, {self.names.long_pair(*pair)}",
                             REFERENCE_WORDS[reference],
                             _change(today),
                             *(_outlook_cell(by_scenario.get(s)) for s in shown),
                         ]
                     )
-            margin = mine.filter((pl.col("quantity") == "full_margin") & (pl.col("state") != "not_comparable"))
-            if margin.height:
-                pair, reference = view.ordered_pairs(margin)[0], margin["reference"][0]
-                at = margin.filter(
-                    (pl.col("cloud") == pair[0]) & (pl.col("silicon") == pair[1]) & (pl.col("reference") == reference)
-                )
-                by_scenario = {r["scenario"]: r for r in view.rows(at)}
-                today = next(iter(by_scenario.values()))["today"]
-                body.append(
-                    [
-                        {"text": "Supplier's full margin", "strong": True},
-                        self.names.pair(*pair),
-                        _change(today),
-                        *(_outlook_cell(by_scenario.get(s)) for s in shown),
-                    ]
-                )
-            else:
-                reason = mine.filter(pl.col("quantity") == "full_margin")["not_comparable"].drop_nulls()
-                why = reason[0] if reason.len() else NOT_KNOWN
-                body.append(
-                    ["Supplier's full margin", {"text": why, "quiet": True}, _change(None, unknown=NOT_KNOWN)]
-                    + [{"text": NOT_KNOWN, "quiet": True}] * len(shown)
-                )
+            for quantity, name in (
+                ("full_margin", "Supplier, node bought today"),
+                ("full_margin_new_node", "Supplier, node bought then"),
+            ):
+                margin = mine.filter((pl.col("quantity") == quantity) & (pl.col("state") != "not_comparable"))
+                by_scenario = {r["scenario"]: r for r in reversed(view.rows(margin))}
+                if by_scenario:
+                    today = next(iter(by_scenario.values()))["today"]
+                    cells: list[Cell] = [_outlook_cell(by_scenario.get(s)) for s in shown]
+                    body.append([{"text": name, "strong": True}, "", _change(today), *cells])
+                elif quantity == "full_margin":
+                    reason = mine.filter(pl.col("quantity") == quantity)["not_comparable"].drop_nulls()
+                    why: Cell = {"text": reason[0] if reason.len() else NOT_KNOWN, "quiet": True}
+                    body.append([name, why, *[{"text": NOT_KNOWN, "quiet": True}] * (1 + len(shown))])
             columns = [
                 _column(self.names(network), 2.4),
                 _column("Reference", 1.5),
@@ -528,10 +542,9 @@ class _Writer:
     def assumptions(self) -> Part:
         """Assumptions in force, scenarios, and what the model leaves out."""
         parts: list[Part] = []
-        titles = {r["source_id"]: r for r in view.rows(view.plain(self.analysis.sources))}
         body: list[list[Cell]] = []
         for r in view.rows(view.plain(self.analysis.assumptions)):
-            source = titles.get(r["source_id"], {})
+            source = self.publications.get(r["source_id"], {})
             body.append(
                 [
                     {"text": r["meaning"], "under": r["parameter"]},
@@ -559,17 +572,36 @@ class _Writer:
         else:
             parts.append(_text("No assumptions were recorded with this run."))
         parts.append(_heading("Scenarios"))
-        scenarios = view.scenario_rows(self.analysis.scenarios)
-        if scenarios:
-            parts.append(
-                _table(
-                    [_column("Scenario", 1.2), _column("What changes", 2.2), _column("Parameters", 2.6), _column("Basis", 2.4)],
-                    [
-                        [{"text": self.names(s.id) if s.name is None else s.name, "strong": True}, s.change, s.parameters, s.basis]
-                        for s in scenarios
-                    ],
-                )
+        scenarios = view.rows(self.analysis.scenarios)
+        told: list[list[Cell]] = []
+        for r in scenarios:
+            source = self.publications.get(r["source_id"] or "", {})
+            alike = [x for x in scenarios if x["scenario"] == r["scenario"]]
+            first: list[Cell] = [{"text": r["title"], "strong": True, "under": r["meaning"], "rows": len(alike)}]
+            told.append(
+                [
+                    *(first if r is alike[0] else []),
+                    {"text": r["parameter"].replace("_", " "), "under": r["note"]} if r["note"] else r["parameter"].replace("_", " "),
+                    words.number(r["low"]),
+                    {"text": words.number(r["central"]), "strong": True},
+                    words.number(r["high"]),
+                    r["unit"] or "",
+                    _kind(r["kind"]),
+                    _linked(source.get("publisher") or r["source_id"] or NOT_KNOWN, source.get("url")),
+                ]
             )
+        if told:
+            columns = [
+                _column("Scenario", 1.7),
+                _column("Parameter", 2.6),
+                _column("Low", 0.6, right=True),
+                _column("Central", 0.65, right=True),
+                _column("High", 0.6, right=True),
+                _column("Unit", 1.1),
+                _column("Known as", 0.95),
+                _column("Source", 1.3),
+            ]
+            parts.append(_table(columns, told))
         else:
             parts.append(_text("No scenarios were recorded with this run."))
         parts += [_heading("Not modelled"), {"type": "bullets", "items": list(NOT_MODELLED)}]
@@ -625,7 +657,7 @@ class _Writer:
 
     def sources(self) -> Part:
         """Publisher, title, dates and address of every source."""
-        kinds = view.kinds_of_sources(self.analysis.assumptions)
+        kinds = view.kinds_of_sources(self.analysis.assumptions, self.analysis.scenarios)
         body: list[list[Cell]] = [
             [
                 r["publisher"],
@@ -638,8 +670,8 @@ class _Writer:
             for r in view.rows(view.plain(self.analysis.sources).sort("publisher", "title"))
         ]
         columns = [
-            _column("Publisher", 1.2),
-            _column("Title", 2.6),
+            _column("Publisher", 1.6),
+            _column("Title", 2.4),
             _column("Address", 2.3),
             _column("Published", 0.8),
             _column("Accessed", 0.8),

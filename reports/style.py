@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Literal, ParamSpec, TypeVar, cast
 
 import matplotlib
 import matplotlib.ticker
@@ -106,6 +106,7 @@ _RC: dict[str, Any] = {
     "grid.linewidth": 0.6,
     "hatch.linewidth": 0.5,
     "lines.solid_capstyle": "round",
+    "text.hinting": "none",
     "svg.fonttype": "none",
     "svg.hashsalt": "depin-compare",
     "path.simplify": True,
@@ -122,7 +123,7 @@ def styled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     def within(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         with matplotlib.rc_context():
             matplotlib.rcdefaults()
-            matplotlib.rcParams.update(_RC)
+            cast("dict[str, Any]", matplotlib.rcParams).update(_RC)
             return function(*args, **kwargs)
 
     return within
@@ -227,10 +228,12 @@ class Key:
     colour: str = INK
     marker: str | None = None
     hollow: bool = False
-    line: str | None = None
+    line: Literal["-", "--"] | None = None
     band: bool = False
 
 
+# A little less than the sheet: renderers round the width of a line differently.
+_TEXT_WIDTH = 0.98 * WIDTH
 _TITLE, _SUBTITLE, _FOOTER, _KEY = 11.0, 8.0, 6.5, 7.0
 _TITLE_STEP, _SUBTITLE_STEP, _FOOTER_STEP, _KEY_STEP = 0.19, 0.145, 0.115, 0.17
 
@@ -241,9 +244,9 @@ class Sheet:
     def __init__(
         self, *, title: str, subtitle: str, footer: Sequence[str], plot_height: float, keys: Sequence[Key] = ()
     ) -> None:
-        titles = wrap(title, _TITLE, WIDTH - 0.1, bold=True)
-        subtitles = wrap(subtitle, _SUBTITLE, WIDTH - 0.1)
-        feet = [line for text in footer for line in wrap(text, _FOOTER, WIDTH - 0.05)]
+        titles = wrap(title, _TITLE, _TEXT_WIDTH, bold=True)
+        subtitles = wrap(subtitle, _SUBTITLE, _TEXT_WIDTH)
+        feet = [line for text in footer for line in wrap(text, _FOOTER, _TEXT_WIDTH)]
         key_rows = _key_rows(keys)
         head = 0.12 + _TITLE_STEP * len(titles) + _SUBTITLE_STEP * len(subtitles) + 0.06 + _KEY_STEP * len(key_rows)
         foot = 0.06 + _FOOTER_STEP * len(feet)

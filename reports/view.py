@@ -25,6 +25,7 @@ __all__ = [
     "main_pair",
     "margins_in_order",
     "network_order",
+    "of_pair",
     "ordered_headlines",
     "ordered_pairs",
     "ordered_scenarios",
@@ -250,10 +251,18 @@ def skipped_summary(skipped: pl.DataFrame) -> list[Row]:
     )
 
 
-def kinds_of_sources(assumptions: pl.DataFrame) -> dict[str, str]:
-    """How the numbers of a source are known, where all assumptions that cite it agree."""
-    found = plain(assumptions).group_by("source_id").agg(pl.col("kind").unique())
+def kinds_of_sources(*tables: pl.DataFrame) -> dict[str, str]:
+    """How the numbers of a source are known, where all rows that cite it agree."""
+    cited = [plain(t).select("source_id", "kind").drop_nulls() for t in tables if {"source_id", "kind"} <= set(t.columns)]
+    if not cited:
+        return {}
+    found = pl.concat(cited).group_by("source_id").agg(pl.col("kind").unique())
     return {s: kinds[0] for s, kinds in found.iter_rows() if len(kinds) == 1}
+
+
+def of_pair(frame: pl.DataFrame, pair: Pair) -> pl.DataFrame:
+    """The rows of one cloud x silicon."""
+    return frame.filter((pl.col("cloud") == pair[0]) & (pl.col("silicon") == pair[1]))
 
 
 def scenario_titles(scenarios: pl.DataFrame) -> dict[str, str]:

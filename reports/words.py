@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from urllib.parse import urlsplit
 
 __all__ = [
     "CLOUD_NAMES",
@@ -17,10 +18,12 @@ __all__ = [
     "age",
     "count",
     "day",
+    "host",
     "listing",
     "minute",
     "month",
     "number",
+    "of_many",
     "percent",
     "plural",
     "shorten",
@@ -57,7 +60,7 @@ _SILICON_NAMES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """Display names of ids; an id nobody named is shown as it is."""
+    """Display names of ids; clouds go by their short names, and an id nobody named is shown as it is."""
 
     known: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,7 +68,7 @@ class Names:
         """The name of a network, cloud, chip, model, workload or scenario."""
         if identifier is None:
             return NOT_KNOWN
-        return self.known.get(identifier) or CLOUD_NAMES.get(identifier) or identifier.replace("_", " ")
+        return CLOUD_NAMES.get(identifier) or self.known.get(identifier) or identifier.replace("_", " ")
 
     def pair(self, cloud: str, silicon: str, *, claim: bool = False) -> str:
         """A cloud with its silicon: ``"Azure, Maia 200 (claim)"``."""
@@ -114,8 +117,10 @@ def usd(value: float | None, *, unknown: str = NOT_KNOWN, sign: str = "$") -> st
         text = f"{size:,.0f}"
     elif size >= 1:
         text = f"{size:,.2f}"
+    elif size == 0:
+        text = "0"
     elif size >= 0.0001:
-        text = f"{size:.{2 - math.floor(math.log10(size))}f}"
+        text = f"{size:.{min(4, 2 - math.floor(math.log10(size))) if size >= 0.001 else 5}f}"
     else:
         text = f"{size:.2g}"
     return f"{MINUS if value < 0 else ''}{sign}{text}"
@@ -124,12 +129,12 @@ def usd(value: float | None, *, unknown: str = NOT_KNOWN, sign: str = "$") -> st
 def number(value: float | None, *, unknown: str = NOT_KNOWN) -> str:
     """A plain number without needless digits.
 
-    >>> number(0.27), number(5.0), number(12345.6)
-    ('0.27', '5', '12,346')
+    >>> number(0.27), number(2027.5), number(12345.6)
+    ('0.27', '2027.5', '12,346')
     """
     if value is None or math.isnan(value):
         return unknown
-    text = f"{abs(value):,.0f}" if abs(value) >= 1000 else f"{abs(value):.4g}"
+    text = f"{abs(value):,.0f}" if abs(value) >= 10_000 else f"{abs(value):.6g}"
     return f"{MINUS if value < 0 else ''}{text}"
 
 
@@ -175,6 +180,17 @@ def listing(items: Iterable[str]) -> str:
     """``"a, b and c"``."""
     words = list(items)
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def host(url: str | None, *, unknown: str = NOT_KNOWN) -> str:
+    """The site of an address: ``"https://www.example.org/x"`` -> ``"example.org"``."""
+    site = urlsplit(url).hostname if url else None
+    return site.removeprefix("www.") if site else unknown
+
+
+def of_many(some: int, many: int) -> str:
+    """``"3 of 5"``, ``"none of 5"``, ``"all 5"``."""
+    return f"none of {many}" if some == 0 else f"all {many}" if some == many and many > 1 else f"{some} of {many}"
 
 
 def shorten(text: str, length: int) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Any
 
+import hypothesis
 import pytest
 
 LOCAL = ["127.0.0.1", "::1"]
@@ -30,3 +31,7 @@ def _no_names_no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in PROXIES:
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.delenv(variable.lower(), raising=False)
+
+# The first example of a property pays for lazy imports; slowness is a matter of the benchmarks.
+hypothesis.settings.register_profile("suite", deadline=None)
+hypothesis.settings.load_profile("suite")

@@ -57,6 +57,7 @@ class Comparison(dy.Schema):
     log_advantage = dy.Float64(nullable=True)
     unique_service_premium = dy.Float64(nullable=True, min=0)
     price_kind = dy.String(nullable=True)
+    reference_terms = dy.String(nullable=True)
     network_observed_at = dy.Datetime(time_zone="UTC", time_unit="us", nullable=True)
     network_layer = dy.Enum(LAYERS, nullable=True)
     reference_observed_at = dy.Datetime(time_zone="UTC", time_unit="us", nullable=True)
@@ -214,6 +215,7 @@ def compare(
         pl.col("observed_at").alias("reference_observed_at"),
         pl.col("layer").alias("reference_layer"),
         pl.col("kind").alias("reference_kind"),
+        pl.col("terms").alias("reference_terms"),
         pl.col("not_comparable").alias("reference_reason"),
     )  # fmt: skip
     asked = clouds.select(*work, "cloud", "silicon", "reference").unique()

@@ -9,13 +9,18 @@ import polars as pl
 
 from depin_compare.bands import Band
 from depin_compare.economics.comparison import Comparison
-from depin_compare.economics.erosion import Outlook, Subject
+from depin_compare.economics.outlook import Outlook, Subject
 from depin_compare.economics.margins import Margins
 from depin_compare.economics.nodes import archetypes_of, node
 from depin_compare.inference.references import UnitCosts
+from depin_compare.market.prices import MarketPrices
 from depin_compare.refdata.assumption_set import AssumptionSet
 
 __all__ = ["Headlines", "headlines", "subjects"]
+
+
+# One data-centre node: a network with fewer of a chip has no market for it.
+MIN_SUPPLY = 8
 
 
 class Headlines(dy.Schema):
@@ -34,6 +39,7 @@ class Headlines(dy.Schema):
 
 def subjects(
     costs: dy.DataFrame[UnitCosts],
+    markets: dy.DataFrame[MarketPrices],
     facts: pl.DataFrame,
     assumptions: AssumptionSet,
     *,
@@ -43,8 +49,22 @@ def subjects(
 ) -> tuple[Subject, ...]:
     """What stands for each network: its cheapest chip for the first LLM, in the order given, that it can serve.
 
-    A chip that is only priced indicatively stands for a network that has no firm price at all. Networks that
-    can serve none of the LLMs have no subject.
+    Left aside, unless nothing else is there: chips priced only indicatively, and chips of which the network is
+    known to have fewer than `MIN_SUPPLY`: one card in one basement is no market. Networks that can serve none
+    of the LLMs have no subject.
+
+    Parameters
+    ----------
+    costs : DataFrame[UnitCosts]
+        Both sides; the networks' rows are used.
+    markets : DataFrame[MarketPrices]
+        How many of each chip the offers stand for.
+    facts : DataFrame[NetworkFacts]
+        ``gpus_total`` by chip where the offers don't count, and what `depin_compare.economics.nodes.node` reads.
+    assumptions : AssumptionSet
+        In force.
+    networks, llms, workloads : sequence of str
+        In order of preference; the first workload is the headline's.
     """
     chosen: list[Subject] = []
     for network in networks:
@@ -54,7 +74,7 @@ def subjects(
         firm = priced.filter(pl.col("price_kind") != "indicative")
         pool = firm if len(firm) else priced
         for llm in llms:
-            rows = pool.filter(pl.col("llm") == llm, pl.col("workload") == workloads[0]).sort("usd_per_mtok", "accelerator")
+            rows = _preferred(pool.filter(pl.col("llm") == llm, pl.col("workload") == workloads[0]), markets, facts)
             if rows.is_empty():
                 continue
             row = rows.row(0, named=True)
@@ -74,6 +94,27 @@ def subjects(
             )
             break
     return tuple(chosen)
+
+
+def _preferred(priced: pl.DataFrame, markets: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+    """Candidates cheapest first; those not known to be rare, where there are any."""
+    told = facts.filter(pl.col("metric") == "gpus_total", pl.col("subject").is_not_null()).sort("observed_at")
+    counted = told.group_by(pl.col("network").alias("seller"), pl.col("subject").alias("accelerator")).agg(
+        pl.col("value").last().alias("supply")
+    )
+    candidates = (
+        priced.join(counted, on=["seller", "accelerator"], how="left")
+        .join(
+            markets.filter(pl.col("terms") == "on_demand").select(
+                pl.col("network").alias("seller"), "accelerator", "n_accelerators"
+            ),
+            on=["seller", "accelerator"],
+            how="left",
+        )
+        .with_columns(pl.coalesce("n_accelerators", "supply").alias("supply"))
+    )
+    common = candidates.filter(pl.col("supply").is_null() | (pl.col("supply") >= MIN_SUPPLY))
+    return (common if len(common) else candidates).sort("usd_per_mtok", "accelerator")
 
 
 def headlines(
@@ -122,7 +163,9 @@ def _headline(
 def _overall_verdict(outlook: pl.DataFrame) -> str:
     """How the network stands over all comparable references and scenarios, at fleet-average pricing."""
     seen = set(
-        outlook.filter(pl.col("pricing") == "fleet_average", pl.col("verdict") != "not comparable")["verdict"].cast(pl.String)
+        outlook.filter(pl.col("pricing") == "fleet_average", pl.col("verdict") != "not comparable")["verdict"].cast(
+            pl.String
+        )
     )
     if not seen:
         return "not comparable"
@@ -148,16 +191,22 @@ def _sentence(
     name = names.get(subject.network, subject.network)
     chip = names.get(subject.accelerator, subject.accelerator)
     model = names.get(subject.llm, subject.llm)
-    parts = [f"{name} on {chip}, serving {model}: " + (" and ".join(against) if against else "no cloud reference to compare with")]
+    parts = [
+        f"{name} on {chip}, serving {model}: "
+        + (" and ".join(against) if against else "no cloud reference to compare with")
+    ]
     margin = margins.filter(
         pl.col("network") == subject.network,
         pl.col("accelerator") == subject.accelerator,
         pl.col("archetype") == (subject.archetype or ""),
     )
     if len(margin) and margin["full_margin"][0] is not None:
+        kept = float(margin["full_margin"][0])
+        use, known = margin["utilisation"][0], _known(margin["utilisation_kind"][0])
+        result = f"keeps {kept:.0%} of its receipts" if kept >= 0 else f"loses {-kept:.0%} on top of its receipts"
         parts.append(
-            f"a {str(subject.archetype).replace('_', ' ')} node keeps {margin['full_margin'][0]:.0%} after all costs at "
-            f"{margin['utilisation'][0]:.0%} use and breaks even at {_use(margin['breakeven_utilisation'][0])}"
+            f"a {str(subject.archetype).replace('_', '-')} node {result} after all costs at "
+            f"{use:.0%} use ({known}) and {_breaks_even(margin['breakeven_utilisation'][0])}"
         )
     elif len(margin):
         parts.append(f"provider's margin not known ({margin['not_known'][0]})")
@@ -179,8 +228,12 @@ def _span(low: float, high: float) -> str:
     return f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{low:.0%} to {high:.0%}"
 
 
-def _use(utilisation: float) -> str:
-    return f"{utilisation:.0%}" if utilisation <= 1 else "no utilisation (it would take more than all hours)"
+def _known(kind: str) -> str:
+    return "assumed" if kind == "assumption" else "published"
+
+
+def _breaks_even(utilisation: float) -> str:
+    return f"breaks even at {utilisation:.0%}" if utilisation <= 1 else "would not break even if it were always rented"
 
 
 def _future(outlook: pl.DataFrame) -> str:
@@ -196,7 +249,8 @@ def _future(outlook: pl.DataFrame) -> str:
     horizon = rows["horizon"][0].year
     parts = [f"of {len(rows)} cloud references it is dearer than {len(lost)} today"]
     if len(later):
-        parts.append(f"loses {len(later)} more by {horizon} (the first in {later['date'].min():%B %Y})")
+        first = later["date"].sort()[0]
+        parts.append(f"loses {len(later)} more by {horizon} (the first in {first:%B %Y})")
     else:
         parts.append(f"loses no more by {horizon}")
     return " and ".join(parts) + " in the base scenario"

@@ -164,7 +164,9 @@ def provider_margin(
 def _share(part: FloatOrArray, whole: FloatOrArray) -> FloatOrArray:
     """part / whole, -inf where the whole is nothing: a node that earns nothing has no margin, not a 0 % one."""
     whole_array = np.asarray(whole, dtype=float)
-    share = np.divide(part, whole_array, out=np.full(np.broadcast(part, whole_array).shape, -np.inf), where=whole_array > 0)
+    share = np.divide(
+        part, whole_array, out=np.full(np.broadcast(part, whole_array).shape, -np.inf), where=whole_array > 0
+    )
     return float(share) if share.ndim == 0 else share
 
 
@@ -257,15 +259,22 @@ def breakeven_utilisation(
     _fraction("take_rate", take_rate)
     energy = np.asarray(usd_per_kwh * pue, dtype=float)
     fixed = capital_usd_per_hour + opex_usd_per_hour + energy * idle_kw
-    gained = np.asarray(usd_per_accelerator_hour * (1.0 - np.asarray(take_rate)) - energy * (load_kw - np.asarray(idle_kw)))
+    gained = np.asarray(
+        usd_per_accelerator_hour * (1.0 - np.asarray(take_rate)) - energy * (load_kw - np.asarray(idle_kw))
+    )
     u = np.divide(fixed, gained, out=np.full(np.broadcast(fixed, gained).shape, np.inf), where=gained > 0)
     return float(u) if u.ndim == 0 else u
 
 
-def node_margin(values: Mapping[str, float], usd_per_accelerator_hour: FloatOrArray, *, reward: float = 0.0) -> ProviderMargin:
+def node_margin(
+    values: Mapping[str, float], usd_per_accelerator_hour: FloatOrArray, *, reward: float = 0.0
+) -> ProviderMargin:
     """`provider_margin` of a node at one value of each of its inputs (see `depin_compare.economics.nodes.Node`)."""
     return provider_margin(
-        usd_per_accelerator_hour, utilisation=values["utilisation"], reward_usd_per_hour=reward, **_running_costs(values)
+        usd_per_accelerator_hour,
+        utilisation=values["utilisation"],
+        reward_usd_per_hour=reward,
+        **_running_costs(values),
     )
 
 
@@ -320,9 +329,9 @@ def margins(
     """
     rows = [
         _margin_row(market, archetype, facts, assumptions)
-        for market in markets.filter(
-            pl.col("segment") != "hyperscaler", pl.col("terms") == "on_demand"
-        ).iter_rows(named=True)
+        for market in markets.filter(pl.col("segment") != "hyperscaler", pl.col("terms") == "on_demand").iter_rows(
+            named=True
+        )
         for archetype in archetypes_of(market["accelerator"])
     ]
     frame = pl.DataFrame(rows, schema=Margins.create_empty().schema)
@@ -347,12 +356,15 @@ def _margin_row(
     return row
 
 
-def _margin_numbers(market: Mapping[str, object], costed: Node, reward_per_rented_hour: float | None) -> dict[str, object]:
+def _margin_numbers(
+    market: Mapping[str, object], costed: Node, reward_per_rented_hour: float | None
+) -> dict[str, object]:
     values, price = costed.central(), _price_band(market)
     here = node_margin(values, price.central)
     tenant = price.central * values["utilisation"]
     low, central, high = quadrature_band(
-        lambda v: node_margin(v, v["usd_per_accelerator_hour"]).full, {**costed.inputs, "usd_per_accelerator_hour": price}
+        lambda v: node_margin(v, v["usd_per_accelerator_hour"]).full,
+        {**costed.inputs, "usd_per_accelerator_hour": price},
     )
     reward = None if reward_per_rented_hour is None else reward_per_rented_hour * values["utilisation"]
     return {

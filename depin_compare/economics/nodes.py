@@ -51,9 +51,7 @@ class Node:
         return {name: band.central for name, band in self.inputs.items()}
 
 
-def node(
-    network: str, accelerator: str, archetype: str, facts: pl.DataFrame, assumptions: AssumptionSet
-) -> Node:
+def node(network: str, accelerator: str, archetype: str, facts: pl.DataFrame, assumptions: AssumptionSet) -> Node:
     """The node of one archetype with one chip on one network.
 
     Parameters

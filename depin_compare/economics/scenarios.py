@@ -6,16 +6,32 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import dataframely as dy
 import polars as pl
 
 from depin_compare.bands import Band
 from depin_compare.errors import ReferenceDataError, UnknownNameError
-from depin_compare.refdata import load_toml, sources
+from depin_compare.refdata import KINDS, load_toml, sources
 
-__all__ = ["BASE", "SCENARIO_NUMBERS", "Scenario", "scenario_table", "scenarios"]
+__all__ = ["BASE", "Scenario", "ScenarioValues", "scenario_values", "scenarios"]
 
 BASE = "base"
-SCENARIO_NUMBERS = {"low": pl.Float64, "central": pl.Float64, "high": pl.Float64}
+
+
+class ScenarioValues(dy.Schema):
+    """Every value of the scenarios in force, one a row, with its band, unit and source."""
+
+    scenario = dy.String(primary_key=True)
+    title = dy.String(nullable=False)
+    meaning = dy.String(nullable=False)
+    parameter = dy.String(primary_key=True)
+    low = dy.Float64(nullable=False)
+    central = dy.Float64(nullable=False)
+    high = dy.Float64(nullable=False)
+    unit = dy.String(nullable=False)
+    source_id = dy.String(nullable=False)
+    kind = dy.Enum(KINDS, nullable=False)
+    note = dy.String(nullable=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +75,8 @@ def scenarios(ids: Sequence[str] | None = None) -> tuple[Scenario, ...]:
     )
 
 
-def scenario_table(ids: Sequence[str] | None = None) -> pl.DataFrame:
-    """Every value of the scenarios asked for, long: scenario, parameter, low, central, high, unit, source, kind."""
+def scenario_values(ids: Sequence[str] | None = None) -> dy.DataFrame[ScenarioValues]:
+    """Every value of the packaged scenarios, or of those named, as they stand in the data."""
     document = load_toml("scenarios")
     rows = [
         {"scenario": i, "title": document[i]["title"], "meaning": document[i]["meaning"], "parameter": name}
@@ -69,7 +85,7 @@ def scenario_table(ids: Sequence[str] | None = None) -> pl.DataFrame:
         for name, value in document[i].items()
         if isinstance(value, dict)
     ]
-    return pl.DataFrame(rows, schema_overrides=SCENARIO_NUMBERS)
+    return ScenarioValues.validate(pl.DataFrame(rows, schema=ScenarioValues.create_empty().schema))
 
 
 def _parameters(scenario: str, table: dict[str, Any]) -> dict[str, Band]:
@@ -80,7 +96,8 @@ def _parameters(scenario: str, table: dict[str, Any]) -> dict[str, Band]:
             continue
         if value.get("source_id") not in known:
             raise ReferenceDataError(
-                f"refdata/scenarios.toml: [{scenario}.{name}] names source {value.get('source_id')!r}, which sources.toml lacks"
+                f"refdata/scenarios.toml: [{scenario}.{name}] names source {value.get('source_id')!r}; "
+                "sources.toml has no such table"
             )
         bands[name] = Band(float(value["low"]), float(value["central"]), float(value["high"]))
     return bands

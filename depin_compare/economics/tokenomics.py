@@ -74,7 +74,9 @@ def subsidy_usd_per_hour(
     return tokens_to_providers * usd_per_token / accelerator_hours
 
 
-def subsidy_gap(usd_per_accelerator_hour: FloatOrArray, breakeven_usd_per_accelerator_hour: FloatOrArray) -> FloatOrArray:
+def subsidy_gap(
+    usd_per_accelerator_hour: FloatOrArray, breakeven_usd_per_accelerator_hour: FloatOrArray
+) -> FloatOrArray:
     r"""What a rented hour must be subsidised by for the provider to break even. [USD per accelerator-hour]
 
     Divide by the token's price for the gap in tokens.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from depin_compare.errors import ModelDomainError
 from depin_compare.units import BYTES_PER_GB, HOURS_PER_YEAR, TOKENS_PER_MTOK, FloatOrArray, usd_per_mtok
@@ -15,7 +16,7 @@ __all__ = [
 ]
 
 
-def _check(condition: FloatOrArray | bool, message: str) -> None:
+def _check(condition: bool | np.bool_ | npt.NDArray[np.bool_], message: str) -> None:
     """Raise `ModelDomainError` unless the condition holds everywhere."""
     if not np.all(condition):
         raise ModelDomainError(message)

@@ -128,7 +128,8 @@ def hourly_references(offers: dy.DataFrame[Offers], assumptions: AssumptionSet) 
     frame = pl.concat([f.select(columns) for f in frames], how="vertical_relaxed")
     order = pl.Enum(REFERENCES)
     return HourlyReferences.validate(
-        frame.with_columns(pl.col("reference").cast(order)).sort("cloud", "silicon", "accelerator", "reference"), cast=True
+        frame.with_columns(pl.col("reference").cast(order)).sort("cloud", "silicon", "accelerator", "reference"),
+        cast=True,
     )
 
 
@@ -292,7 +293,10 @@ def unit_costs(
         pl.col("terms").cast(pl.String),
         pl.col("price_kind").cast(pl.String),
         "n_offers",
-        pl.when(pl.col("layer") == "reference").then(pl.lit("third_party")).otherwise(pl.lit("published")).alias("kind"),
+        pl.when(pl.col("layer") == "reference")
+        .then(pl.lit("third_party"))
+        .otherwise(pl.lit("published"))
+        .alias("kind"),
         "observed_at",
         pl.col("layer").cast(pl.String),
         "source",
@@ -311,10 +315,12 @@ def unit_costs(
     )  # fmt: skip
     price, rate = pl.col("usd_per_accelerator_hour"), pl.col("tokens_per_second")
     up = (
-        (pl.col("usd_per_accelerator_hour_high") / price).log() ** 2 + (rate / pl.col("tokens_per_second_low")).log() ** 2
+        (pl.col("usd_per_accelerator_hour_high") / price).log() ** 2
+        + (rate / pl.col("tokens_per_second_low")).log() ** 2
     ).sqrt()
     down = (
-        (price / pl.col("usd_per_accelerator_hour_low")).log() ** 2 + (pl.col("tokens_per_second_high") / rate).log() ** 2
+        (price / pl.col("usd_per_accelerator_hour_low")).log() ** 2
+        + (pl.col("tokens_per_second_high") / rate).log() ** 2
     ).sqrt()
     priced = (
         pl.concat([network, cloud], how="vertical_relaxed")
@@ -332,7 +338,8 @@ def unit_costs(
         how="vertical_relaxed",
     )
     return UnitCosts.validate(
-        frame.sort("side", "seller", "silicon", "accelerator", "llm", "workload", "reference", descending=False), cast=True
+        frame.sort("side", "seller", "silicon", "accelerator", "llm", "workload", "reference", descending=False),
+        cast=True,
     )
 
 
@@ -341,7 +348,9 @@ def _maia_unit_costs(priced: pl.DataFrame, factor: Band) -> pl.DataFrame:
     work = ["llm", "workload", "reference"]
     azure = priced.filter(pl.col("side") == "cloud", pl.col("seller") == "azure", pl.col("silicon") == "nvidia")
     costs = (
-        azure.filter(pl.col("reference").is_in(["modelled_cost", "cost_plus_margin"]), pl.col("usd_per_mtok").is_not_null())
+        azure.filter(
+            pl.col("reference").is_in(["modelled_cost", "cost_plus_margin"]), pl.col("usd_per_mtok").is_not_null()
+        )
         .sort("usd_per_mtok", "accelerator")
         .group_by(work, maintain_order=True)
         .first()
@@ -371,8 +380,5 @@ def _maia_unit_costs(priced: pl.DataFrame, factor: Band) -> pl.DataFrame:
         pl.lit("maia-200").alias("accelerator"), "llm", "workload",
         pl.lit(MAIA_NOT_RENTABLE).alias("not_comparable"),
     )  # fmt: skip
-    rows = [
-        unpriced.with_columns(pl.lit(reference).alias("reference"))
-        for reference in ("list", "committed")
-    ]
+    rows = [unpriced.with_columns(pl.lit(reference).alias("reference")) for reference in ("list", "committed")]
     return pl.concat([claimed, *rows], how="diagonal_relaxed")

@@ -96,20 +96,28 @@ def load_config(path: Path | None) -> JobConfig:
     try:
         return JobConfig.model_validate(document)
     except ValidationError as error:
-        raise ConfigError("\n".join(_complaint(path, document, detail) for detail in error.errors())) from error
+        raise ConfigError("\n".join(_complaint(path, detail) for detail in error.errors())) from error
 
 
-def _complaint(path: Path, document: dict[str, Any], detail: Any) -> str:
+# The model whose keys stand in each table of the file.
+_TABLES: dict[str, type[BaseModel]] = {
+    "analysis": AnalysisConfig,
+    "sources": SourceConfig,
+    "http": HttpConfig,
+    "assumptions": AssumptionOverride,
+}
+
+
+def _complaint(path: Path, detail: Any) -> str:
     where = ".".join(str(part) for part in detail["loc"])
     line = _line_of(path, [str(part) for part in detail["loc"]])
     place = f"{path}:{line}" if line else str(path)
     if detail["type"] == "extra_forbidden":
-        model: Any = JobConfig
-        for part in detail["loc"][:-1]:
-            annotation = model.model_fields[part].annotation if part in model.model_fields else SourceConfig
-            model = annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else SourceConfig
-        near = difflib.get_close_matches(str(detail["loc"][-1]), list(model.model_fields), n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(model.model_fields)}"
+        known = list(_TABLES.get(str(detail["loc"][0]), JobConfig).model_fields)
+        if len(detail["loc"]) == 1:
+            known = list(JobConfig.model_fields)
+        near = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0.5)
+        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
         return f"{place}: unknown key {where!r}; {hint}"
     return f"{place}: {where}: {detail['msg']} (saw {detail['input']!r})"
 

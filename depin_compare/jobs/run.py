@@ -6,15 +6,16 @@ import logging
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import dataframely as dy
 import polars as pl
 
 from depin_compare.analysis import Analysis, SourceStates, analyse
-from depin_compare.errors import StoreError
+from depin_compare.errors import ConfigError, StoreError
 from depin_compare.jobs.config import JobConfig
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.layers import layered_facts, layered_offers
@@ -25,7 +26,7 @@ from depin_compare.refdata import networks
 from depin_compare.refdata.assumption_set import assumption_set
 from fetchers import FETCHERS, Collection, collect
 
-__all__ = ["Inputs", "analysis_of", "collected", "gathered"]
+__all__ = ["Inputs", "analysis_of", "collected", "from_file", "gathered"]
 
 log = logging.getLogger(__name__)
 
@@ -69,16 +70,16 @@ def collected(
                 offers=collection.offers,
                 facts=collection.facts,
                 skipped=collection.skipped,
-                statuses={s.source: {"status": s.status, "offers": s.offers, "error": s.error} for s in collection.statuses},
+                statuses={
+                    s.source: {"status": s.status, "offers": s.offers, "error": s.error} for s in collection.statuses
+                },
             )
         except StoreError as error:
             log.error("%s", error)
     return collection
 
 
-def gathered(
-    config: JobConfig, *, as_of: datetime, store: Store | None, collection: Collection | None
-) -> Inputs:
+def gathered(config: JobConfig, *, as_of: datetime, store: Store | None, collection: Collection | None) -> Inputs:
     """Lay live over stored over reference, and say of every source and network which layer stands for it.
 
     ``collection`` is None when nothing was asked (offline, or a past day).
@@ -100,6 +101,30 @@ def gathered(
     )
 
 
+def from_file(path: Path, *, as_of: datetime) -> Inputs:
+    """Offers of a file the user names, with the reference facts; nothing is collected.
+
+    Raises
+    ------
+    ConfigError
+        If the file can't be read, or its rows are no Offers; the message says which rule they break.
+    """
+    readers: dict[str, Any] = {".parquet": pl.read_parquet, ".csv": pl.read_csv, ".json": pl.read_json}
+    if path.suffix not in readers:
+        raise ConfigError(f"{path}: use an ending of .parquet, .csv or .json")
+    schema = Offers.create_empty().schema
+    try:
+        frame = readers[path.suffix](path)
+        texts = [c for c, t in schema.items() if isinstance(t, pl.Datetime) and frame.schema.get(c) == pl.String]
+        frame = frame.with_columns(pl.col(texts).str.to_datetime(time_unit="us", time_zone="UTC"))
+        offers = Offers.validate(frame.with_columns(pl.col(pl.Null).cast(pl.String)), cast=True)
+    except (OSError, pl.exceptions.PolarsError, dy.exc.SchemaError, dy.exc.ValidationError) as error:
+        raise ConfigError(f"{path}: no Offers in it: {error}") from error
+    return Inputs(
+        as_of=as_of, offers=offers, facts=reference_facts(as_of=as_of.date()), skipped=None, source_states=None
+    )
+
+
 def _source_states(
     config: JobConfig, collection: Collection | None, offers: pl.DataFrame, facts: pl.DataFrame, as_of: datetime
 ) -> Any:
@@ -116,7 +141,9 @@ def _source_states(
                 frame.filter((pl.col("source") == name) | pl.col("network").is_in(list(fetcher.networks))).select(
                     "layer", "observed_at"
                 )
-                for frame in ((offers,) if name != "token_prices" else (facts.filter(pl.col("metric") == "token_price"),))
+                for frame in (
+                    (offers,) if name != "token_prices" else (facts.filter(pl.col("metric") == "token_price"),)
+                )
             ]
         )
         rows.append(
@@ -185,8 +212,3 @@ def _provenance(config: JobConfig) -> Mapping[str, str]:
         "config_sha256": config.digest(),
         "seed": str(config.analysis.seed),
     }
-
-
-def midnight(moment: datetime) -> datetime:
-    """The day a run stands for: runs of one day with the same inputs give the same bytes."""
-    return datetime.combine(moment.astimezone(UTC).date(), time(), tzinfo=UTC)

@@ -247,9 +247,7 @@ def _memory_of() -> Mapping[str, float | None]:
     return dict(accelerators().select("accelerator", "memory_gib").iter_rows())
 
 
-def _contradiction(
-    label: str, accelerator: str, memory_gib: float | None, form: str | None
-) -> Identification | None:
+def _contradiction(label: str, accelerator: str, memory_gib: float | None, form: str | None) -> Identification | None:
     """Why the hints forbid this id, or None. Memory of another board size is another board, known and not listed."""
     own = _memory_of()[accelerator]
     if memory_gib is not None and own is not None and not same_memory(own, memory_gib):

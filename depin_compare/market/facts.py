@@ -13,8 +13,9 @@ __all__ = ["NetworkFacts"]
 class NetworkFacts(dy.Schema):
     """One fact a row, long format.
 
-    ``metric`` names the quantity (``token_price``, ``utilisation``, ``gpus_total`` …); ``subject`` narrows it: an accelerator id, a token symbol, or null for
-    the whole network. ``unit`` is spelled out (``USD per AKT``, ``fraction``).
+    ``metric`` names the quantity (``token_price``, ``utilisation``, ``gpus_total`` …); ``subject`` narrows it:
+    an accelerator id, a token symbol, or null for the whole network. ``unit`` is spelled out (``USD per AKT``,
+    ``fraction``).
     """
 
     network = dy.String(nullable=False, min_length=1)

@@ -39,7 +39,9 @@ class MarketPrices(dy.Schema):
 _KEY = ["network", "segment", "accelerator", "terms"]
 
 
-def market_prices(offers: dy.DataFrame[Offers], *, terms: Collection[str] = ("on_demand",)) -> dy.DataFrame[MarketPrices]:
+def market_prices(
+    offers: dy.DataFrame[Offers], *, terms: Collection[str] = ("on_demand",)
+) -> dy.DataFrame[MarketPrices]:
     """One market price a network x accelerator x terms.
 
     Parameters
@@ -63,7 +65,9 @@ def market_prices(offers: dy.DataFrame[Offers], *, terms: Collection[str] = ("on
     """
     firm = pl.col("price_kind") != "indicative"
     weight = pl.coalesce(
-        pl.when(pl.col("available") > 0).then("available"), pl.when(pl.col("total") > 0).then("total"), "accelerator_count"
+        pl.when(pl.col("available") > 0).then("available"),
+        pl.when(pl.col("total") > 0).then("total"),
+        "accelerator_count",
     )
     price = pl.col("usd_per_accelerator_hour")
     kept = (

@@ -100,7 +100,6 @@ def _as(schema: type[_Schema], frame: pl.DataFrame) -> dy.DataFrame[_Schema]:
     """The columns of `schema`, missing ones null, validated."""
     types = schema.create_empty().schema
     columns = [
-        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name)
-        for name, kind in types.items()
+        (pl.col(name) if name in frame.columns else pl.lit(None)).cast(kind).alias(name) for name, kind in types.items()
     ]
     return schema.validate(frame.select(columns))

@@ -139,7 +139,12 @@ class Store:
                 log.warning("store: %s passed over: %s", folder, error)
                 continue
             if manifest["schema"] != SCHEMA_VERSION:
-                log.warning("store: %s passed over: schema %s, this version reads %s", folder, manifest["schema"], SCHEMA_VERSION)
+                log.warning(
+                    "store: %s passed over: schema %s, this version reads %s",
+                    folder,
+                    manifest["schema"],
+                    SCHEMA_VERSION,
+                )
                 continue
             if as_of is None or observed_at <= as_of:
                 yield Snapshot(folder=folder, observed_at=observed_at, sources=sources)
@@ -147,7 +152,7 @@ class Store:
     def newest(
         self, sources: list[str], *, as_of: datetime | None = None
     ) -> tuple[dy.DataFrame[Offers], dy.DataFrame[NetworkFacts]]:
-        """The newest stored rows of each source, as layer ``stored``; a damaged snapshot gives way to the one before."""
+        """The newest stored rows of each source, as layer ``stored``; a damaged snapshot is passed over."""
         offers: list[pl.DataFrame] = [Offers.create_empty()]
         facts: list[pl.DataFrame] = [NetworkFacts.create_empty()]
         wanted = set(sources)

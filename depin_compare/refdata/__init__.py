@@ -238,7 +238,7 @@ def _load_csv(name: str, schema: type[_Schema]) -> dy.DataFrame[_Schema]:
     """Read and check one packaged table; a bad table names itself, the rule and the number of rows."""
     columns = schema.columns()
     with (_FOLDER / f"{name}.csv").open("rb") as file:
-        frame = pl.read_csv(file, schema_overrides={column: pl.String for column in columns}, null_values=[""])
+        frame = pl.read_csv(file, schema_overrides=dict.fromkeys(columns, pl.String), null_values=[""])
     dates = [name for name, column in columns.items() if isinstance(column, dy.Date) and name in frame.columns]
     try:
         return schema.validate(frame.with_columns(pl.col(dates).str.to_date()), cast=True)

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from reports.style import INK, LINE, MUTED
 from reports.words import percent
 
-__all__ = ["FLOOR", "draw_path", "end_labels", "prepare"]
+__all__ = ["FLOOR", "draw_path", "end_words", "end_labels", "prepare", "span_of_dates"]
 
 # A margin or advantage below this is drawn at the edge and named: -400 % says no more than -100 % to the eye.
 FLOOR = -1.0
@@ -22,6 +22,12 @@ FLOOR = -1.0
 def years(values: pl.Series) -> np.ndarray[Any, np.dtype[np.float64]]:
     """Dates as decimal years."""
     return np.array([v.year + (v.month - 1) / 12 + (v.day - 1) / 365 for v in values], dtype=float)
+
+
+def span_of_dates(paths: pl.DataFrame) -> tuple[date, date]:
+    """First and last date of paths that are not empty."""
+    dates: list[date] = paths["date"].unique().sort().to_list()
+    return dates[0], dates[-1]
 
 
 def prepare(axes: Axes, first: date, last: date, *, left: bool, bottom: bool, zero: str | None) -> None:
@@ -76,6 +82,11 @@ def draw_path(
             years(below["date"][:1]), [FLOOR * 0.95], marker="v", ms=3.5, color=colour, linestyle="none",
             gid=f"below:{gid}", clip_on=False,
         )
+
+
+def end_words(value: float) -> str:
+    """What stands at a line's end: its value, or that it left the panel."""
+    return percent(value) if value >= FLOOR else f"< {percent(FLOOR)}"
 
 
 def end_labels(axes: Axes, ends: Sequence[tuple[float, str, str]], *, size: float = 6.3, gap: float = 0.13) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 from matplotlib.figure import Figure
 
-from reports.charts._panels import draw_path, end_labels, prepare
+from reports.charts._panels import draw_path, end_labels, end_words, prepare, span_of_dates
 from reports.style import MUTED, REFERENCE_COLOUR, Key, Look, Sheet, empty, fit, styled
 from reports.view import REFERENCE_ORDER, headline_paths, main_pair, ordered_scenarios
-from reports.words import REFERENCE_WORDS, minute, percent
+from reports.words import REFERENCE_WORDS, minute, of_many
 
 __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "advantage_erosion"]
 
@@ -24,7 +24,7 @@ def finding(shown: pl.DataFrame, look: Look) -> str:
     told = []
     scenario = ordered_scenarios(known)[0]
     cloud, silicon = main_pair(known) or ("", "")
-    last = known["date"].max()
+    _, last = span_of_dates(known)
     for reference, noun in (("list", "list price"), ("modelled_cost", "modelled cost")):
         part = known.filter(pl.col("reference") == reference)
         if part.is_empty():
@@ -34,11 +34,14 @@ def finding(shown: pl.DataFrame, look: Look) -> str:
     if not told:
         return "No network's advantage can be followed"
     (noun, won, n), *rest = told
-    who = "The network stays" if n == won == 1 else f"{won or 'None'} of {n} networks {'stays' if won < 2 else 'stay'}"
-    if n == 1 and not won:
-        who = "The network does not stay"
+    if n == 1:
+        who = "The network stays" if won else "The network does not stay"
+    else:
+        who = f"{of_many(won, n).capitalize()} networks {'stays' if won == 1 else 'stay'}"
     start = f"{who} below the {noun} of {look.names.long_pair(cloud, silicon)} to {last:%Y}"
-    return start + "".join(f", {w or 'none'} below the {other}" for other, w, _ in rest) + f" ({look.names(scenario)})"
+    for other, also, many in rest:
+        start += f", {of_many(also, many)} below the {other}" if n > 1 else f", {'and' if also else 'not'} below the {other}"
+    return f"{start} ({look.names(scenario)})"
 
 
 @styled
@@ -65,8 +68,7 @@ def advantage_erosion(headlines: pl.DataFrame, advantage_paths: pl.DataFrame, lo
     shown = known.filter(pl.col("network").is_in(drawn) & pl.col("scenario").is_in(scenarios))
     references = [r for r in REFERENCE_ORDER if r in set(shown["reference"])]
     chips = dict(headlines.select("network", "accelerator").iter_rows())
-    first, last = shown["date"].min(), shown["date"].max()
-    assert first is not None and last is not None
+    first, last = span_of_dates(shown)
     notes = []
     cuts = [
         f"{a} of {b} {what}"
@@ -93,7 +95,7 @@ def advantage_erosion(headlines: pl.DataFrame, advantage_paths: pl.DataFrame, lo
             Key(label="advantage gone", colour=MUTED, marker="o", hollow=True),
         ],
     )
-    grid = sheet.grid(len(drawn), len(scenarios), left=1.15, right=0.45, below=0.22, above=0.2, gap_x=0.45, gap_y=0.14)
+    grid = sheet.grid(len(drawn), len(scenarios), left=1.15, right=0.5, below=0.22, above=0.2, gap_x=0.52, gap_y=0.14)
     for i, network in enumerate(drawn):
         colour, _ = look.network(network)
         for j, scenario in enumerate(scenarios):
@@ -111,7 +113,7 @@ def advantage_erosion(headlines: pl.DataFrame, advantage_paths: pl.DataFrame, lo
                     gid=f"{network}:{scenario}:{reference}",
                 )
                 value = part.sort("month")["advantage"][-1]
-                ends.append((value, percent(value), tint))
+                ends.append((value, end_words(value), tint))
             end_labels(axes, ends, gap=0.16)
             if i == 0:
                 axes.set_title(fit(look.names(scenario), 7, 1.8, bold=True), fontsize=7, pad=4)

@@ -20,7 +20,7 @@ from reports.style import (
     styled,
 )
 from reports.view import REFERENCE_ORDER, headline_comparison, headline_outlook, ordered_pairs, ordered_scenarios
-from reports.words import REFERENCE_WORDS, minute, percent
+from reports.words import REFERENCE_WORDS, minute, of_many, percent
 
 __all__ = ["MOST_NETWORKS", "MOST_PAIRS", "headroom"]
 
@@ -38,7 +38,7 @@ def finding(shown: pl.DataFrame) -> str:
     if against_list:
         lost = sum(h <= 0 for h in against_list)
         if lost:
-            told.append(f"{lost} of {len(against_list)} advantages over list prices are already lost")
+            told.append(f"{of_many(lost, len(against_list)).capitalize()} advantages over list prices are already lost")
         else:
             low, high = percent(min(against_list)), percent(max(against_list))
             span = low if low == high else f"{low} to {high}"
@@ -49,7 +49,7 @@ def finding(shown: pl.DataFrame) -> str:
         what = (
             "it is lost already"
             if lost == len(against_cost) and told
-            else f"{lost or 'none'} of {len(against_cost)} advantages {'is' if lost in (0, 1) else 'are'} lost already"
+            else f"{of_many(lost, len(against_cost))} advantages {'is' if lost in (0, 1) else 'are'} lost already"
         )
         told.append(lead + what)
     return "; ".join(told) if told else "No headroom can be stated"
@@ -110,7 +110,7 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
         subtitle="Headroom: further fall of cloud inference cost, in % of today's, until the network's advantage (or its "
         "supplier's margin) is zero. Left of zero: already lost",
         footer=notes,
-        plot_height=0.5 + (len(pairs) * (len(references) + 0.8) + 1.2) * 0.125,
+        plot_height=0.5 + (len(pairs) * (len(references) + 0.8) + 1.2) * 0.112,
         keys=keys,
     )
     left = 1.45
@@ -136,7 +136,8 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
                 _bar(axes, y, value, tint, live=live, gid=f"{network}:{pair[0]}:{pair[1]}:{reference}")
         margin = mine.filter((pl.col("quantity") == "full_margin") & pl.col("headroom").is_not_null())
         value = margin["headroom"][0] if margin.height else None
-        _bar(axes, -(n * step + 0.4), value, colour, live=True, gid=f"{network}:margin")
+        fresh = all(own == "live" for (who, *_), (_, _, own) in basis.items() if who == network)
+        _bar(axes, -(n * step + 0.4), value, colour, live=fresh, gid=f"{network}:margin")
         axes.axvline(0, color=INK, lw=0.9, zorder=4, gid="zero")
         axes.set_xlim(_FLOOR, 1)
         axes.set_ylim(-(n * step + 1.2), 0.8)
@@ -168,7 +169,7 @@ def _bar(axes: Axes, y: float, value: float | None, colour: str, *, live: bool, 
         y, width, height=0.82, facecolor=colour if live else "white", edgecolor=colour, lw=0.7,
         hatch=None if live else "//////", gid=f"bar:{gid}",
     )
-    inside = abs(width) > 0.62
+    inside = abs(width) > 0.78
     axes.text(
         width + (0.03 if value >= 0 else -0.03) * (-1 if inside else 1),
         y,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import polars as pl
 from matplotlib.figure import Figure
 
-from reports.charts._panels import draw_path, end_labels, prepare
+from reports.charts._panels import draw_path, end_labels, end_words, prepare, span_of_dates
 from reports.style import MUTED, Key, Look, Sheet, empty, fit, styled
 from reports.view import headline_paths, network_order, ordered_scenarios
-from reports.words import minute, percent, plural
+from reports.words import minute, of_many, plural
 
 __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "margin_erosion"]
 
@@ -24,22 +24,22 @@ def finding(paths: pl.DataFrame) -> str:
     ends = (
         known.sort("month")
         .group_by("network", "scenario", maintain_order=True)
-        .agg(first=pl.col("full_margin").first(), worst=pl.col("full_margin").min(), last=pl.col("date").last())
+        .agg(first=pl.col("full_margin").first(), worst=pl.col("full_margin").min())
         .group_by("network", maintain_order=True)
-        .agg(today=pl.col("first").max() > 0, always=pl.col("worst").min() > 0, last=pl.col("last").max())
+        .agg(today=pl.col("first").max() > 0, always=pl.col("worst").min() > 0)
     )
     n, today, always = ends.height, int(ends["today"].sum()), int((ends["today"] & ends["always"]).sum())
-    year = ends["last"].max()
-    suppliers = "the network's suppliers" if n == 1 else f"suppliers of {today or 'none'} of {n} networks"
+    _, year = span_of_dates(known)
     if n == 1:
         if not today:
             return "Without token rewards, the network's suppliers don't earn their full cost even today"
         stay = "and still do" if always else "but not"
-        return f"Without token rewards, {suppliers} earn their full cost today, {stay} in every scenario to {year:%Y}"
+        return f"Without token rewards, the network's suppliers earn their full cost today, {stay} in every scenario to {year:%Y}"
+    start = f"Without token rewards, suppliers of {of_many(today, n)} networks earn their full cost today"
     if not today:
-        return f"Without token rewards, suppliers of none of {n} networks earn their full cost today"
-    tail = "all of them still" if always == today else f"{'none' if not always else always} of them still"
-    return f"Without token rewards, {suppliers} earn their full cost today; {tail} in every scenario to {year:%Y}"
+        return start
+    still = "all" if always == today else "none" if not always else str(always)
+    return f"{start}; {still} of them still do in every scenario to {year:%Y}"
 
 
 @styled
@@ -63,8 +63,7 @@ def margin_erosion(headlines: pl.DataFrame, margin_paths: pl.DataFrame, look: Lo
     unknown = [n for n in every_network if n not in networks]
     drawn, scenarios = networks[:MOST_NETWORKS], ordered_scenarios(known)[:MOST_SCENARIOS]
     shown = known.filter(pl.col("network").is_in(drawn) & pl.col("scenario").is_in(scenarios))
-    first, last = shown["date"].min(), shown["date"].max()
-    assert first is not None and last is not None
+    first, last = span_of_dates(shown)
     notes = []
     if unknown:
         names = ", ".join(look.names(n) for n in unknown[:6]) + (" and others" if len(unknown) > 6 else "")
@@ -92,11 +91,11 @@ def margin_erosion(headlines: pl.DataFrame, margin_paths: pl.DataFrame, look: Lo
         title=finding(shown),
         subtitle="Full-cost margin of a supplier who bought the node today: % of receipts, without token rewards",
         footer=notes,
-        plot_height=0.5 + 1.12 * len(drawn),
+        plot_height=0.5 + 1.0 * len(drawn),
         keys=keys,
     )
     grid = sheet.grid(
-        len(drawn), len(scenarios), left=1.15, right=0.45, below=0.22, above=0.2, gap_x=0.42, gap_y=0.14
+        len(drawn), len(scenarios), left=1.15, right=0.5, below=0.22, above=0.2, gap_x=0.52, gap_y=0.14
     )
     for i, network in enumerate(drawn):
         colour, _ = look.network(network)
@@ -117,7 +116,7 @@ def margin_erosion(headlines: pl.DataFrame, margin_paths: pl.DataFrame, look: Lo
                 )
                 if pricing == "fleet_average":
                     value = part.sort("month")["full_margin"][-1]
-                    ends.append((value, percent(value), colour))
+                    ends.append((value, end_words(value), colour))
             if not ends:
                 axes.text(0.5, 0.7, "not known", transform=axes.transAxes, ha="center", fontsize=6.5, color=MUTED)
             end_labels(axes, ends)

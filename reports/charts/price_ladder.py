@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 from matplotlib.figure import Figure
 
-from reports.style import INK, LINE, MUTED, Key, Look, Sheet, empty, fit, marker_style, price_axis, source_note, styled
+from reports.style import INK, LINE, MUTED, Key, Look, Sheet, empty, fit, marker_style, price_axis, source_note, styled, text_width
 from reports.view import ladder_chips, plain
 from reports.words import percent, plural
 
@@ -91,7 +91,7 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
         plot_height=0.5 + 0.27 * len(chips),
         keys=keys,
     )
-    left = 1.75
+    left = min(2.4, 0.18 + max(text_width(look.names(c), 7.5) for c in chips))
     ((axes,),) = sheet.grid(1, 1, left=left, below=0.36)
     low = shown.select(pl.min_horizontal("usd_per_accelerator_hour", "usd_per_accelerator_hour_low").min()).item()
     high = shown.select(pl.max_horizontal("usd_per_accelerator_hour", "usd_per_accelerator_hour_high").max()).item()

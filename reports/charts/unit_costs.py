@@ -22,12 +22,13 @@ from reports.style import (
     source_note,
     styled,
 )
-from reports.view import REFERENCE_ORDER, headline_comparison, is_claim, ordered_pairs, plain
-from reports.words import REFERENCE_WORDS, shorten, usd
+from reports.view import REFERENCE_ORDER, headline_comparison, is_claim, of_pair, ordered_pairs, plain
+from reports.words import REFERENCE_WORDS, of_many, shorten, usd
 
-__all__ = ["MOST_NETWORKS", "unit_costs"]
+__all__ = ["MOST_NETWORKS", "MOST_PAIRS", "unit_costs"]
 
 MOST_NETWORKS = 6
+MOST_PAIRS = 6
 _COLUMNS = 3
 
 
@@ -39,15 +40,15 @@ def finding(shown: pl.DataFrame) -> str:
         part = known.filter(pl.col("reference") == reference)
         if part.height:
             won = int((part["advantage"] > 0).sum())
-            told.append((won / part.height, f"{won} of {part.height} {noun}{'' if part.height == 1 else 's'}"))
+            told.append((won / part.height, f"{of_many(won, part.height)} {noun}{'' if part.height == 1 else 's'}"))
     if not told:
         return "No network can be compared with a cloud at equal work"
-    one = known["network"].n_unique() == 1
-    verb = "The network undercuts" if one else "Networks undercut"
+    verb = "the network undercuts" if known["network"].n_unique() == 1 else "networks undercut"
+    start = f"For the same tokens, {verb} {told[0][1]} of the clouds"
     if len(told) == 1:
-        return f"{verb} {told[0][1]} of the clouds for the same tokens"
-    joint = "but only" if told[1][0] < told[0][0] and told[1][0] < 0.5 else "and"
-    return f"For the same tokens, {verb[0].lower()}{verb[1:]} {told[0][1]} of the clouds, {joint} {told[1][1]}"
+        return start
+    joint = "but" if told[1][0] < told[0][0] and told[1][0] < 0.5 else "and"
+    return f"{start}, {joint} {'only ' if joint == 'but' and told[1][0] else ''}{told[1][1]}"
 
 
 @styled
@@ -72,7 +73,9 @@ def unit_costs(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
         return empty(finding(every), "; ".join(reasons[:3]) or "no network has a price for this work in this run", look)
     drawn = networks[:MOST_NETWORKS]
     shown = known.filter(pl.col("network").is_in(drawn))
-    pairs = ordered_pairs(every)
+    every_pair = ordered_pairs(every)
+    pairs = every_pair[:MOST_PAIRS]
+    shown = shown.filter(pl.struct("cloud", "silicon").is_in([{"cloud": c, "silicon": k} for c, k in pairs]))
     claims = set(
         every.filter(pl.col("reference_kind") == "vendor_claim").select("cloud", "silicon").unique().rows()
     )
@@ -94,12 +97,21 @@ def unit_costs(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
         [("network_layer", "network_observed_at"), ("reference_layer", "reference_observed_at")],
         [look.names(n) for n in drawn] + list(dict.fromkeys(look.names(c) for c, _ in pairs)),
     )
-    more = [f"{len(drawn)} of {len(networks)} networks shown; the others are in comparison.csv."]
+    cuts = [
+        f"{a} of {b} {what}"
+        for a, b, what in (
+            (len(drawn), len(networks), "networks"),
+            (len(pairs), len(every_pair), "clouds with their chip makers"),
+        )
+        if a < b
+    ]
+    workloads = shown["workload"].unique().sort().to_list()
     sheet = Sheet(
         title=finding(shown),
-        subtitle="USD per million output tokens, prompts included, for the same model and workload on both sides. "
-        "Right of the line the cloud is dearer, left of it cheaper. Log scale",
-        footer=[*(more if len(drawn) < len(networks) else []), note],
+        subtitle="USD per million output tokens, prompts included, for the same model and workload "
+        f"({', '.join(look.names(w) for w in workloads)}) on both sides. Right of the network's line the cloud is dearer, left of "
+        "it cheaper. Log scale",
+        footer=[*([f"{' and '.join(cuts)} shown; the others are in comparison.csv."] if cuts else []), note],
         plot_height=n_rows * (0.85 + 0.26 * len(pairs)),
         keys=keys,
     )
@@ -122,10 +134,9 @@ def unit_costs(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
         axes.axvline(price, color=colour, lw=1.6, gid="parity")
         for pair, y in place.items():
             axes.axhline(y, color=LINE, lw=0.4, zorder=0)
-            at = part.filter((pl.col("cloud") == pair[0]) & (pl.col("silicon") == pair[1]))
+            at = of_pair(part, pair)
             if at.is_empty():
-                reasons = mine.filter((pl.col("cloud") == pair[0]) & (pl.col("silicon") == pair[1]))
-                told = reasons["not_comparable"].drop_nulls().to_list()
+                told = of_pair(mine, pair)["not_comparable"].drop_nulls().to_list()
                 axes.text(
                     0.98,
                     y,
@@ -139,8 +150,8 @@ def unit_costs(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
                     bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
                 )
                 continue
-            ends = at["usd_per_mtok_reference"]
-            axes.plot([ends.min(), ends.max()], [y, y], color=MUTED, lw=1.0, alpha=0.6, gid="span")
+            ends = at["usd_per_mtok_reference"].to_list()
+            axes.plot([min(ends), max(ends)], [y, y], color=MUTED, lw=1.0, alpha=0.6, gid="span")
             for row in at.iter_rows(named=True):
                 reference = row["reference"]
                 tint = CLAIM if is_claim(row["reference_kind"]) else REFERENCE_COLOUR[reference]
@@ -165,14 +176,13 @@ def unit_costs(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
         else:
             axes.set_yticks([])
         width = axes.get_position().width * 7.1
-        title = f"{look.names(network)}: {usd(price)}"
+        title = fit(f"{look.names(network)}: {usd(price)}", 8, width, bold=True)
+        above = 1 + 0.15 / (axes.get_position().height * sheet.height)
         axes.text(
-            0, 1, fit(title, 8, width, bold=True), transform=axes.transAxes, fontsize=8, weight="bold", color=colour,
-            va="bottom", ha="left", gid="panel",
-        ).set_y(1 + 0.14 / (axes.get_position().height * sheet.height))
-        what = f"{look.names(network and head['accelerator'])}, {look.names(head['llm'])}, {head['workload']}"
+            0, above, title, transform=axes.transAxes, fontsize=8, weight="bold", color=colour, va="bottom", gid="panel"
+        )
+        what = f"{look.names(head['accelerator'])}, {look.names(head['llm'])}"
         axes.text(
-            0, 1.0, fit(shorten(what, 80), 6.5, width), transform=axes.transAxes, fontsize=6.5, color=MUTED, va="bottom",
-            ha="left",
+            0, 1.0, fit(shorten(what, 80), 6.3, width), transform=axes.transAxes, fontsize=6.3, color=MUTED, va="bottom"
         )
     return sheet.figure

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -168,3 +169,11 @@ def server() -> Iterator[Server]:
         yield here
         here.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address of this machine where nobody listens, kept from everyone else."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"

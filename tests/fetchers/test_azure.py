@@ -109,8 +109,9 @@ def test_pages_are_walked_over_port_443_until_null_empty_or_absent(result, web):
 
 def item(number, region="eastus"):
     return {
-        "currencyCode": "USD", "retailPrice": 98.32, "armRegionName": region, "meterId": str(number), "skuId": str(number),
-        "meterName": "ND96isr H100 v5", "skuName": "ND96isr H100 v5", "productName": "Virtual Machines NDsr H100 v5 Series",
+        "currencyCode": "USD", "retailPrice": 98.32, "armRegionName": region, "meterId": str(number),
+        "skuId": str(number),
+        "meterName": "ND96isr H100 v5", "skuName": "ND96isr H100 v5", "productName": "Virtual Machines NDsr H100 v5",
         "serviceName": "Virtual Machines", "unitOfMeasure": "1 Hour", "type": "Consumption", "armSkuName": H100,
     }  # fmt: skip
 

@@ -26,8 +26,7 @@ def offer(result, offer_id):
 
 def skipped(result, row_id):
     return [
-        (row["kind"], row["reason"])
-        for row in result.skipped.filter(pl.col("row_id") == row_id).iter_rows(named=True)
+        (row["kind"], row["reason"]) for row in result.skipped.filter(pl.col("row_id") == row_id).iter_rows(named=True)
     ]
 
 

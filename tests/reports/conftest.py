@@ -14,7 +14,7 @@ import pytest
 
 from depin_compare.analysis import Analysis, SourceStates
 from depin_compare.economics.comparison import Comparison
-from depin_compare.economics.erosion import AdvantagePaths, MarginPaths, Outlook
+from depin_compare.economics.outlook import AdvantagePaths, MarginPaths, Outlook
 from depin_compare.economics.headlines import Headlines
 from depin_compare.economics.margins import Margins, breakeven_price, breakeven_utilisation, provider_margin
 from depin_compare.inference.costs import capital_usd_per_hour

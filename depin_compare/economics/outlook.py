@@ -1,0 +1,445 @@
+"""What becomes of every network in every scenario: monthly paths, headroom, dates and verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+import dataframely as dy
+import numpy as np
+import polars as pl
+
+from depin_compare.bands import Band, quadrature_band
+from depin_compare.economics.comparison import Comparison
+from depin_compare.economics.erosion import adopted_share, cost_index, margin_headroom, tenant_price
+from depin_compare.economics.margins import node_breakeven_price, node_margin
+from depin_compare.economics.nodes import Node
+from depin_compare.economics.scenarios import Scenario
+from depin_compare.errors import ModelDomainError
+from depin_compare.inference.references import REFERENCES
+from depin_compare.units import DAYS_PER_YEAR, MONTHS_PER_YEAR, FloatArray
+
+__all__ = [
+    "OUTLOOK_STATES",
+    "PRICINGS",
+    "QUANTITIES",
+    "VERDICTS",
+    "AdvantagePaths",
+    "Erosion",
+    "MarginPaths",
+    "Outlook",
+    "Subject",
+    "erosion",
+]
+
+PRICINGS = ("fleet_average", "marginal")
+QUANTITIES = ("advantage", "full_margin", "full_margin_new_node")
+OUTLOOK_STATES = ("already_lost", "lost_within_horizon", "not_reached", "not_comparable")
+VERDICTS = ("resilient", "exposed", "eroded", "not comparable")
+
+
+class AdvantagePaths(dy.Schema):
+    """The buyer's advantage month by month: one row a network x reference x scenario x pricing x month.
+
+    ``cost_index`` is the cloud's cost as a multiple of today's, ``wedge_index`` the part of it that networks do
+    not share. ``*_low`` and ``*_high`` are the ends of the band (`depin_compare.bands.quadrature_band`).
+    """
+
+    network = dy.String(nullable=False)
+    cloud = dy.String(nullable=False)
+    silicon = dy.String(nullable=False)
+    reference = dy.Enum(REFERENCES, nullable=False)
+    scenario = dy.String(nullable=False)
+    pricing = dy.Enum(PRICINGS, nullable=False)
+    month = dy.Int64(nullable=False, min=0)
+    date = dy.Date(nullable=False)
+    cost_index = dy.Float64(nullable=False, min_exclusive=0)
+    wedge_index = dy.Float64(nullable=False, min_exclusive=0)
+    usd_per_mtok_network = dy.Float64(nullable=False, min_exclusive=0)
+    usd_per_mtok_reference = dy.Float64(nullable=False, min_exclusive=0)
+    advantage = dy.Float64(nullable=False)
+    advantage_low = dy.Float64(nullable=False)
+    advantage_high = dy.Float64(nullable=False)
+
+
+class MarginPaths(dy.Schema):
+    """The provider's margins month by month: one row a network x scenario x pricing x month.
+
+    ``full_margin`` and ``cash_margin`` are those of a node bought today, whose costs are sunk;
+    ``full_margin_new_node`` that of a node bought in that month, when the same work takes less hardware.
+    """
+
+    network = dy.String(nullable=False)
+    accelerator = dy.String(nullable=False)
+    archetype = dy.String(nullable=False)
+    scenario = dy.String(nullable=False)
+    pricing = dy.Enum(PRICINGS, nullable=False)
+    month = dy.Int64(nullable=False, min=0)
+    date = dy.Date(nullable=False)
+    usd_per_accelerator_hour = dy.Float64(nullable=False, min_exclusive=0)
+    cash_margin = dy.Float64(nullable=False)
+    full_margin = dy.Float64(nullable=False)
+    full_margin_low = dy.Float64(nullable=False)
+    full_margin_high = dy.Float64(nullable=False)
+    full_margin_new_node = dy.Float64(nullable=False)
+    full_margin_new_node_low = dy.Float64(nullable=False)
+    full_margin_new_node_high = dy.Float64(nullable=False)
+
+
+class Outlook(dy.Schema):
+    """What becomes of one quantity of one network against one reference in one scenario.
+
+    ``headroom`` is how much further cloud cost may fall, as a fraction of today's, before the sign turns;
+    negative means already lost; ``date`` is when it turns on the central path, null when it does not by
+    ``horizon``; ``date_low`` and ``date_high`` are those of the unfavourable and the favourable end.
+    """
+
+    network = dy.String(nullable=False)
+    accelerator = dy.String(nullable=True)
+    archetype = dy.String(nullable=True)
+    llm = dy.String(nullable=False)
+    workload = dy.String(nullable=False)
+    cloud = dy.String(nullable=False)
+    silicon = dy.String(nullable=False)
+    reference = dy.String(nullable=False)
+    scenario = dy.String(nullable=False)
+    pricing = dy.Enum(PRICINGS, nullable=False)
+    quantity = dy.Enum(QUANTITIES, nullable=False)
+    today = dy.Float64(nullable=True)
+    today_low = dy.Float64(nullable=True)
+    today_high = dy.Float64(nullable=True)
+    at_horizon = dy.Float64(nullable=True)
+    headroom = dy.Float64(nullable=True)
+    headroom_low = dy.Float64(nullable=True)
+    headroom_high = dy.Float64(nullable=True)
+    state = dy.Enum(OUTLOOK_STATES, nullable=False)
+    date = dy.Date(nullable=True)
+    date_low = dy.Date(nullable=True)
+    date_high = dy.Date(nullable=True)
+    horizon = dy.Date(nullable=False)
+    verdict = dy.Enum(VERDICTS, nullable=False)
+    not_comparable = dy.String(nullable=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What stands for a network in the paths: one chip, one archetype of provider, one piece of work."""
+
+    network: str
+    accelerator: str
+    archetype: str | None
+    llm: str
+    workload: str
+    usd_per_accelerator_hour: Band
+    node: Node | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Erosion:
+    """What `erosion` gives: monthly paths, and the outlook drawn from them."""
+
+    advantage_paths: dy.DataFrame[AdvantagePaths]
+    margin_paths: dy.DataFrame[MarginPaths]
+    outlook: dy.DataFrame[Outlook]
+
+
+def erosion(
+    subjects: Sequence[Subject],
+    comparison: dy.DataFrame[Comparison],
+    scenarios: Sequence[Scenario],
+    *,
+    as_of: datetime,
+    horizon: date,
+    match: str = "cheapest",
+) -> Erosion:
+    """Paths and outlook of every subject against every cloud reference, in every scenario and both pricings.
+
+    Parameters
+    ----------
+    subjects : sequence of Subject
+        One a network, as a rule.
+    comparison : DataFrame[Comparison]
+        Today's advantage with its band; the rows of ``match`` are the starting points.
+    scenarios : sequence of Scenario
+        See `depin_compare.economics.scenarios.scenarios`.
+    as_of : datetime
+        Today.
+    horizon : date
+        How far to look, in whole months.
+    match : str
+        ``cheapest`` (the cloud's best chip for the work) or ``same_chip``.
+
+    Returns
+    -------
+    Erosion
+        A pair that is not comparable has outlook rows that say so, and no path.
+
+    Notes
+    -----
+    With g(t) = (1-h)^t the decline everybody shares and w(t) = 1 - s(t)(1-phi) the wedge only the clouds have,
+
+    .. math::
+        c(t) = c(0)\\, g(t)\\, w(t), \\qquad
+        p(t) = p(0)\\, g(\\max(0, t-\\tau))\\, [1 - \\beta (1 - w(t - \\tau))]
+
+    so that an equal decline cancels, and with h = 0 the price is economics definition 8. Fleet-average pricing
+    takes s(t) from the adoption curve; marginal pricing takes s = 1 from the first month on, as if the newest
+    silicon set the price at once. A cloud outside the scenario keeps w = 1, while networks answer those inside.
+    A node bought today keeps its costs; a node bought at t costs g(t) as much for the same work.
+    """
+    clock = _Clock.between(as_of.date(), horizon)
+    advantage_paths: list[pl.DataFrame] = []
+    margin_paths: list[pl.DataFrame] = []
+    outlook: list[dict[str, object]] = []
+    for subject in subjects:
+        rows = comparison.filter(
+            pl.col("network") == subject.network,
+            pl.col("accelerator") == subject.accelerator,
+            pl.col("llm") == subject.llm,
+            pl.col("workload") == subject.workload,
+            pl.col("match") == match,
+        )
+        for scenario in scenarios:
+            for pricing in PRICINGS:
+                world = _World(scenario=scenario, pricing=pricing, clock=clock)
+                margin_path, margin_outlook = _margins_of(subject, world)
+                margin_paths += [] if margin_path is None else [margin_path]
+                for row in rows.iter_rows(named=True):
+                    advantage_path, advantage_outlook = _advantage_of(subject, row, world)
+                    advantage_paths += [] if advantage_path is None else [advantage_path]
+                    outlook += _outlook_rows(subject, row, world, [advantage_outlook, *margin_outlook])
+    return Erosion(
+        advantage_paths=AdvantagePaths.validate(_stacked(advantage_paths, AdvantagePaths), cast=True),
+        margin_paths=MarginPaths.validate(_stacked(margin_paths, MarginPaths), cast=True),
+        outlook=Outlook.validate(pl.DataFrame(outlook, schema=Outlook.create_empty().schema)),
+    )
+
+
+def _stacked(frames: list[pl.DataFrame], schema: type[dy.Schema]) -> pl.DataFrame:
+    return pl.concat(frames) if frames else schema.create_empty()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Clock:
+    """Today, the months to the horizon, and the same as years."""
+
+    today: date
+    horizon: date
+    years: FloatArray
+    dates: tuple[date, ...]
+
+    @classmethod
+    def between(cls, today: date, horizon: date) -> _Clock:
+        months = (horizon.year - today.year) * 12 + horizon.month - today.month
+        if months < 1:
+            raise ModelDomainError(f"the horizon {horizon} must lie at least a month after {today}")
+        years = np.arange(months + 1) / MONTHS_PER_YEAR
+        dates = tuple(today + timedelta(days=round(t * DAYS_PER_YEAR)) for t in years)
+        return cls(today=today, horizon=horizon, years=years, dates=dates)
+
+    @property
+    def start_year(self) -> float:
+        """Today as a decimal year."""
+        return self.today.year + (self.today.timetuple().tm_yday - 1) / DAYS_PER_YEAR
+
+    def crossing(self, values: FloatArray) -> date | None:
+        """First day a monthly path, joined by straight lines, is no longer above zero."""
+        lost = np.flatnonzero(values <= 0)
+        if lost.size == 0:
+            return None
+        last = int(lost[0])
+        if last == 0:
+            return self.today
+        before, after = values[last - 1], values[last]
+        crossed = self.years[last - 1] + (self.years[last] - self.years[last - 1]) * before / (before - after)
+        return self.today + timedelta(days=round(crossed * DAYS_PER_YEAR))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _World:
+    """One scenario under one pricing: the indices every path is made of."""
+
+    scenario: Scenario
+    pricing: str
+    clock: _Clock
+
+    def wedge(
+        self, values: Mapping[str, float], years: FloatArray, factor: float, *, of_ceiling: bool = False
+    ) -> FloatArray:
+        """What new silicon leaves of the cost at ``years`` from today; 1 before today and without new silicon.
+
+        ``of_ceiling`` reads the adoption curve as a share of its ceiling, for a cut that is whole at the end.
+        """
+        if not self.scenario.has_new_silicon:
+            return np.ones_like(years)
+        if self.pricing == "marginal":
+            share = (years > 0).astype(float)
+        else:
+            adopted = adopted_share(
+                years,
+                start_year=self.clock.start_year,
+                midpoint_year=values["adoption_midpoint_year"],
+                slope_per_year=values["adoption_slope_per_year"],
+                ceiling=values["adoption_ceiling"],
+            )
+            share = adopted / (values["adoption_ceiling"] if of_ceiling else 1.0)
+        return np.asarray(cost_index(0.0, adopted=share, unit_cost_factor=factor))
+
+    def shared(self, values: Mapping[str, float], years: FloatArray) -> FloatArray:
+        """g(t), the decline everybody shares; 1 before today."""
+        return np.asarray(cost_index(np.maximum(years, 0.0), decline_per_year=values["hardware_decline_per_year"]))
+
+    def network_price(self, values: Mapping[str, float]) -> FloatArray:
+        """Network's price as a multiple of today's."""
+        lagged = self.clock.years - values["network_lag_years"]
+        answered = self.wedge(values, lagged, values.get("unit_cost_factor", 1.0))
+        answer: FloatArray = np.asarray(tenant_price(1.0, index=answered, pass_through=values["pass_through"]))
+        return self.shared(values, lagged) * answer
+
+    def cloud_wedge(self, values: Mapping[str, float], cloud: str, reference: str) -> FloatArray:
+        """w(t) of one cloud's cost, or of its price list where the scenario says how far lists are cut."""
+        if cloud not in self.scenario.clouds:
+            return np.ones_like(self.clock.years)
+        if reference in ("list", "committed") and "list_price_factor" in values:
+            # A price list is cut by decision, not by cost: whole when adoption has run its course.
+            return self.wedge(values, self.clock.years, values["list_price_factor"], of_ceiling=True)
+        return self.wedge(values, self.clock.years, values.get("unit_cost_factor", 1.0))
+
+
+def _advantage_of(
+    subject: Subject, row: Mapping[str, object], world: _World
+) -> tuple[pl.DataFrame | None, dict[str, object]]:
+    """Path and outlook of the buyer's advantage over one reference."""
+    entry: dict[str, object] = {"quantity": "advantage"}
+    if row["not_comparable"] is not None:
+        return None, {**entry, "state": "not_comparable", "not_comparable": row["not_comparable"]}
+    clock, cloud, reference = world.clock, str(row["cloud"]), str(row["reference"])
+    today = Band(*(float(str(row[f"advantage{end}"])) for end in ("_low", "", "_high")))
+    # In logs the band can't run past 1, and a price can't become negative.
+    log_ratio = Band(*(-math.log(1.0 - end) for end in (today.low, today.central, today.high)))
+    bands = {**world.scenario.parameters, "log_ratio": log_ratio}
+
+    def advantage(values: Mapping[str, float]) -> FloatArray:
+        cost = world.shared(values, clock.years) * world.cloud_wedge(values, cloud, reference)
+        falling: FloatArray = math.exp(-values["log_ratio"]) * world.network_price(values) / cost
+        return 1.0 - falling
+
+    low, central, high = quadrature_band(advantage, bands)
+    centre = {name: band.central for name, band in bands.items()}
+    wedge = world.cloud_wedge(centre, cloud, reference)
+    cost = world.shared(centre, clock.years) * wedge
+    path = pl.DataFrame({
+        "network": [subject.network] * len(clock.years),
+        **{name: [row[name]] * len(clock.years) for name in ("cloud", "silicon", "reference")},
+        "scenario": [world.scenario.id] * len(clock.years),
+        "pricing": [world.pricing] * len(clock.years),
+        "month": np.arange(len(clock.years)),
+        "date": clock.dates,
+        "cost_index": cost,
+        "wedge_index": wedge,
+        "usd_per_mtok_network": float(str(row["usd_per_mtok_network"])) * world.network_price(centre),
+        "usd_per_mtok_reference": float(str(row["usd_per_mtok_reference"])) * cost,
+        "advantage": central,
+        "advantage_low": low,
+        "advantage_high": high,
+    })  # fmt: skip
+    return path, {**entry, **_dates(clock, low, central, high), **_band_columns("headroom", today)}
+
+
+def _margins_of(subject: Subject, world: _World) -> tuple[pl.DataFrame | None, list[dict[str, object]]]:
+    """Path and outlook of the provider's margins: of a node bought today, and of one bought at the time."""
+    quantities = ("full_margin", "full_margin_new_node")
+    node = subject.node
+    if node is None or node.missing is not None:
+        reason = node.missing if node else "only its maker runs this chip"
+        return None, [{"quantity": q, "state": "not_comparable", "not_comparable": reason} for q in quantities]
+    clock, price = world.clock, subject.usd_per_accelerator_hour
+    bands = {**world.scenario.parameters, **node.inputs, "usd_per_accelerator_hour": price}
+
+    def margins(values: Mapping[str, float]) -> FloatArray:
+        prices = values["usd_per_accelerator_hour"] * world.network_price(values)
+        # A node bought later does the same work with g(t) of the hardware: the price of an hour of today's
+        # hardware's work, per hour of the new, is higher by as much.
+        newer = prices / world.shared(values, clock.years)
+        return np.stack([np.asarray(node_margin(values, p).full) for p in (prices, newer)])
+
+    low, central, high = quadrature_band(margins, bands)
+    centre = {name: band.central for name, band in bands.items()}
+    prices = price.central * world.network_price(centre)
+    path = pl.DataFrame({
+        **{
+            name: [value] * len(clock.years)
+            for name, value in (
+                ("network", subject.network), ("accelerator", subject.accelerator), ("archetype", subject.archetype),
+                ("scenario", world.scenario.id), ("pricing", world.pricing),
+            )
+        },
+        "month": np.arange(len(clock.years)),
+        "date": clock.dates,
+        "usd_per_accelerator_hour": prices,
+        "cash_margin": np.asarray(node_margin(centre, prices).cash),
+        **{
+            f"{quantity}{end}": values[i]
+            for i, quantity in enumerate(quantities)
+            for end, values in (("", central), ("_low", low), ("_high", high))
+        },
+    })  # fmt: skip
+    room_low, room, room_high = quadrature_band(
+        lambda v: margin_headroom(
+            v["usd_per_accelerator_hour"], node_breakeven_price(v), pass_through=v["pass_through"]
+        ),
+        bands,
+    )
+    headroom_columns = _band_columns("headroom", Band(float(room_low), float(room), min(1.0, float(room_high))))
+    return path, [
+        {"quantity": quantity, **_dates(clock, low[i], central[i], high[i]), **headroom_columns}
+        for i, quantity in enumerate(quantities)
+    ]
+
+
+def _dates(clock: _Clock, low: FloatArray, central: FloatArray, high: FloatArray) -> dict[str, object]:
+    """Today, horizon, dates and state of one path with its band."""
+    lost = clock.crossing(central)
+    return {
+        **_band_columns("today", Band(float(low[0]), float(central[0]), float(high[0]))),
+        "at_horizon": float(central[-1]),
+        "state": "not_reached" if lost is None else "already_lost" if lost == clock.today else "lost_within_horizon",
+        "date": lost,
+        "date_low": clock.crossing(low),
+        "date_high": clock.crossing(high),
+    }
+
+
+def _band_columns(name: str, band: Band) -> dict[str, object]:
+    return {name: band.central, f"{name}_low": band.low, f"{name}_high": band.high}
+
+
+def _outlook_rows(
+    subject: Subject, row: Mapping[str, object], world: _World, entries: Sequence[Mapping[str, object]]
+) -> list[dict[str, object]]:
+    """The outlook of one network, reference, scenario and pricing: one row a quantity, with the joint verdict."""
+    key = {
+        "network": subject.network, "accelerator": subject.accelerator, "archetype": subject.archetype,
+        "llm": subject.llm, "workload": subject.workload, "cloud": row["cloud"], "silicon": row["silicon"],
+        "reference": row["reference"], "scenario": world.scenario.id, "pricing": world.pricing,
+        "horizon": world.clock.horizon,
+    }  # fmt: skip
+    verdict = _verdict({str(entry["quantity"]): entry for entry in entries})
+    return [{**key, **entry, "verdict": verdict} for entry in entries]
+
+
+def _verdict(entries: Mapping[str, Mapping[str, object]]) -> str:
+    """Economics definition 14, on the buyer's advantage and on the margin of a node bought at the time.
+
+    eroded: the advantage is gone today. resilient: on the unfavourable path neither is lost by the horizon.
+    exposed: everything between, and where the margin is not known.
+    """
+    advantage, margin = entries["advantage"], entries["full_margin_new_node"]
+    if advantage["state"] == "not_comparable":
+        return "not comparable"
+    if advantage["state"] == "already_lost":
+        return "eroded"
+    holds = advantage["date_low"] is None and margin["state"] != "not_comparable" and margin["date_low"] is None
+    return "resilient" if holds else "exposed"
