@@ -37,7 +37,7 @@ __all__ = [
     "analyse",
 ]
 
-SOURCE_STATES = ("ok", "partial", "unreachable", "failed", "timed_out", "off", "reference")
+SOURCE_STATES = ("ok", "partial", "unreachable", "failed", "timed_out", "no_key", "off", "reference")
 DEFAULT_LLMS = ("llama-3.3-70b", "llama-3.1-8b", "gpt-oss-120b", "deepseek-v3")
 DEFAULT_WORKLOADS = ("chat",)
 DEFAULT_SCENARIOS = ("base", "maia200", "silicon_price_war")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import threading
 import time
@@ -28,7 +29,7 @@ __all__ = ["Collection", "SourceStatus", "Status", "collect_from", "unreachable_
 
 log = logging.getLogger(__name__)
 
-Status = Literal["ok", "partial", "unreachable", "failed", "timed_out", "off"]
+Status = Literal["ok", "partial", "unreachable", "failed", "timed_out", "no_key", "off"]
 PROBE_SECONDS = 3.0
 # Asking ends a little before the budget does, so that what did come can still be read.
 ASKING_SHARE = 0.9
@@ -39,7 +40,8 @@ class SourceStatus:
     """How one source fared.
 
     ``ok``; ``partial`` (some endpoint or page failed, see ``problems``); ``unreachable`` (no answer came);
-    ``failed`` (an answer that can't be used); ``timed_out`` (over its time budget); ``off``.
+    ``failed`` (an answer that can't be used); ``timed_out`` (over its time budget); ``no_key`` (its key is not in
+    the environment); ``off``.
     """
 
     source: str
@@ -146,6 +148,7 @@ class _Run(threading.Thread):
             mirrors=self.mirrors,
             deadline=self.started + ASKING_SHARE * self.budget_seconds,
             unreachable=dead,
+            key=_key(self.fetcher),
         )
         try:
             return self.fetcher.fetch(session, observed_at=self.observed_at)
@@ -199,11 +202,16 @@ def collect_from(
             probe=probe,
         )
         for name, fetcher in fetchers.items()
-        if name not in off
+        if name not in off and (replay is not None or not _lacks_key(fetcher))
     ]
     for run in runs:
         run.start()
-    statuses = [_off(fetcher, observed_at) for name, fetcher in fetchers.items() if name in off]
+    asked = {run.fetcher.name for run in runs}
+    statuses = [
+        _not_asked(fetcher, observed_at, "off" if name in off else "no_key")
+        for name, fetcher in fetchers.items()
+        if name not in asked
+    ]
     results: dict[str, FetchResult] = {}
     for run in runs:
         run.join(max(0.0, run.started + run.budget_seconds - time.monotonic()))
@@ -261,12 +269,22 @@ def _probe(host: str, place: tuple[str, int], causes: dict[str, str | None]) -> 
         causes[host] = f"no route to it ({type(error).__name__})"
 
 
-def _off(fetcher: Fetcher, observed_at: datetime) -> SourceStatus:
+def _key(fetcher: Fetcher) -> str | None:
+    """The key of a source, from the environment and nowhere else."""
+    return os.environ.get(fetcher.key_variable) or None if fetcher.key_variable else None
+
+
+def _lacks_key(fetcher: Fetcher) -> bool:
+    return fetcher.key_variable is not None and fetcher.key_required and _key(fetcher) is None
+
+
+def _not_asked(fetcher: Fetcher, observed_at: datetime, status: Status) -> SourceStatus:
     return SourceStatus(
         source=fetcher.name,
-        status="off",
+        status=status,
         observed_at=observed_at,
         seconds=0.0,
         hosts=fetcher.hosts,
-        skipped=dict.fromkeys(SKIP_KINDS, 0),
+        skipped={kind: 0 for kind in SKIP_KINDS},
+        error=f"set {fetcher.key_variable} in the environment to use it" if status == "no_key" else None,
     )

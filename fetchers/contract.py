@@ -175,7 +175,9 @@ class Fetcher:
     """A source: its two functions, the networks it speaks of and the hosts it may talk to.
 
     ``hosts`` are the published host names the source declares; the session refuses any other, also in
-    redirects and paging links. ``time_budget_seconds`` is how long `collect` waits for it.
+    redirects and paging links. ``time_budget_seconds`` is how long `collect` waits for it. ``key_variable`` names
+    the environment variable of its key, which `fetch` finds in ``session.key``; a source that can do without
+    has ``key_required`` False.
     """
 
     name: str
@@ -186,6 +188,7 @@ class Fetcher:
     fetch: Callable[..., Recording]
     parse: Callable[..., FetchResult]
     key_variable: str | None = None
+    key_required: bool = True
     time_budget_seconds: float = 90.0
 
 

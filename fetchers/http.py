@@ -118,6 +118,7 @@ def source_session(
     deadline: float | None = None,
     unreachable: Mapping[str, str] | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
+    key: str | None = None,
 ) -> SourceSession:
     """Build the session of one source.
 
@@ -135,6 +136,8 @@ def source_session(
         Hosts known not to answer, and why: refused at once instead of tried.
     max_body_bytes : int
         Size at which an answer is given up, counted after decompression.
+    key : str, optional
+        The source's key, for `fetch` to send as ``session.key``; struck out of every answer that repeats it.
     """
     return SourceSession(
         source,
@@ -143,6 +146,7 @@ def source_session(
         deadline=deadline,
         unreachable=dict(unreachable or {}),
         max_body_bytes=max_body_bytes,
+        key=key,
     )
 
 
@@ -158,8 +162,10 @@ class SourceSession:
         deadline: float | None,
         unreachable: dict[str, str],
         max_body_bytes: int,
+        key: str | None,
     ) -> None:
         self.source = source
+        self.key = key
         self._hosts = hosts
         self._mirrors = mirrors
         self._deadline = deadline
@@ -254,7 +260,12 @@ class SourceSession:
                 ) as response:
                     if not (response.is_redirect and method == "GET"):
                         body = self._body(response, asked)
-                        return Answer(name=name, url=redacted(asked), status=response.status_code, body=body)
+                        return Answer(
+                            name=name,
+                            url=self._without_key(redacted(asked)),
+                            status=response.status_code,
+                            body=body.replace(self.key.encode(), b"***") if self.key else body,
+                        )
                     asked = _back(urljoin(target, response.headers["Location"]), pair)
             except requests.RequestException as error:
                 self._fail(asked, error)
@@ -268,6 +279,10 @@ class SourceSession:
             if _rest(url, target.rstrip("/")) is not None:
                 return _back(url, (prefix.rstrip("/"), target.rstrip("/")))
         return _without_default_port(url)
+
+    def _without_key(self, text: str) -> str:
+        """The text with the key struck out, should a server send it back."""
+        return text.replace(self.key, "***") if self.key else text
 
     def _check_host(self, url: str) -> None:
         parts = urlsplit(url)
