@@ -10,6 +10,7 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare.bands import Band
+from depin_compare.market.discrepancies import without_double_counting
 from depin_compare.market.offers import LAYERS, Offers
 from depin_compare.market.prices import MarketPrices
 from depin_compare.refdata import KINDS, accelerator_tco, accelerators
@@ -107,7 +108,8 @@ def hourly_references(offers: dy.DataFrame[Offers], assumptions: AssumptionSet) 
     """
     silicon = pl.col("vendor").replace_strict(_SILICON_OF_VENDOR, default=None).alias("silicon")
     listed = (
-        offers.lazy()
+        without_double_counting(offers)
+        .lazy()
         .filter(
             pl.col("segment") == "hyperscaler",
             pl.col("not_comparable").is_null(),

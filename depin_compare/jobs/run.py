@@ -151,7 +151,7 @@ def _source_states(
                 "source": name,
                 "gives": fetcher.gives,
                 "state": state,
-                "rows": status.offers + status.facts if status else 0,
+                "rows": status.offers + status.facts + status.token_prices if status else 0,
                 "skipped": sum(status.skipped.values()) if status else 0,
                 "detail": detail or None,
                 **_standing(standing, as_of),

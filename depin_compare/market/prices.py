@@ -7,6 +7,7 @@ from collections.abc import Collection
 import dataframely as dy
 import polars as pl
 
+from depin_compare.market.discrepancies import without_double_counting
 from depin_compare.market.offers import LAYERS, PRICE_KINDS, RENTER_PRICE_KINDS, Offers
 
 __all__ = ["MarketPrices", "market_prices"]
@@ -47,7 +48,7 @@ def market_prices(
     Parameters
     ----------
     offers : DataFrame[Offers]
-        Any mix of networks and layers.
+        Any mix of networks, sources and layers; `without_double_counting` decides between them.
     terms : collection of str
         Terms to keep.
 
@@ -71,7 +72,8 @@ def market_prices(
     )
     price = pl.col("usd_per_accelerator_hour")
     kept = (
-        offers.lazy()
+        without_double_counting(offers)
+        .lazy()
         .filter(
             pl.col("terms").is_in(list(terms)),
             pl.col("price_kind").is_in(RENTER_PRICE_KINDS),
