@@ -172,7 +172,8 @@ def erosion(
 ) -> None:
     """Headroom, break-even dates and verdicts, by network, reference and scenario."""
     frame = _kept(_step_analysis(config, store, offers, as_of).outlook, network=network, scenario=scenario)
-    show = ["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity", "today", "headroom", "state", "date", "verdict"]
+    show = ["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity", "today", "headroom"]
+    show += ["state", "date", "verdict"]
     _emit(frame, json=json, csv=csv, output=output, title="Outlook", show=show)
 
 
@@ -296,6 +297,9 @@ def _tell_sources(analysis: Analysis) -> None:
     """What could not be reached, and what stands in for it, on stderr."""
     for row in analysis.source_states.iter_rows(named=True):
         if row["state"] in ("ok", "off"):
+            continue
+        if row["state"] == "reference":
+            _note(f"{row['source']}: {row['detail']}, newest {row['newest_observed_at']:%Y-%m-%d}")
             continue
         stand_in = "nothing" if row["layer"] is None else f"{row['layer']} data of {row['newest_observed_at']:%Y-%m-%d}"
         _note(f"{row['source']}: {row['state']}, {stand_in} in its place{_because(row['detail'])}")

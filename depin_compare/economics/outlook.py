@@ -103,7 +103,7 @@ class Outlook(dy.Schema):
     workload = dy.String(nullable=False)
     cloud = dy.String(nullable=False)
     silicon = dy.String(nullable=False)
-    reference = dy.String(nullable=False)
+    reference = dy.Enum(REFERENCES, nullable=False)
     scenario = dy.String(nullable=False)
     pricing = dy.Enum(PRICINGS, nullable=False)
     quantity = dy.Enum(QUANTITIES, nullable=False)
@@ -284,7 +284,7 @@ class _World:
                 slope_per_year=values["adoption_slope_per_year"],
                 ceiling=values["adoption_ceiling"],
             )
-            share = adopted / (values["adoption_ceiling"] if of_ceiling else 1.0)
+            share = np.asarray(adopted) / (values["adoption_ceiling"] if of_ceiling else 1.0)
         return np.asarray(cost_index(0.0, adopted=share, unit_cost_factor=factor))
 
     def shared(self, values: Mapping[str, float], years: FloatArray) -> FloatArray:

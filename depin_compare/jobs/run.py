@@ -136,16 +136,9 @@ def _source_states(
         switched_off = name in config.sources and not config.sources[name].enabled
         state = "off" if switched_off else status.status if status else "reference"
         detail = status.error or "; ".join(status.problems) if status else "not asked: this run is offline"
-        standing = pl.concat(
-            [
-                frame.filter((pl.col("source") == name) | pl.col("network").is_in(list(fetcher.networks))).select(
-                    "layer", "observed_at"
-                )
-                for frame in (
-                    (offers,) if name != "token_prices" else (facts.filter(pl.col("metric") == "token_price"),)
-                )
-            ]
-        )
+        standing = offers.filter(pl.col("source") == name, pl.col("not_comparable").is_null())
+        if standing.is_empty():
+            standing = facts.filter(pl.col("network").is_in(list(fetcher.networks)), pl.col("metric") == "token_price")
         rows.append(
             {
                 "source": name,
@@ -157,9 +150,11 @@ def _source_states(
                 **_standing(standing, as_of),
             }
         )
-    covered = {network for fetcher in FETCHERS.values() for network in fetcher.networks}
     names = dict(networks().select("network", "display_name").iter_rows())
-    for network in sorted(set(offers["network"]) - covered):
+    wanted = offers.filter(
+        (pl.col("segment") == "hyperscaler") | pl.col("network").is_in(list(config.analysis.networks))
+    )
+    for network in sorted(set(wanted["network"]) - set(FETCHERS)):
         rows.append(
             {
                 "source": network,
@@ -167,7 +162,7 @@ def _source_states(
                 "state": "reference",
                 "rows": 0,
                 "skipped": 0,
-                "detail": "no fetcher yet: dated reference prices",
+                "detail": "no fetcher: dated reference prices that ship with the package",
                 **_standing(offers.filter(pl.col("network") == network).select("layer", "observed_at"), as_of),
             }
         )
