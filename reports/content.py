@@ -412,16 +412,17 @@ class _Writer:
                 ]
             )
         columns = [
-            _column("Network", 2.35),
-            _column("Accelerator", 1.6),
+            _column("Network", 2.25),
+            _column("Accelerator", 1.5),
             _column("Price", 0.65, right=True),
-            _column("Use", 0.85, right=True),
+            _column("Use", 0.95, right=True),
             _column("Network keeps", 0.75, right=True),
-            *(_column(t, 0.75, right=True) for t in ("Power", "Running", "Capital", "Profit")),
+            *(_column(t, 0.78, right=True) for t in ("Power", "Running", "Capital")),
+            _column("Profit", 0.95, right=True),
             _column("Cash margin", 0.65, right=True),
-            _column("Full margin", 1.1, right=True),
+            _column("Full margin", 1.2, right=True),
             _column("Breaks even", 0.9, right=True),
-            _column("With rewards", 0.75, right=True),
+            _column("With rewards", 0.7, right=True),
         ]
         notes = [
             "Amounts in USD per calendar hour and accelerator; price in USD per rented accelerator-hour. Margins in % "
@@ -446,8 +447,8 @@ class _Writer:
         parts.append(
             _text(
                 "Buyer: advantage over that cloud. Supplier: full margin, without token rewards. Clouds are taken to "
-                "price at the average cost of their whole fleet. A date is that of the central path, beneath it those of "
-                "the low and the high end; the end of the horizon is never given as a date.",
+                "price at the average cost of their whole fleet. A date is that of the central path, beneath it those "
+                "of the low and the high end; the end of the horizon is never given as a date.",
                 quiet=True,
             )
         )

@@ -171,7 +171,15 @@ AKASH = {
 def _serve_akash(**answer) -> None:
     base = "https://console-api.akash.network/v1/"
     responses.get(base + "gpu-prices", **answer)
-    responses.get(base + "gpu-breakdown", json=[])
+    responses.get(
+        base + "gpu-breakdown",
+        json=[
+            {
+                "date": "2026-11-21T00:00:00.000Z", "vendor": "nvidia", "model": "h100", "providerCount": 5,
+                "nodeCount": 12, "totalGpus": 96, "leasedGpus": 72, "gpuUtilization": "75.00",
+            }
+        ],
+    )  # fmt: skip
 
 
 @pytest.fixture
@@ -216,25 +224,26 @@ def test_a_live_price_replaces_the_reference_is_stored_and_stands_when_the_sourc
     ],
     ids=["500", "html", "403", "empty", "truncated"],
 )
-def test_a_broken_source_changes_its_own_status_and_nothing_else(type_in, tmp_path, reachable, answer):
+def test_a_broken_source_changes_its_own_status_and_nothing_else(tmp_path, reachable, answer):
+    whole, broken = _run_with_akash(tmp_path, json=AKASH), _run_with_akash(tmp_path, **answer)
+    assert whole.source_states.filter(pl.col("source") == "akash")["state"].item() == "ok"
+    assert broken.source_states.filter(pl.col("source") == "akash")["state"].item() == "failed"
+    for frame in ("source_states", "offers"):
+        column = "source" if frame == "source_states" else "network"
+        theirs = [getattr(run, frame).filter(pl.col(column) != "akash") for run in (whole, broken)]
+        assert theirs[0].equals(theirs[1])
+        assert theirs[0].height > 3
+    assert broken.headlines.height == 3
+
+
+def _run_with_akash(folder: Path, **answer):
+    from depin_compare.jobs.config import JobConfig
+    from depin_compare.jobs.run import analysis_of, collected, gathered
+
+    responses.reset()
     _serve_akash(**answer)
-    responses.get(
-        "https://coins.llama.fi/prices/current/coingecko:render-token",
-        json={
-            "coins": {
-                "coingecko:render-token": {"price": 2.5, "symbol": "RENDER", "timestamp": _now(), "confidence": 0.99}
-            }
-        },
-    )
-    code, _, err = type_in("run", "--out", "report")
-    assert code == 0
-    assert "akash: failed, reference data of" in err
-    manifest = (tmp_path / "report" / "manifest.json").read_text()
-    states = {row["source"]: row["state"] for row in json.loads(type_in("sources", "--json")[1])}
-    assert set(states) >= set(FETCHERS)
-    assert "failed" in manifest
-    offers = pl.read_parquet(tmp_path / "report" / "offers.parquet")
-    assert {"akash", "ionet", "render", "azure", "aws", "google"} <= set(offers["network"])
+    collection = collected(JobConfig(), now=NOW, store=None)
+    return analysis_of(JobConfig(), gathered(JobConfig(), as_of=NOW, store=None, collection=collection))
 
 
 @responses.activate
@@ -249,10 +258,6 @@ def test_a_fetcher_that_raises_costs_no_other(type_in, monkeypatch, tmp_path, re
     assert code == 0
     assert "akash: failed" in err
     assert "a bug in the fetcher" in err
-
-
-def _now() -> int:
-    return int(datetime.now(UTC).timestamp())
 
 
 def test_the_package_ships_its_tables_and_no_tests():

@@ -79,13 +79,13 @@ class MarginPaths(dy.Schema):
     month = dy.Int64(nullable=False, min=0)
     date = dy.Date(nullable=False)
     usd_per_accelerator_hour = dy.Float64(nullable=False, min_exclusive=0)
-    cash_margin = dy.Float64(nullable=False)
-    full_margin = dy.Float64(nullable=False)
-    full_margin_low = dy.Float64(nullable=False)
-    full_margin_high = dy.Float64(nullable=False)
-    full_margin_new_node = dy.Float64(nullable=False)
-    full_margin_new_node_low = dy.Float64(nullable=False)
-    full_margin_new_node_high = dy.Float64(nullable=False)
+    cash_margin = dy.Float64(nullable=False, allow_inf=True)
+    full_margin = dy.Float64(nullable=False, allow_inf=True)
+    full_margin_low = dy.Float64(nullable=False, allow_inf=True)
+    full_margin_high = dy.Float64(nullable=False, allow_inf=True)
+    full_margin_new_node = dy.Float64(nullable=False, allow_inf=True)
+    full_margin_new_node_low = dy.Float64(nullable=False, allow_inf=True)
+    full_margin_new_node_high = dy.Float64(nullable=False, allow_inf=True)
 
 
 class Outlook(dy.Schema):
@@ -107,13 +107,13 @@ class Outlook(dy.Schema):
     scenario = dy.String(nullable=False)
     pricing = dy.Enum(PRICINGS, nullable=False)
     quantity = dy.Enum(QUANTITIES, nullable=False)
-    today = dy.Float64(nullable=True)
-    today_low = dy.Float64(nullable=True)
-    today_high = dy.Float64(nullable=True)
-    at_horizon = dy.Float64(nullable=True)
-    headroom = dy.Float64(nullable=True)
-    headroom_low = dy.Float64(nullable=True)
-    headroom_high = dy.Float64(nullable=True)
+    today = dy.Float64(nullable=True, allow_inf=True)
+    today_low = dy.Float64(nullable=True, allow_inf=True)
+    today_high = dy.Float64(nullable=True, allow_inf=True)
+    at_horizon = dy.Float64(nullable=True, allow_inf=True)
+    headroom = dy.Float64(nullable=True, allow_inf=True)
+    headroom_low = dy.Float64(nullable=True, allow_inf=True)
+    headroom_high = dy.Float64(nullable=True, allow_inf=True)
     state = dy.Enum(OUTLOOK_STATES, nullable=False)
     date = dy.Date(nullable=True)
     date_low = dy.Date(nullable=True)
@@ -218,7 +218,8 @@ def erosion(
 
 
 def _stacked(frames: list[pl.DataFrame], schema: type[dy.Schema]) -> pl.DataFrame:
-    return pl.concat(frames) if frames else schema.create_empty()
+    # Seven digits are more than any of these numbers deserve, and half the size of sixteen in a file.
+    return pl.concat(frames).with_columns(pl.col(pl.Float64).round_sig_figs(7)) if frames else schema.create_empty()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -138,7 +138,9 @@ def _splits(row: Mapping[str, Any], experts: bool) -> list[tuple[int, int, int, 
     return [(tp, pp, 1, experts and ep > 1, n / (tp * pp))]
 
 
-def _fault(row: dict[str, Any], chips: Mapping[str, int], llms: Mapping[str, int], usable: npt.NDArray[Any]) -> str | None:
+def _fault(
+    row: dict[str, Any], chips: Mapping[str, int], llms: Mapping[str, int], usable: npt.NDArray[Any]
+) -> str | None:
     """Why a row cannot be used; ``None`` if it can. Numbers are read on the way."""
     if row.get("usable") not in (None, "", "1", "1.0", "true", "True"):
         return "marked as not usable"
@@ -281,7 +283,13 @@ def _index(frame: pl.DataFrame, key: str) -> dict[str, int]:
 
 
 def _position(
-    row: Mapping[str, Any], split: tuple[int, int, int, bool, float], a: int, m: int, kept: int, native: str, vendor: str
+    row: Mapping[str, Any],
+    split: tuple[int, int, int, bool, float],
+    a: int,
+    m: int,
+    kept: int,
+    native: str,
+    vendor: str,
 ) -> dict[str, Any]:
     """One candidate split of one row, as plain numbers."""
     tensor, pipeline, ranks, expert_parallel, replicas = split
@@ -363,4 +371,3 @@ def predicted_tokens_per_second(data: Measurements, constants: Constants) -> Flo
     squeezed = np.zeros(len(data.rows))
     np.maximum.at(squeezed, data.row, rate * data.replicas)
     return np.where(best > 0, best, squeezed)
-

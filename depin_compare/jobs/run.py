@@ -6,7 +6,8 @@ import logging
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -82,13 +83,16 @@ def collected(
 def gathered(config: JobConfig, *, as_of: datetime, store: Store | None, collection: Collection | None) -> Inputs:
     """Lay live over stored over reference, and say of every source and network which layer stands for it.
 
+    ``as_of`` is midnight of the day the run stands for: what was stored in the course of it counts.
     ``collection`` is None when nothing was asked (offline, or a past day).
     """
     live_offers = collection.offers if collection else Offers.create_empty()
     live_facts = collection.facts if collection else NetworkFacts.create_empty()
     silent = [n for n in FETCHERS if collection is None or n not in collection.results]
     stored_offers, stored_facts = (
-        store.newest(silent, as_of=as_of) if store else (Offers.create_empty(), NetworkFacts.create_empty())
+        store.newest(silent, before=as_of + timedelta(days=1))
+        if store
+        else (Offers.create_empty(), NetworkFacts.create_empty())
     )
     offers = layered_offers(live_offers, stored_offers, reference_offers(as_of=as_of.date()))
     facts = layered_facts(live_facts, stored_facts, reference_facts(as_of=as_of.date()))
@@ -109,7 +113,11 @@ def from_file(path: Path, *, as_of: datetime) -> Inputs:
     ConfigError
         If the file can't be read, or its rows are no Offers; the message says which rule they break.
     """
-    readers: dict[str, Any] = {".parquet": pl.read_parquet, ".csv": pl.read_csv, ".json": pl.read_json}
+    readers: dict[str, Any] = {
+        ".parquet": pl.read_parquet,
+        ".csv": partial(pl.read_csv, infer_schema_length=None),
+        ".json": partial(pl.read_json, infer_schema_length=None),
+    }
     if path.suffix not in readers:
         raise ConfigError(f"{path}: use an ending of .parquet, .csv or .json")
     schema = Offers.create_empty().schema

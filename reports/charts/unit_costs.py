@@ -33,7 +33,7 @@ _COLUMNS = 3
 
 
 def finding(shown: pl.DataFrame) -> str:
-    """The title: how many list prices and modelled costs the networks undercut; true of any frame."""
+    """The title: how many list prices and modelled costs the networks undercut, also of clouds not drawn."""
     known = shown.filter(pl.col("advantage").is_not_null())
     told = []
     for reference, noun in (("list", "list price"), ("modelled_cost", "modelled cost")):
@@ -105,7 +105,7 @@ def unit_costs(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
     ]
     workloads = shown["workload"].unique().sort().to_list()
     sheet = Sheet(
-        title=finding(shown),
+        title=finding(known.filter(pl.col("network").is_in(drawn))),
         subtitle="USD per million output tokens, prompts included, for the same model and workload "
         f"({', '.join(look.names(w) for w in workloads)}) on both sides. Right of the network's line the cloud is "
         "dearer, left of it cheaper. Log scale",

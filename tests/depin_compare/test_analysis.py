@@ -125,7 +125,7 @@ def test_paths_start_at_today_and_agree_with_the_comparison(analysis):
     today = analysis.outlook.filter(pl.col("quantity") == "advantage", pl.col("today").is_not_null())
     joined = start.join(today, on=["network", "cloud", "silicon", "reference", "scenario", "pricing"], how="inner")
     assert joined.height == start.height
-    assert (joined["advantage"] - joined["today"]).abs().max() < 1e-12
+    assert (joined["advantage"] - joined["today"]).abs().max() < 1e-5
     assert (start["cost_index"] - 1).abs().max() < 1e-12
 
 
@@ -136,8 +136,8 @@ def test_the_base_scenario_costs_the_network_exactly_its_lag(analysis):
         pl.col("reference") == "list", pl.col("scenario") == "base", pl.col("pricing") == "marginal",
     ).sort("month")  # fmt: skip
     ratio = 1 - path["advantage"]
-    assert ratio[12] / ratio[0] == pytest.approx(1 / 0.73)
-    assert ratio[100] == pytest.approx(ratio[12])
+    assert ratio[12] / ratio[0] == pytest.approx(1 / 0.73, rel=1e-5)
+    assert ratio[100] == pytest.approx(ratio[12], rel=1e-5)
 
 
 def test_marginal_pricing_takes_the_claimed_factor_at_once(analysis):
