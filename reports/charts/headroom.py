@@ -149,7 +149,7 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
         fresh = all(own == "live" for (who, *_), (_, _, own) in basis.items() if who == network)
         _bar(axes, -(n * step + 0.4), value, colour, live=fresh, gid=f"{network}:margin")
         axes.axvline(0, color=INK, lw=0.9, zorder=4, gid="zero")
-        axes.set_xlim(_FLOOR, 1)
+        axes.set_xlim(_FLOOR, 1.28)  # room for the longest number to the right of a whole bar
         axes.set_ylim(-(n * step + 1.2), 0.8)
         ticks = [-1, -0.5, 0, 0.5, 1]
         axes.set_xticks(ticks, ["", *(percent(t) for t in ticks[1:-1]), ""])
@@ -185,7 +185,7 @@ def _bar(axes: Axes, y: float, value: float | None, colour: str, *, live: bool, 
         hatch=None if live else "//////",
         gid=f"bar:{gid}",
     )
-    inside = abs(width) > 0.78
+    inside = width < -0.7
     axes.text(
         width + (0.03 if value >= 0 else -0.03) * (-1 if inside else 1),
         y,
