@@ -263,7 +263,7 @@ class TestAdvantageErosion:
         look = Look.of(analysis)
         lost = analysis.advantage_paths.with_columns(advantage=pl.lit(-0.1))
         assert title_of(advantage_erosion(analysis.headlines, analysis.advantage_paths, look)).startswith(
-            "All 3 networks stay"
+            "2 of 3 networks stay below the list price of Google with TPU"
         )
         assert title_of(advantage_erosion(analysis.headlines, lost, look)).startswith("None of 3 networks stay")
 
@@ -338,10 +338,10 @@ class TestSourceAges:
         look = Look.of(analysis)
         live = analysis.source_states.with_columns(layer=pl.lit("live"), age_days=pl.lit(0.5))
         assert title_of(source_ages(analysis.source_states, look)) == (
-            "2 of 6 sources answered live; the oldest data in use is 90 days old"
+            "2 of 6 sources answered live; the newest data of the stalest is 90 days old"
         )
         assert (
-            title_of(source_ages(live, look)) == "6 of 6 sources answered live; the oldest data in use is 12 hours old"
+            title_of(source_ages(live, look)) == "6 of 6 sources answered live; the newest data of the stalest is 12 hours old"
         )
 
 
