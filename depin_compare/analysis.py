@@ -12,9 +12,9 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare.economics.comparison import Comparison, compare
-from depin_compare.economics.outlook import AdvantagePaths, MarginPaths, Outlook, erosion
 from depin_compare.economics.headlines import Headlines, headlines, subjects
 from depin_compare.economics.margins import Margins, margins
+from depin_compare.economics.outlook import AdvantagePaths, MarginPaths, Outlook, erosion
 from depin_compare.economics.scenarios import ScenarioValues, scenario_values, scenarios
 from depin_compare.errors import ConfigError, UnknownNameError
 from depin_compare.inference.references import UnitCosts, hourly_references, unit_costs

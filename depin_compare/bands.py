@@ -76,6 +76,13 @@ def quadrature_band(
             if value != band.central
         ]
         if ends:
-            falls += np.square(np.maximum(0.0, central - np.minimum.reduce(ends)))
-            rises += np.square(np.maximum(0.0, np.maximum.reduce(ends) - central))
-    return central - np.sqrt(falls), central, central + np.sqrt(rises)
+            falls += np.square(np.maximum(0.0, _difference(central, np.minimum.reduce(ends))))
+            rises += np.square(np.maximum(0.0, _difference(np.maximum.reduce(ends), central)))
+    return _difference(central, np.sqrt(falls)), central, central + np.sqrt(rises)
+
+
+def _difference(minuend: FloatArray, subtrahend: FloatArray) -> FloatArray:
+    """minuend - subtrahend, where two infinities of one sign are no difference."""
+    with np.errstate(invalid="ignore"):
+        difference = minuend - subtrahend
+    return np.where(np.isnan(difference), 0.0, difference)

@@ -80,6 +80,8 @@ def run(
     ] = None,
 ) -> None:
     """The main job, whole: collect, store, analyse, report."""
+    if record and (offline or as_of or replay):
+        raise typer.BadParameter("nothing is asked with --offline, --as-of or --replay", param_hint="--record")
     unknown = sorted(set(fail_on or ()) - set(FAIL_ON))
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: use {', '.join(FAIL_ON)}", param_hint="--fail-on")
@@ -114,7 +116,7 @@ def fetch(
     _emit(collection.offers, json=json, csv=csv, output=output, title="Offers", show=show)
     for status in collection.statuses:
         _note(f"{status.source}: {status.status}, {status.offers} offers{_because(status.error)}")
-    raise typer.Exit(OK if any(s.status in ("ok", "partial") for s in collection.statuses) else STALE)
+    raise typer.Exit(OK if any(s.status in ("ok", "partial") for s in collection.statuses) else ERROR)
 
 
 @app.command()
@@ -172,7 +174,8 @@ def erosion(
 ) -> None:
     """Headroom, break-even dates and verdicts, by network, reference and scenario."""
     frame = _kept(_step_analysis(config, store, offers, as_of).outlook, network=network, scenario=scenario)
-    show = ["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity", "today", "headroom", "state", "date", "verdict"]
+    show = ["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity", "today", "headroom"]
+    show += ["state", "date", "verdict"]
     _emit(frame, json=json, csv=csv, output=output, title="Outlook", show=show)
 
 
@@ -297,6 +300,9 @@ def _tell_sources(analysis: Analysis) -> None:
     for row in analysis.source_states.iter_rows(named=True):
         if row["state"] in ("ok", "off"):
             continue
+        if row["state"] == "reference":
+            _note(f"{row['source']}: {row['detail']}, newest {row['newest_observed_at']:%Y-%m-%d}")
+            continue
         stand_in = "nothing" if row["layer"] is None else f"{row['layer']} data of {row['newest_observed_at']:%Y-%m-%d}"
         _note(f"{row['source']}: {row['state']}, {stand_in} in its place{_because(row['detail'])}")
 
@@ -309,7 +315,7 @@ def _exit_code(analysis: Analysis, fail_on: list[str]) -> int:
     states = analysis.source_states
     told = set(states["state"].cast(str))
     verdicts = set(analysis.outlook["verdict"].cast(str))
-    oldest = states.filter(states["layer"] == "live")["age_days"].max()
+    oldest = states["age_days"].max()
     stale = bool(told & {"unreachable", "failed", "timed_out"}) or (
         isinstance(oldest, float) and oldest > STALE_AFTER_DAYS
     )
@@ -338,16 +344,19 @@ def _emit(frame: pl.DataFrame, *, json: bool, csv: bool, output: Path | None, ti
 
 def _write_rows(frame: pl.DataFrame, path: Path) -> None:
     """The rows as the file's ending asks, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    if path.suffix == ".csv":
-        frame.write_csv(part)
-    elif path.suffix == ".json":
-        frame.write_json(part)
-    elif path.suffix == ".parquet":
-        frame.write_parquet(part)
-    else:
+    if path.suffix not in (".csv", ".json", ".parquet"):
         raise typer.BadParameter(f"{path.name}: use an ending of .csv, .json or .parquet", param_hint="--output")
-    part.replace(path)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        if path.suffix == ".csv":
+            frame.write_csv(part)
+        elif path.suffix == ".json":
+            frame.write_json(part)
+        else:
+            frame.write_parquet(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _table(frame: pl.DataFrame, title: str) -> None:
@@ -382,7 +391,7 @@ def _note(text: str) -> None:
 
 
 def main() -> None:
-    """Entry point: errors of ours are told in one line and exit with 1, those of use with 2."""
+    """Entry point: errors of ours and of the disk are told in one line and exit with 1, those of use with 2."""
     from depin_compare.errors import ConfigError, DepinCompareError, UnknownNameError
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -391,7 +400,7 @@ def main() -> None:
     except (ConfigError, UnknownNameError) as error:
         _note(f"depin-compare: {error}")
         sys.exit(USAGE)
-    except DepinCompareError as error:
+    except (DepinCompareError, OSError) as error:
         _note(f"depin-compare: {error}")
         sys.exit(ERROR)
 

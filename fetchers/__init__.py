@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection as AnyCollection
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -81,6 +82,7 @@ def collect(
     record: Path | None = None,
     time_budget_seconds: float | None = None,
     time_budgets: Mapping[str, float] | None = None,
+    key_variables: Mapping[str, str] | None = None,
     probe: bool = True,
 ) -> Collection:
     """Ask many sources at once; one that fails has a status and costs no other.
@@ -101,20 +103,25 @@ def collect(
         Longest wait for any one source; each source's own budget when not given.
     time_budgets : mapping of str to float, optional
         Budget by source; wins over `time_budget_seconds`.
+    key_variables : mapping of str to str, optional
+        Environment variable that holds a source's key, in place of the one the source names itself.
     probe : bool
         Whether to see first, within 3 s, if a source's hosts can be reached at all.
 
     Raises
     ------
     UnknownNameError
-        For a source nobody knows, in `names`, `off` or `time_budgets`.
+        For a source nobody knows, in `names`, `off`, `time_budgets` or `key_variables`.
     """
     chosen = list(FETCHERS if names is None else names)
-    for name in [*chosen, *off, *(time_budgets or {})]:
+    for name in [*chosen, *off, *(time_budgets or {}), *(key_variables or {})]:
         if name not in FETCHERS:
             raise UnknownNameError("source", name, FETCHERS)
     return collect_from(
-        {name: FETCHERS[name] for name in sorted(set(chosen))},
+        {
+            name: replace(FETCHERS[name], key_variable=(key_variables or {}).get(name, FETCHERS[name].key_variable))
+            for name in sorted(set(chosen))
+        },
         observed_at=observed_at,
         off=off,
         mirrors=mirrors or {},

@@ -295,6 +295,6 @@ def _not_asked(fetcher: Fetcher, observed_at: datetime, status: Status) -> Sourc
         observed_at=observed_at,
         seconds=0.0,
         hosts=fetcher.hosts,
-        skipped={kind: 0 for kind in SKIP_KINDS},
+        skipped=dict.fromkeys(SKIP_KINDS, 0),
         error=f"set {fetcher.key_variable} in the environment to use it" if status == "no_key" else None,
     )

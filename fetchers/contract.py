@@ -465,6 +465,13 @@ def fetch_result(rows: Rows) -> FetchResult:
     for row in details.iter_rows(named=True):
         broken = ", ".join(rule for rule in rules if row[rule] != "valid")
         rows.skip(str(row["offer_id"]), "unreadable", f"breaks {broken}")
+    if details.height > MAX_UNREADABLE_SHARE * len(rows.offers):
+        raise SourceError(
+            rows.source,
+            "offers",
+            seen=f"{details.height} of {len(rows.offers)} break the schema: {rows.skipped[-1]['reason']}",
+            expected=f"at most {MAX_UNREADABLE_SHARE:.0%}",
+        )
     return FetchResult(
         offers=offers,
         skipped=Skipped.validate(_frame(rows.skipped, Skipped)),

@@ -4,7 +4,8 @@
 |---|---|
 | `writer` | `write_report`: every file of a run, whole or not at all |
 | `summary` | `verdict_lines`: what the command line prints |
-| `pdf` | the typeset report |
+| `pdf`, `template.typ` | the typeset report |
+| `content` | what it says, as plain data |
 | `charts` | one file a chart, frames in, Figure out |
 | `view` | which rows of an Analysis stand for a network; the only place that knows their columns |
 | `words` | how numbers, dates, states and names are put into words |

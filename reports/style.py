@@ -29,21 +29,30 @@ from reports.words import Names
 
 __all__ = [
     "CLAIM",
+    "CLOUD_STYLE",
     "INK",
     "LINE",
     "MUTED",
     "NEGATIVE",
+    "REFERENCE_COLOUR",
+    "REFERENCE_MARKER",
     "WIDTH",
     "Key",
     "Look",
     "Sheet",
     "alt_text",
     "empty",
+    "fit",
     "marker_style",
+    "network_styles",
     "png_bytes",
+    "price_axis",
+    "source_note",
     "styled",
     "svg_text",
     "text_width",
+    "title_of",
+    "wrap",
 ]
 
 INK = "#1b1f24"
@@ -143,9 +152,7 @@ class Look:
         known = dict(analysis.display_names)
         headlines = analysis.headlines
         known |= {k: v for k, v in headlines.select("network", "display_name").iter_rows() if v}
-        known |= {
-            k: v for k, v in headlines.select("accelerator", "accelerator_display_name").iter_rows() if k and v
-        }
+        known |= {k: v for k, v in headlines.select("accelerator", "accelerator_display_name").iter_rows() if k and v}
         known |= scenario_titles(analysis.scenarios)
         names = network_order(headlines["network"].to_list())
         others = analysis.market_prices.filter(pl.col("segment") != "hyperscaler")["network"].unique().to_list()
@@ -370,7 +377,9 @@ def price_axis(axes: Axes, low: float, high: float) -> None:
     steps = [m * 10.0**e for e in range(-5, 6) for m in (1, 2, 5)]
     ticks = [s for s in steps if low <= s <= high]
     if len(ticks) > 6:
-        ticks = [t for t in ticks if f"{t:e}"[0] in "15"] if len(ticks) <= 9 else [t for t in ticks if f"{t:e}"[0] == "1"]
+        ticks = (
+            [t for t in ticks if f"{t:e}"[0] in "15"] if len(ticks) <= 9 else [t for t in ticks if f"{t:e}"[0] == "1"]
+        )
     axes.set_xticks(ticks, [f"${t:g}" for t in ticks])
     axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     axes.grid(axis="x")

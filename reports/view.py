@@ -126,7 +126,11 @@ def headline_comparison(headlines: pl.DataFrame, comparison: pl.DataFrame) -> pl
     instead = found.filter(pl.col("match") != "cheapest").join(cheapest, on=key[:3], how="anti")
     chosen = pl.concat([cheapest, instead.unique(key, keep="first", maintain_order=True)])
     ranks = {n: i for i, n in enumerate(found["network"].unique(maintain_order=True))}
-    return chosen.sort(pl.col("network").replace_strict(ranks, return_dtype=pl.Int64), maintain_order=True) if ranks else chosen
+    return (
+        chosen.sort(pl.col("network").replace_strict(ranks, return_dtype=pl.Int64), maintain_order=True)
+        if ranks
+        else chosen
+    )
 
 
 def same_chip_comparison(headlines: pl.DataFrame, comparison: pl.DataFrame) -> pl.DataFrame:
@@ -155,9 +159,18 @@ def headline_paths(headlines: pl.DataFrame, paths: pl.DataFrame) -> pl.DataFrame
 
 
 def main_pair(frame: pl.DataFrame) -> Pair | None:
-    """The cloud x silicon that stands for the clouds where only one can be drawn: the first in order."""
-    pairs = ordered_pairs(frame) if not frame.is_empty() else []
-    return pairs[0] if pairs else None
+    """The cloud x silicon that stands for the clouds where only one can be drawn: the strictest.
+
+    That is the one whose list price leaves networks the least advantage today; a claim of something nobody can
+    rent, which has no list price, never stands for the clouds. Without list prices, the first in order.
+    """
+    if frame.is_empty():
+        return None
+    listed = frame.filter(pl.col("reference") == "list", pl.col("advantage").is_not_null(), pl.col("month") == 0)
+    strictest = (
+        listed.group_by("cloud", "silicon").agg(pl.col("advantage").mean()).sort("advantage", "cloud", "silicon")
+    )
+    return strictest.select("cloud", "silicon").row(0) if strictest.height else ordered_pairs(frame)[0]
 
 
 def ages_in_days(as_of: datetime, observed: Iterable[datetime | None]) -> list[float]:
@@ -166,7 +179,7 @@ def ages_in_days(as_of: datetime, observed: Iterable[datetime | None]) -> list[f
 
 
 def headline_pairs(compared: pl.DataFrame) -> list[Pair]:
-    """The clouds of the first page: Azure with NVIDIA and with Maia 200, AWS, Google; others where these are not there."""
+    """The clouds of the first page: Azure with NVIDIA and with Maia 200, AWS, Google; else the first four."""
     pairs = ordered_pairs(compared) if compared.height else []
     return [p for p in pairs if p in HEADLINE_REFERENCES] or pairs[:4]
 
@@ -231,8 +244,11 @@ def margins_in_order(headlines: pl.DataFrame, margins: pl.DataFrame) -> pl.DataF
     return (
         frame.join(heads, on="network", how="left")
         .with_columns(_first=(pl.col("accelerator") == pl.col("_chip")).fill_null(False))
-        .sort(["_rank", "network", "_first", "accelerator", "archetype"], descending=[False, False, True, False, False],
-              nulls_last=True)
+        .sort(
+            ["_rank", "network", "_first", "accelerator", "archetype"],
+            descending=[False, False, True, False, False],
+            nulls_last=True,
+        )
         .drop("_rank", "_chip", "_first")
     )
 
@@ -253,7 +269,9 @@ def skipped_summary(skipped: pl.DataFrame) -> list[Row]:
 
 def kinds_of_sources(*tables: pl.DataFrame) -> dict[str, str]:
     """How the numbers of a source are known, where all rows that cite it agree."""
-    cited = [plain(t).select("source_id", "kind").drop_nulls() for t in tables if {"source_id", "kind"} <= set(t.columns)]
+    cited = [
+        plain(t).select("source_id", "kind").drop_nulls() for t in tables if {"source_id", "kind"} <= set(t.columns)
+    ]
     if not cited:
         return {}
     found = pl.concat(cited).group_by("source_id").agg(pl.col("kind").unique())

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 __all__ = [
     "CLOUD_NAMES",
     "KIND_WORDS",
-    "LAYER_WORDS",
+    "MINUS",
     "NOT_KNOWN",
     "REFERENCE_WORDS",
     "Names",
@@ -47,7 +47,6 @@ KIND_WORDS = {
     "vendor_claim": "vendor claim",
     "assumption": "assumption",
 }
-LAYER_WORDS = {"live": "live", "stored": "stored", "reference": "reference"}
 CLOUD_NAMES = {"azure": "Azure", "aws": "AWS", "google": "Google", "oracle": "Oracle"}
 _SILICON_NAMES = {
     "nvidia": "NVIDIA",

@@ -32,6 +32,7 @@ def _no_names_no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.delenv(variable.lower(), raising=False)
 
+
 # The first example of a property pays for lazy imports; slowness is a matter of the benchmarks.
 hypothesis.settings.register_profile("suite", deadline=None)
 hypothesis.settings.load_profile("suite")

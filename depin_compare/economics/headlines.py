@@ -9,18 +9,15 @@ import polars as pl
 
 from depin_compare.bands import Band
 from depin_compare.economics.comparison import Comparison
-from depin_compare.economics.outlook import Outlook, Subject
 from depin_compare.economics.margins import Margins
 from depin_compare.economics.nodes import archetypes_of, node
+from depin_compare.economics.outlook import Outlook, Subject
+from depin_compare.economics.scenarios import BASE
 from depin_compare.inference.references import UnitCosts
 from depin_compare.market.prices import MarketPrices
 from depin_compare.refdata.assumption_set import AssumptionSet
 
 __all__ = ["Headlines", "headlines", "subjects"]
-
-
-# One data-centre node: a network with fewer of a chip has no market for it.
-MIN_SUPPLY = 8
 
 
 class Headlines(dy.Schema):
@@ -50,8 +47,8 @@ def subjects(
     """What stands for each network: its cheapest chip for the first LLM, in the order given, that it can serve.
 
     Left aside, unless nothing else is there: chips priced only indicatively, and chips of which the network is
-    known to have fewer than `MIN_SUPPLY`: one card in one basement is no market. Networks that can serve none
-    of the LLMs have no subject.
+    known to have fewer than the assumption ``min_supply_headline``: one card in one basement is no market.
+    Networks that can serve none of the LLMs have no subject.
 
     Parameters
     ----------
@@ -67,6 +64,7 @@ def subjects(
         In order of preference; the first workload is the headline's.
     """
     chosen: list[Subject] = []
+    min_supply = assumptions["min_supply_headline"].central
     for network in networks:
         priced = costs.filter(
             pl.col("side") == "network", pl.col("seller") == network, pl.col("usd_per_mtok").is_not_null()
@@ -74,7 +72,9 @@ def subjects(
         firm = priced.filter(pl.col("price_kind") != "indicative")
         pool = firm if len(firm) else priced
         for llm in llms:
-            rows = _preferred(pool.filter(pl.col("llm") == llm, pl.col("workload") == workloads[0]), markets, facts)
+            rows = _preferred(
+                pool.filter(pl.col("llm") == llm, pl.col("workload") == workloads[0]), markets, facts, min_supply
+            )
             if rows.is_empty():
                 continue
             row = rows.row(0, named=True)
@@ -96,7 +96,7 @@ def subjects(
     return tuple(chosen)
 
 
-def _preferred(priced: pl.DataFrame, markets: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+def _preferred(priced: pl.DataFrame, markets: pl.DataFrame, facts: pl.DataFrame, least: float) -> pl.DataFrame:
     """Candidates cheapest first; those not known to be rare, where there are any."""
     told = facts.filter(pl.col("metric") == "gpus_total", pl.col("subject").is_not_null()).sort("observed_at")
     counted = told.group_by(pl.col("network").alias("seller"), pl.col("subject").alias("accelerator")).agg(
@@ -113,7 +113,7 @@ def _preferred(priced: pl.DataFrame, markets: pl.DataFrame, facts: pl.DataFrame)
         )
         .with_columns(pl.coalesce("n_accelerators", "supply").alias("supply"))
     )
-    common = candidates.filter(pl.col("supply").is_null() | (pl.col("supply") >= MIN_SUPPLY))
+    common = candidates.filter(pl.col("supply").is_null() | (pl.col("supply") >= least))
     return (common if len(common) else candidates).sort("usd_per_mtok", "accelerator")
 
 
@@ -160,20 +160,40 @@ def _headline(
     }
 
 
+# The worst comes first, so that ties go against the network.
+_VERDICT_ORDER = ("eroded", "exposed", "resilient")
+
+
 def _overall_verdict(outlook: pl.DataFrame) -> str:
-    """How the network stands over all comparable references and scenarios, at fleet-average pricing."""
-    seen = set(
-        outlook.filter(pl.col("pricing") == "fleet_average", pl.col("verdict") != "not comparable")["verdict"].cast(
-            pl.String
-        )
-    )
-    if not seen:
+    """How the network stands against most clouds' list prices and most modelled costs, in the base scenario."""
+    told = {
+        words: _most_common(outlook.filter(_BASE_CASE, pl.col("reference") == reference)["verdict"])
+        for reference, words in (("list", "list"), ("modelled_cost", "cost"))
+    }
+    known = {words: verdict for words, verdict in told.items() if verdict is not None}
+    if not known:
         return "not comparable"
-    return seen.pop() if len(seen) == 1 else "mixed"
+    if len(set(known.values())) == 1:
+        return next(iter(known.values()))
+    return ", ".join(f"{verdict} v. {words}" for words, verdict in known.items())
+
+
+_BASE_CASE = (
+    (pl.col("scenario") == BASE) & (pl.col("pricing") == "fleet_average") & (pl.col("verdict") != "not comparable")
+)
+
+
+def _most_common(verdicts: pl.Series) -> str | None:
+    seen = verdicts.cast(pl.String).to_list()
+    return max(_VERDICT_ORDER, key=seen.count) if seen else None
 
 
 def _sentence(
-    subject: Subject, comparison: pl.DataFrame, margins: pl.DataFrame, outlook: pl.DataFrame, names: Mapping[str, str]
+    subject: Subject,
+    comparison: pl.DataFrame,
+    margins: pl.DataFrame,
+    outlook: pl.DataFrame,
+    names: Mapping[str, str],
 ) -> str:
     pairs = comparison.filter(
         pl.col("network") == subject.network,
@@ -183,74 +203,72 @@ def _sentence(
         pl.col("match") == "cheapest",
         pl.col("advantage").is_not_null(),
     )
-    against = [
-        f"{_range_of(rows['advantage'])} the clouds' {words}"
-        for reference, words in (("list", "list price"), ("modelled_cost", "modelled cost"))
-        if len(rows := pairs.filter(pl.col("reference") == reference))
-    ]
     name = names.get(subject.network, subject.network)
     chip = names.get(subject.accelerator, subject.accelerator)
     model = names.get(subject.llm, subject.llm)
-    parts = [
-        f"{name} on {chip}, serving {model}: "
-        + (" and ".join(against) if against else "no cloud reference to compare with")
+    if pairs.is_empty():
+        return f"{name} on {chip}, serving {model}: no cloud price on record to compare with."
+    price = pairs["usd_per_mtok_network"][0]
+    against = [
+        _cheaper_than(rows["advantage"], words)
+        for reference, words in (("list", "list prices"), ("modelled_cost", "modelled costs"))
+        if len(rows := pairs.filter(pl.col("reference") == reference))
     ]
+    told = [f"{name} serves a million {model} tokens on {chip} for ${price:.3g}: {' and '.join(against)} of the clouds"]
+    told.append(_supplier(subject, margins))
+    told.append(_future(outlook))
+    return ". ".join(part for part in told if part) + "."
+
+
+def _cheaper_than(advantages: pl.Series, words: str) -> str:
+    """``cheaper than 5 of 6 list prices``; the count says what a range of percentages would hide."""
+    cheaper, n = int((advantages > 0).sum()), len(advantages)
+    if cheaper == 0:
+        return f"dearer than all {n} {words}" if n > 1 else f"dearer than the one of the {words} known"
+    if cheaper == n:
+        return f"cheaper than all {n} {words}" if n > 1 else f"cheaper than the one of the {words} known"
+    return f"cheaper than {cheaper} of {n} {words}"
+
+
+_USE_WORDS = {"assumption": "assumed", "third_party": "reported"}
+
+
+def _supplier(subject: Subject, margins: pl.DataFrame) -> str:
     margin = margins.filter(
         pl.col("network") == subject.network,
         pl.col("accelerator") == subject.accelerator,
         pl.col("archetype") == (subject.archetype or ""),
     )
-    if len(margin) and margin["full_margin"][0] is not None:
-        kept = float(margin["full_margin"][0])
-        use, known = margin["utilisation"][0], _known(margin["utilisation_kind"][0])
-        result = f"keeps {kept:.0%} of its receipts" if kept >= 0 else f"loses {-kept:.0%} on top of its receipts"
-        parts.append(
-            f"a {str(subject.archetype).replace('_', '-')} node {result} after all costs at "
-            f"{use:.0%} use ({known}) and {_breaks_even(margin['breakeven_utilisation'][0])}"
-        )
-    elif len(margin):
-        parts.append(f"provider's margin not known ({margin['not_known'][0]})")
-    parts.append(_future(outlook))
-    return "; ".join(part for part in parts if part) + "."
-
-
-def _range_of(advantages: pl.Series) -> str:
-    """``12 % to 63 % below`` for advantages over several clouds, in whole per cent."""
-    low, high = sorted((float(advantages.min()), float(advantages.max())))  # type: ignore[arg-type]
-    if low >= 0:
-        return f"{_span(low, high)} below"
-    if high < 0:
-        return f"{_span(-high, -low)} above"
-    return f"between {-low:.0%} above and {high:.0%} below"
-
-
-def _span(low: float, high: float) -> str:
-    return f"{low:.0%}" if f"{low:.0%}" == f"{high:.0%}" else f"{low:.0%} to {high:.0%}"
-
-
-def _known(kind: str) -> str:
-    return "assumed" if kind == "assumption" else "published"
-
-
-def _breaks_even(utilisation: float) -> str:
-    return f"breaks even at {utilisation:.0%}" if utilisation <= 1 else "would not break even if it were always rented"
+    if margin.is_empty():
+        return ""
+    row = margin.row(0, named=True)
+    who = f"A {str(subject.archetype).replace('_', '-')} provider"
+    if row["full_margin"] is None and row["full_margin_with_rewards"] is None:
+        return f"{who}'s margin is not known: {row['not_known']}"
+    at = f"at the {_USE_WORDS.get(row['utilisation_kind'], 'published')} {row['utilisation']:.0%} use"
+    if row["full_margin"] is None:
+        return f"{who}, paid in tokens alone, keeps {row['full_margin_with_rewards']:.0%} of the rewards {at}"
+    needed = row["breakeven_utilisation"]
+    mends = f"break-even is at {needed:.0%}" if needed <= 1 else "no utilisation would suffice"
+    if row["full_margin"] >= 0:
+        return f"{who} keeps {row['full_margin']:.0%} of receipts after all costs {at}; {mends}"
+    return f"{who} does not cover full costs {at}; {mends}"
 
 
 def _future(outlook: pl.DataFrame) -> str:
-    """When the advantage over each reference is lost: the count and the first date, base scenario, fleet average."""
-    rows = outlook.filter(
-        pl.col("quantity") == "advantage", pl.col("scenario") == "base", pl.col("pricing") == "fleet_average",
-        pl.col("state") != "not_comparable",
-    )  # fmt: skip
-    if rows.is_empty():
+    """How many references undercut the network by the horizon and when the first does, base scenario."""
+    rows = outlook.filter(_BASE_CASE, pl.col("quantity") == "advantage")
+    ahead = rows.filter(pl.col("state") != "already_lost")
+    if ahead.is_empty():
         return ""
-    lost = rows.filter(pl.col("state") == "already_lost")
-    later = rows.filter(pl.col("state") == "lost_within_horizon")
     horizon = rows["horizon"][0].year
-    parts = [f"of {len(rows)} cloud references it is dearer than {len(lost)} today"]
-    if len(later):
-        first = later["date"].sort()[0]
-        parts.append(f"loses {len(later)} more by {horizon} (the first in {first:%B %Y})")
-    else:
-        parts.append(f"loses no more by {horizon}")
-    return " and ".join(parts) + " in the base scenario"
+    later = ahead.filter(pl.col("state") == "lost_within_horizon")
+    if later.is_empty():
+        return (
+            f"In the base scenario it keeps its lead over the other {len(ahead)} of {len(rows)} references to {horizon}"
+        )
+    first = later["date"].sort()[0]
+    return (
+        f"In the base scenario it loses {len(later)} of the {len(ahead)} references it leads today by {horizon}, "
+        f"the first in {first:%B %Y}"
+    )

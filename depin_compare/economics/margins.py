@@ -34,6 +34,9 @@ __all__ = [
 class Margins(dy.Schema):
     """One row a network x accelerator x archetype: what the node's owner keeps of the tenant's price.
 
+    On a network that burns the payment and pays its nodes in minted tokens, only ``full_margin_with_rewards``
+    means something; the margins on the payment are null and ``not_known`` says so.
+
     Amounts are USD per calendar hour and accelerator. ``tenant_usd_per_hour`` is price times utilisation;
     ``network_take_usd_per_hour`` what the network keeps of it. Margins are fractions of the receipts, without
     token rewards; ``full_margin_with_rewards`` adds them where they are known. Unknown inputs leave nulls and
@@ -54,14 +57,14 @@ class Margins(dy.Schema):
     capital_usd_per_hour = dy.Float64(nullable=True)
     profit_usd_per_hour = dy.Float64(nullable=True)
     capex_usd = dy.Float64(nullable=True)
-    cash_margin = dy.Float64(nullable=True)
-    full_margin = dy.Float64(nullable=True)
-    full_margin_low = dy.Float64(nullable=True)
-    full_margin_high = dy.Float64(nullable=True)
-    breakeven_usd_per_accelerator_hour = dy.Float64(nullable=True)
-    breakeven_utilisation = dy.Float64(nullable=True)
+    cash_margin = dy.Float64(nullable=True, allow_inf=True)
+    full_margin = dy.Float64(nullable=True, allow_inf=True)
+    full_margin_low = dy.Float64(nullable=True, allow_inf=True)
+    full_margin_high = dy.Float64(nullable=True, allow_inf=True)
+    breakeven_usd_per_accelerator_hour = dy.Float64(nullable=True, allow_inf=True)
+    breakeven_utilisation = dy.Float64(nullable=True, allow_inf=True)
     reward_usd_per_hour = dy.Float64(nullable=True)
-    full_margin_with_rewards = dy.Float64(nullable=True)
+    full_margin_with_rewards = dy.Float64(nullable=True, allow_inf=True)
     price_kind = dy.String(nullable=True)
     observed_at = dy.Datetime(time_zone="UTC", time_unit="us", nullable=True)
     layer = dy.Enum(LAYERS, nullable=True)
@@ -351,39 +354,52 @@ def _margin_row(
         "utilisation_kind": costed.utilisation_kind,
         "not_known": costed.missing,
     }
-    if costed.missing is None:
-        row |= _margin_numbers(market, costed, _reward_usd_per_rented_hour(facts, network, accelerator))
-    return row
+    if costed.missing is not None:
+        return row
+    reward = _reward_usd_per_rented_hour(facts, network, accelerator)
+    if costed.paid_in_tokens:
+        unknown = "" if reward is not None else "; the reward or the token's price is not on record"
+        row["not_known"] = f"the network burns the payment and pays nodes in minted tokens{unknown}"
+        return row | _amounts(market, costed, reward)
+    return row | _amounts(market, costed, reward) | _margins_on_payment(market, costed)
 
 
-def _margin_numbers(
-    market: Mapping[str, object], costed: Node, reward_per_rented_hour: float | None
-) -> dict[str, object]:
+def _amounts(market: Mapping[str, object], costed: Node, reward_per_rented_hour: float | None) -> dict[str, object]:
+    """What a node costs and takes in per calendar hour, and its margin with token rewards where they are known."""
+    values, price = costed.central(), _price_band(market).central
+    tenant = price * values["utilisation"]
+    reward = None if reward_per_rented_hour is None else reward_per_rented_hour * values["utilisation"]
+    here = node_margin(values, price, reward=reward or 0.0)
+    return {
+        "take_rate": values["take_rate"],
+        "tenant_usd_per_hour": tenant,
+        "network_take_usd_per_hour": tenant * values["take_rate"],
+        "power_usd_per_hour": here.power_usd_per_hour,
+        "opex_usd_per_hour": here.opex_usd_per_hour,
+        "capital_usd_per_hour": here.capital_usd_per_hour,
+        "capex_usd": values["capex_usd"],
+        "reward_usd_per_hour": reward,
+        "full_margin_with_rewards": None if reward is None else here.full,
+    }
+
+
+def _margins_on_payment(market: Mapping[str, object], costed: Node) -> dict[str, object]:
+    """Margins on what the tenant pays, without token rewards, with their band and break-evens."""
     values, price = costed.central(), _price_band(market)
-    here = node_margin(values, price.central)
-    tenant = price.central * values["utilisation"]
     low, central, high = quadrature_band(
         lambda v: node_margin(v, v["usd_per_accelerator_hour"]).full,
         {**costed.inputs, "usd_per_accelerator_hour": price},
     )
-    reward = None if reward_per_rented_hour is None else reward_per_rented_hour * values["utilisation"]
+    here = node_margin(values, price.central)
+    costs = (here.power_usd_per_hour, here.opex_usd_per_hour, here.capital_usd_per_hour)
     return {
-        "take_rate": values["take_rate"],
-        "tenant_usd_per_hour": tenant,
-        "network_take_usd_per_hour": tenant - float(here.receipts_usd_per_hour),
-        "power_usd_per_hour": here.power_usd_per_hour,
-        "opex_usd_per_hour": here.opex_usd_per_hour,
-        "capital_usd_per_hour": here.capital_usd_per_hour,
-        "profit_usd_per_hour": float(here.receipts_usd_per_hour) * float(here.full),
-        "capex_usd": values["capex_usd"],
+        "profit_usd_per_hour": float(here.receipts_usd_per_hour) - sum(float(cost) for cost in costs),
         "cash_margin": here.cash,
         "full_margin": float(central),
         "full_margin_low": float(low),
         "full_margin_high": float(high),
         "breakeven_usd_per_accelerator_hour": node_breakeven_price(values),
         "breakeven_utilisation": breakeven_utilisation(price.central, **_running_costs(values)),
-        "reward_usd_per_hour": reward,
-        "full_margin_with_rewards": None if reward is None else node_margin(values, price.central, reward=reward).full,
     }
 
 

@@ -38,12 +38,16 @@ def archetypes_of(accelerator: str) -> tuple[str, ...]:
 class Node:
     """Inputs of one node's economics; where ``missing`` is set, the inputs it names are unknown and left out.
 
+    ``paid_in_tokens`` marks a network that pays its nodes in minted tokens alone, whatever the tenant paid: what
+    the node earns is then its reward, and its margin without rewards means nothing.
+
     ``inputs`` hold, where known: take_rate, utilisation, cost_of_capital, life_years, salvage_share,
     opex_share_of_capex, pue, usd_per_kwh, idle_power_share, load_kw, capex_usd.
     """
 
     inputs: Mapping[str, Band]
     utilisation_kind: str
+    paid_in_tokens: bool
     missing: str | None
 
     def central(self) -> dict[str, float]:
@@ -74,14 +78,19 @@ def node(network: str, accelerator: str, archetype: str, facts: pl.DataFrame, as
     def assumed(parameter: str) -> Band:
         return assumptions[f"{parameter}_{archetype}"]
 
-    measured = _measured_utilisation(facts, network, accelerator)
+    measured = _measured_utilisation(facts, network, accelerator, assumptions["utilisation_drift"].central)
     chip = accelerators().filter(pl.col("accelerator") == accelerator)
     power_w = chip["power_w"].item() if len(chip) else None
     draw = assumed("load_power_over_tdp")
+    paid_in_tokens = not facts.filter(
+        pl.col("network") == network, pl.col("metric") == "paid_in_minted_tokens", pl.col("value") == 1
+    ).is_empty()
     known: dict[str, Band | None] = {
-        "take_rate": _take_rate(facts, network),
+        "take_rate": Band.certain(1.0) if paid_in_tokens else _take_rate(facts, network),
         "load_kw": None if power_w is None else _scaled(draw, power_w / 1000.0),
-        "capex_usd": _capex_usd(accelerator, archetype, assumed("system_capex_factor")),
+        "capex_usd": _capex_usd(
+            accelerator, archetype, assumed("system_capex_factor"), assumptions["card_price_over_launch"]
+        ),
     }
     words = {
         "take_rate": f"{network} publishes no take rate",
@@ -96,6 +105,7 @@ def node(network: str, accelerator: str, archetype: str, facts: pl.DataFrame, as
             **{name: band for name, band in known.items() if band is not None},
         },
         utilisation_kind=measured[1] if measured else "assumption",
+        paid_in_tokens=paid_in_tokens,
         missing="; ".join(words[name] for name, band in known.items() if band is None) or None,
     )
 
@@ -104,36 +114,54 @@ def _scaled(band: Band, factor: float) -> Band:
     return Band(band.low * factor, band.central * factor, band.high * factor)
 
 
+# Of several ways to pay, the one that is priced in dollars stands for all; the others are ends of the band.
+_DOLLAR_TOKENS = ("ACT", "USDC")
+
+
 def _take_rate(facts: pl.DataFrame, network: str) -> Band | None:
-    """What the network keeps, over its ways to pay; None where it publishes nothing."""
-    rates = facts.filter(pl.col("network") == network, pl.col("metric") == "take_rate_provider")["value"].sort()
+    """What the network keeps of a payment in dollars, with the other ways to pay as the ends of the band.
+
+    The spread between minting and settling a burn-mint credit is kept from the payment as well. None where the
+    network publishes nothing.
+    """
+    own = facts.filter(pl.col("network") == network)
+    rates = own.filter(pl.col("metric") == "take_rate_provider").select("subject", "value")
     if rates.is_empty():
         return None
-    return Band(float(rates[0]), (float(rates[0]) + float(rates[-1])) / 2.0, float(rates[-1]))
+    spread = float(own.filter(pl.col("metric") == "mint_settle_spread")["value"].sum())
+    values = [float(value) + spread for value in rates["value"]]
+    dollars = [float(v) + spread for s, v in rates.iter_rows() if s in _DOLLAR_TOKENS]
+    return Band(min(values), dollars[0] if dollars else max(values), max(values))
 
 
-def _measured_utilisation(facts: pl.DataFrame, network: str, accelerator: str) -> tuple[Band, str] | None:
-    """The share rented that the network publishes, of the chip before the whole network, and how it is known."""
+def _measured_utilisation(facts: pl.DataFrame, network: str, accelerator: str, drift: float) -> tuple[Band, str] | None:
+    """The share rented that the network publishes, and how it is known.
+
+    What answers now goes before what was stored, and that before what somebody once wrote down; of one layer,
+    the chip's own figure goes before the network's. A figure that is not live may have drifted since.
+    """
     rows = facts.filter(
         pl.col("network") == network,
         pl.col("metric") == "utilisation",
         pl.col("subject").is_null() | (pl.col("subject") == accelerator),
-    ).sort(pl.col("subject").is_null(), "observed_at", descending=[False, True])
+    ).sort(pl.col("layer").to_physical(), pl.col("subject").is_null(), "observed_at", descending=[False, False, True])
     if rows.is_empty():
         return None
-    return Band.certain(float(rows["value"][0])), str(rows["kind"][0])
+    share, kind, layer = rows.select("value", "kind", "layer").row(0)
+    spread = 0.0 if layer == "live" else drift
+    return Band(max(0.0, share - spread), float(share), min(1.0, share + spread)), str(kind)
 
 
-def _capex_usd(accelerator: str, archetype: str, system_factor: Band) -> Band | None:
+def _capex_usd(accelerator: str, archetype: str, system_factor: Band, over_launch: Band) -> Band | None:
     """Price of the accelerator with its share of the machine.
 
     A data centre buys whole new systems where a price for them is known, else cards times a factor; a home
-    rig is built from cards, second-hand before new. Of several prices of one sort the newest year counts: a
-    launch price is not today's.
+    rig is built from cards, second-hand before new. Of several prices of one sort the newest year counts. A
+    launch price is not today's: where there is no other, the assumption of how far it has moved is applied.
     """
-    prefer = [("system", "new"), ("card", "new"), ("card", "used")]
+    prefer = [("system", "new"), ("card", "new"), ("card", "used"), ("card", "launch")]
     if archetype == "home":
-        prefer = [("card", "used"), ("card", "new"), ("system", "new")]
+        prefer = [("card", "used"), ("card", "new"), ("card", "launch"), ("system", "new")]
     prices = hardware_prices().filter(pl.col("accelerator") == accelerator)
     for item, condition in prefer:
         rows = prices.filter(pl.col("item") == item, pl.col("condition") == condition)
@@ -142,6 +170,8 @@ def _capex_usd(accelerator: str, archetype: str, system_factor: Band) -> Band | 
         newest = rows.filter(pl.col("as_of").dt.year() == rows["as_of"].dt.year().max())
         low, high = newest.select(pl.col("usd_low").min(), pl.col("usd_high").max()).row(0)
         central = (low + high) / 2.0
+        if condition == "launch":
+            low, central, high = low * over_launch.low, central * over_launch.central, high * over_launch.high
         if item == "system":
             return Band(low, central, high)
         return Band(low * system_factor.low, central * system_factor.central, high * system_factor.high)

@@ -79,13 +79,13 @@ class MarginPaths(dy.Schema):
     month = dy.Int64(nullable=False, min=0)
     date = dy.Date(nullable=False)
     usd_per_accelerator_hour = dy.Float64(nullable=False, min_exclusive=0)
-    cash_margin = dy.Float64(nullable=False)
-    full_margin = dy.Float64(nullable=False)
-    full_margin_low = dy.Float64(nullable=False)
-    full_margin_high = dy.Float64(nullable=False)
-    full_margin_new_node = dy.Float64(nullable=False)
-    full_margin_new_node_low = dy.Float64(nullable=False)
-    full_margin_new_node_high = dy.Float64(nullable=False)
+    cash_margin = dy.Float64(nullable=False, allow_inf=True)
+    full_margin = dy.Float64(nullable=False, allow_inf=True)
+    full_margin_low = dy.Float64(nullable=False, allow_inf=True)
+    full_margin_high = dy.Float64(nullable=False, allow_inf=True)
+    full_margin_new_node = dy.Float64(nullable=False, allow_inf=True)
+    full_margin_new_node_low = dy.Float64(nullable=False, allow_inf=True)
+    full_margin_new_node_high = dy.Float64(nullable=False, allow_inf=True)
 
 
 class Outlook(dy.Schema):
@@ -103,17 +103,17 @@ class Outlook(dy.Schema):
     workload = dy.String(nullable=False)
     cloud = dy.String(nullable=False)
     silicon = dy.String(nullable=False)
-    reference = dy.String(nullable=False)
+    reference = dy.Enum(REFERENCES, nullable=False)
     scenario = dy.String(nullable=False)
     pricing = dy.Enum(PRICINGS, nullable=False)
     quantity = dy.Enum(QUANTITIES, nullable=False)
-    today = dy.Float64(nullable=True)
-    today_low = dy.Float64(nullable=True)
-    today_high = dy.Float64(nullable=True)
-    at_horizon = dy.Float64(nullable=True)
-    headroom = dy.Float64(nullable=True)
-    headroom_low = dy.Float64(nullable=True)
-    headroom_high = dy.Float64(nullable=True)
+    today = dy.Float64(nullable=True, allow_inf=True)
+    today_low = dy.Float64(nullable=True, allow_inf=True)
+    today_high = dy.Float64(nullable=True, allow_inf=True)
+    at_horizon = dy.Float64(nullable=True, allow_inf=True)
+    headroom = dy.Float64(nullable=True, allow_inf=True)
+    headroom_low = dy.Float64(nullable=True, allow_inf=True)
+    headroom_high = dy.Float64(nullable=True, allow_inf=True)
     state = dy.Enum(OUTLOOK_STATES, nullable=False)
     date = dy.Date(nullable=True)
     date_low = dy.Date(nullable=True)
@@ -184,7 +184,7 @@ def erosion(
         c(t) = c(0)\\, g(t)\\, w(t), \\qquad
         p(t) = p(0)\\, g(\\max(0, t-\\tau))\\, [1 - \\beta (1 - w(t - \\tau))]
 
-    so that an equal decline cancels, and with h = 0 the price is economics definition 8. Fleet-average pricing
+    so that an equal decline cancels, and with h = 0 the price is `tenant_price` at x = w. Fleet-average pricing
     takes s(t) from the adoption curve; marginal pricing takes s = 1 from the first month on, as if the newest
     silicon set the price at once. A cloud outside the scenario keeps w = 1, while networks answer those inside.
     A node bought today keeps its costs; a node bought at t costs g(t) as much for the same work.
@@ -218,7 +218,8 @@ def erosion(
 
 
 def _stacked(frames: list[pl.DataFrame], schema: type[dy.Schema]) -> pl.DataFrame:
-    return pl.concat(frames) if frames else schema.create_empty()
+    # Seven digits are more than any of these numbers deserve, and half the size of sixteen in a file.
+    return pl.concat(frames).with_columns(pl.col(pl.Float64).round_sig_figs(7)) if frames else schema.create_empty()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,7 +285,7 @@ class _World:
                 slope_per_year=values["adoption_slope_per_year"],
                 ceiling=values["adoption_ceiling"],
             )
-            share = adopted / (values["adoption_ceiling"] if of_ceiling else 1.0)
+            share = np.asarray(adopted) / (values["adoption_ceiling"] if of_ceiling else 1.0)
         return np.asarray(cost_index(0.0, adopted=share, unit_cost_factor=factor))
 
     def shared(self, values: Mapping[str, float], years: FloatArray) -> FloatArray:
@@ -298,9 +299,13 @@ class _World:
         answer: FloatArray = np.asarray(tenant_price(1.0, index=answered, pass_through=values["pass_through"]))
         return self.shared(values, lagged) * answer
 
-    def cloud_wedge(self, values: Mapping[str, float], cloud: str, reference: str) -> FloatArray:
-        """w(t) of one cloud's cost, or of its price list where the scenario says how far lists are cut."""
-        if cloud not in self.scenario.clouds:
+    def cloud_wedge(self, values: Mapping[str, float], row: Mapping[str, object]) -> FloatArray:
+        """w(t) of one cloud's cost, or of its price list where the scenario says how far lists are cut.
+
+        Work on custom silicon is priced on new silicon already: the scenario's wedge is not taken twice.
+        """
+        reference = row["reference"]
+        if row["cloud"] not in self.scenario.clouds or row["silicon"] not in _OLD_SILICON:
             return np.ones_like(self.clock.years)
         if reference in ("list", "committed") and "list_price_factor" in values:
             # A price list is cut by decision, not by cost: whole when adoption has run its course.
@@ -315,20 +320,20 @@ def _advantage_of(
     entry: dict[str, object] = {"quantity": "advantage"}
     if row["not_comparable"] is not None:
         return None, {**entry, "state": "not_comparable", "not_comparable": row["not_comparable"]}
-    clock, cloud, reference = world.clock, str(row["cloud"]), str(row["reference"])
+    clock = world.clock
     today = Band(*(float(str(row[f"advantage{end}"])) for end in ("_low", "", "_high")))
     # In logs the band can't run past 1, and a price can't become negative.
     log_ratio = Band(*(-math.log(1.0 - end) for end in (today.low, today.central, today.high)))
     bands = {**world.scenario.parameters, "log_ratio": log_ratio}
 
     def advantage(values: Mapping[str, float]) -> FloatArray:
-        cost = world.shared(values, clock.years) * world.cloud_wedge(values, cloud, reference)
+        cost = world.shared(values, clock.years) * world.cloud_wedge(values, row)
         falling: FloatArray = math.exp(-values["log_ratio"]) * world.network_price(values) / cost
         return 1.0 - falling
 
     low, central, high = quadrature_band(advantage, bands)
     centre = {name: band.central for name, band in bands.items()}
-    wedge = world.cloud_wedge(centre, cloud, reference)
+    wedge = world.cloud_wedge(centre, row)
     cost = world.shared(centre, clock.years) * wedge
     path = pl.DataFrame({
         "network": [subject.network] * len(clock.years),
@@ -348,12 +353,17 @@ def _advantage_of(
     return path, {**entry, **_dates(clock, low, central, high), **_band_columns("headroom", today)}
 
 
+_PAID_IN_TOKENS = "nodes are paid in minted tokens, not from the tenant's payment"
+# Chips whose unit cost is that of new silicon already: a scenario's new silicon makes them no cheaper.
+_OLD_SILICON = ("nvidia", "amd")
+
+
 def _margins_of(subject: Subject, world: _World) -> tuple[pl.DataFrame | None, list[dict[str, object]]]:
     """Path and outlook of the provider's margins: of a node bought today, and of one bought at the time."""
     quantities = ("full_margin", "full_margin_new_node")
     node = subject.node
-    if node is None or node.missing is not None:
-        reason = node.missing if node else "only its maker runs this chip"
+    if node is None or node.missing is not None or node.paid_in_tokens:
+        reason = (node.missing or _PAID_IN_TOKENS) if node else "only its maker runs this chip"
         return None, [{"quantity": q, "state": "not_comparable", "not_comparable": reason} for q in quantities]
     clock, price = world.clock, subject.usd_per_accelerator_hour
     bands = {**world.scenario.parameters, **node.inputs, "usd_per_accelerator_hour": price}
@@ -405,7 +415,7 @@ def _dates(clock: _Clock, low: FloatArray, central: FloatArray, high: FloatArray
     return {
         **_band_columns("today", Band(float(low[0]), float(central[0]), float(high[0]))),
         "at_horizon": float(central[-1]),
-        "state": "not_reached" if lost is None else "already_lost" if lost == clock.today else "lost_within_horizon",
+        "state": "not_reached" if lost is None else "already_lost" if central[0] <= 0 else "lost_within_horizon",
         "date": lost,
         "date_low": clock.crossing(low),
         "date_high": clock.crossing(high),
@@ -431,7 +441,7 @@ def _outlook_rows(
 
 
 def _verdict(entries: Mapping[str, Mapping[str, object]]) -> str:
-    """Economics definition 14, on the buyer's advantage and on the margin of a node bought at the time.
+    """How the network stands, by the buyer's advantage and the margin of a node bought at the time.
 
     eroded: the advantage is gone today. resilient: on the unfavourable path neither is lost by the horizon.
     exposed: everything between, and where the margin is not known.

@@ -19,14 +19,16 @@ from depin_compare.units import usd_per_mtok
 
 __all__ = ["REFERENCES", "SILICON", "HourlyReferences", "UnitCosts", "hourly_references", "unit_costs"]
 
-# list: on-demand price list; committed: the cheapest one- or three-year commitment; modelled_cost: what the
-# hour costs the cloud; cost_plus_margin: that cost with the floor margin a cloud is known to accept.
+# list: on-demand price list; committed: the cheapest commitment printed (one or three years, or a block of hours
+# paid ahead); modelled_cost: what the hour costs the cloud; cost_plus_margin: that cost with the floor margin a
+# cloud is known to accept.
 REFERENCES = ("list", "committed", "modelled_cost", "cost_plus_margin")
 SILICON = ("nvidia", "amd", "tpu", "trainium", "maia-200")
 _SILICON_OF_VENDOR = {"NVIDIA": "nvidia", "AMD": "amd", "Google": "tpu", "AWS": "trainium"}
-_COMMITTED_TERMS = ("reserved_1y", "savings_1y", "reserved_3y", "savings_3y")
-# A chip sold only for booked time (AWS Capacity Blocks) has that as its list price.
-_LIST_TERMS = ("on_demand", "capacity_block", "flex_start")
+_LIST_TERMS = ("on_demand",)
+# A capacity block is paid ahead for a stated time: the commitment a cloud prints for chips it reserves no other way.
+_COMMITTED_TERMS = ("reserved_1y", "savings_1y", "reserved_3y", "savings_3y", "capacity_block")
+_MAIA_FACTOR = "maia200_cost_factor"
 MAIA_NOT_RENTABLE = "Maia 200 has no rentable instance: Microsoft publishes no price for it"
 
 
@@ -136,20 +138,31 @@ def hourly_references(offers: dy.DataFrame[Offers], assumptions: AssumptionSet) 
 
 
 def _cheapest(listed: pl.DataFrame, terms: tuple[str, ...]) -> pl.DataFrame:
-    """The cheapest row a cloud x accelerator among some terms, the earlier-named term first where both exist."""
+    """The cheapest row a cloud x accelerator among some terms: the buyer takes the cheapest region and term."""
     key = ["cloud", "accelerator"]
-    rank = pl.col("terms").cast(pl.String).replace_strict({t: i for i, t in enumerate(terms)}, default=None)
     return (
         listed.filter(pl.col("terms").is_in(terms))
-        .with_columns(rank.alias("rank"), pl.len().over(key).cast(pl.Int64).alias("n_offers"))
-        .sort("rank", "usd_per_accelerator_hour", "region", "offer_id", nulls_last=True)
+        .with_columns(pl.len().over(key).cast(pl.Int64).alias("n_offers"))
+        .sort("usd_per_accelerator_hour", "terms", "region", "offer_id", nulls_last=True)
         .group_by(key, maintain_order=True)
         .first()
         .select(
-            *key, "usd_per_accelerator_hour", "n_offers", "observed_at", "source", "source_url",
+            *key,
+            "usd_per_accelerator_hour",
+            *_certain(),
+            "n_offers",
+            "observed_at",
+            "source_url",
+            pl.coalesce("source_id", "source").alias("source"),
             pl.col("terms", "price_kind", "layer").cast(pl.String),
+            _known(),
         )
-    )  # fmt: skip
+    )
+
+
+def _known() -> pl.Expr:
+    """How a price is known: as its row says, and published where the seller itself answered."""
+    return pl.col("kind").cast(pl.String).fill_null("published").alias("kind")
 
 
 def _certain() -> list[pl.Expr]:
@@ -164,45 +177,27 @@ def _list_prices(listed: pl.DataFrame, chips: pl.DataFrame) -> pl.DataFrame:
     frame = chips.join(_cheapest(listed, _LIST_TERMS), on=["cloud", "accelerator"], how="left")
     missing = pl.col("usd_per_accelerator_hour").is_null()
     return frame.with_columns(
-        *_certain(),
         pl.lit("list").alias("reference"),
-        pl.when(~missing).then(pl.lit("published")).alias("kind"),
         pl.when(missing).then(pl.lit("the cloud prints no on-demand price for this chip")).alias("not_comparable"),
     )
 
 
 def _committed_prices(listed: pl.DataFrame, chips: pl.DataFrame, discount: Band) -> pl.DataFrame:
-    # Commitments are ranked by price alone: the buyer who commits takes the cheapest term printed.
-    cheapest = (
-        listed.filter(pl.col("terms").is_in(_COMMITTED_TERMS))
-        .with_columns(pl.len().over("cloud", "accelerator").cast(pl.Int64).alias("n_offers"))
-        .sort("usd_per_accelerator_hour", "terms", "region", "offer_id", nulls_last=True)
-        .group_by("cloud", "accelerator", maintain_order=True)
-        .first()
-    )
-    shared = ["n_offers", "observed_at", "source", "source_url"]
-    printed = cheapest.select(
-        "cloud", "accelerator", "usd_per_accelerator_hour", *_certain(), *shared,
-        pl.col("terms", "price_kind", "layer").cast(pl.String), pl.lit("published").alias("kind"),
-    )  # fmt: skip
+    printed = _cheapest(listed, _COMMITTED_TERMS)
     on_demand = pl.col("usd_per_accelerator_hour")
-    assumed = (
-        _cheapest(listed.join(printed, on=["cloud", "accelerator"], how="anti"), _LIST_TERMS)
-        .with_columns(
-            (on_demand * (1 - discount.central)).alias("usd_per_accelerator_hour"),
-            (on_demand * (1 - discount.high)).alias("usd_per_accelerator_hour_low"),
-            (on_demand * (1 - discount.low)).alias("usd_per_accelerator_hour_high"),
-            pl.lit("list less an assumed discount").alias("terms"),
-            pl.lit("assumption").alias("kind"),
-        )
-        .select(printed.columns)
+    assumed = _cheapest(listed.join(printed, on=["cloud", "accelerator"], how="anti"), _LIST_TERMS).with_columns(
+        (on_demand * (1 - discount.central)).alias("usd_per_accelerator_hour"),
+        (on_demand * (1 - discount.high)).alias("usd_per_accelerator_hour_low"),
+        (on_demand * (1 - discount.low)).alias("usd_per_accelerator_hour_high"),
+        pl.lit("on demand less an assumed discount").alias("terms"),
+        pl.lit("assumption").alias("kind"),
     )
     frame = chips.join(pl.concat([printed, assumed]), on=["cloud", "accelerator"], how="left")
     missing = pl.col("usd_per_accelerator_hour").is_null()
     return frame.with_columns(
         pl.lit("committed").alias("reference"),
         pl.when(missing)
-        .then(pl.lit("the cloud prints neither a commitment nor a list price for this chip"))
+        .then(pl.lit("the cloud prints neither a commitment nor an on-demand price for this chip"))
         .alias("not_comparable"),
     )
 
@@ -280,8 +275,8 @@ def unit_costs(
 
     Notes
     -----
-    q = p / (3600 T) x 1e6, economics definition 1 with the buyer's fees, availability and duty cycle left at
-    their neutral values on both sides; relative bands of p and T add in quadrature.
+    q = p / (3600 T) x 1e6, `depin_compare.inference.costs.inference_cost` with the buyer's fees, availability and
+    duty cycle left at their neutral values on both sides; relative bands of p and T add in quadrature.
     """
     network = markets.filter(pl.col("segment") != "hyperscaler").select(
         pl.lit("network").alias("side"),
@@ -295,10 +290,7 @@ def unit_costs(
         pl.col("terms").cast(pl.String),
         pl.col("price_kind").cast(pl.String),
         "n_offers",
-        pl.when(pl.col("layer") == "reference")
-        .then(pl.lit("third_party"))
-        .otherwise(pl.lit("published"))
-        .alias("kind"),
+        pl.col("kind").cast(pl.String),
         "observed_at",
         pl.col("layer").cast(pl.String),
         "source",
@@ -336,7 +328,7 @@ def unit_costs(
     )
     columns = UnitCosts.column_names()
     frame = pl.concat(
-        [priced.select(columns), _maia_unit_costs(priced, assumptions["maia200_cost_factor"]).select(columns)],
+        [priced.select(columns), _maia_unit_costs(priced, assumptions).select(columns)],
         how="vertical_relaxed",
     )
     return UnitCosts.validate(
@@ -345,8 +337,10 @@ def unit_costs(
     )
 
 
-def _maia_unit_costs(priced: pl.DataFrame, factor: Band) -> pl.DataFrame:
+def _maia_unit_costs(priced: pl.DataFrame, assumptions: AssumptionSet) -> pl.DataFrame:
     """Azure's cheapest NVIDIA unit cost times the claimed factor; list and committed do not exist."""
+    factor = assumptions[_MAIA_FACTOR]
+    claim = assumptions.frame.row(by_predicate=pl.col("parameter") == _MAIA_FACTOR, named=True)
     work = ["llm", "workload", "reference"]
     azure = priced.filter(pl.col("side") == "cloud", pl.col("seller") == "azure", pl.col("silicon") == "nvidia")
     costs = (
@@ -373,7 +367,13 @@ def _maia_unit_costs(priced: pl.DataFrame, factor: Band) -> pl.DataFrame:
                 "tokens_per_second",
             )
         ),
-        ("claimed factor on " + pl.col("accelerator")).alias("terms"),
+        (
+            pl.format(
+                "claimed factor on the {} cost of {}, {}", "accelerator", "source", pl.col("observed_at").dt.date()
+            )
+        ).alias("terms"),
+        pl.lit(claim["source_id"]).alias("source"),
+        pl.lit(claim["as_of"]).cast(pl.Datetime("us", "UTC")).alias("observed_at"),
         pl.lit("vendor_claim").alias("kind"),
         pl.lit("vendor_claim").alias("throughput_basis"),
     )  # fmt: skip

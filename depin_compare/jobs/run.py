@@ -6,7 +6,8 @@ import logging
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare.analysis import Analysis, SourceStates, analyse
-from depin_compare.errors import ConfigError, StoreError
+from depin_compare.errors import ConfigError, StoreError, UnknownNameError
 from depin_compare.jobs.config import JobConfig
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.layers import layered_facts, layered_offers
@@ -51,8 +52,16 @@ def collected(
     replay: Path | None = None,
     record: Path | None = None,
 ) -> Collection:
-    """Ask the sources, and store what answered; a store that can't be written is logged and costs nothing else."""
-    off = [name for name, source in config.sources.items() if not source.enabled and name in FETCHERS]
+    """Ask the sources, and store what answered; a store that can't be written is logged and costs nothing else.
+
+    Raises
+    ------
+    UnknownNameError
+        If the job file or ``sources`` names a source there is none of.
+    """
+    for unknown in (name for name in config.sources if name not in FETCHERS):
+        raise UnknownNameError("source", unknown, FETCHERS)
+    off = [name for name, source in config.sources.items() if not source.enabled]
     budgets = {n: s.time_budget_seconds for n, s in config.sources.items() if s.time_budget_seconds is not None}
     collection = collect(
         sources,
@@ -62,6 +71,7 @@ def collected(
         replay=replay,
         record=record,
         time_budgets=budgets,
+        key_variables={n: s.key_variable for n, s in config.sources.items() if s.key_variable is not None},
     )
     if store is not None and replay is None and any(s.status in ("ok", "partial") for s in collection.statuses):
         try:
@@ -82,13 +92,17 @@ def collected(
 def gathered(config: JobConfig, *, as_of: datetime, store: Store | None, collection: Collection | None) -> Inputs:
     """Lay live over stored over reference, and say of every source and network which layer stands for it.
 
+    ``as_of`` is midnight of the day the run stands for: what was stored in the course of it counts.
     ``collection`` is None when nothing was asked (offline, or a past day).
     """
-    live_offers = collection.offers if collection else Offers.create_empty()
-    live_facts = collection.facts if collection else NetworkFacts.create_empty()
+    replayed = [s.source for s in collection.statuses if s.observed_at < as_of] if collection else []
+    live_offers = _relabelled(collection.offers, replayed) if collection else Offers.create_empty()
+    live_facts = _relabelled(collection.facts, replayed) if collection else NetworkFacts.create_empty()
     silent = [n for n in FETCHERS if collection is None or n not in collection.results]
     stored_offers, stored_facts = (
-        store.newest(silent, as_of=as_of) if store else (Offers.create_empty(), NetworkFacts.create_empty())
+        store.newest(silent, before=as_of + timedelta(days=1))
+        if store
+        else (Offers.create_empty(), NetworkFacts.create_empty())
     )
     offers = layered_offers(live_offers, stored_offers, reference_offers(as_of=as_of.date()))
     facts = layered_facts(live_facts, stored_facts, reference_facts(as_of=as_of.date()))
@@ -101,6 +115,13 @@ def gathered(config: JobConfig, *, as_of: datetime, store: Store | None, collect
     )
 
 
+def _relabelled(frame: pl.DataFrame, replayed: list[str]) -> Any:
+    """Answers recorded on an earlier day are stored data, whatever they were when they were recorded."""
+    old = (pl.col("layer") == "live") & pl.col("source").is_in(replayed)
+    stored = pl.lit("stored").cast(frame.schema["layer"])
+    return frame.with_columns(pl.when(old).then(stored).otherwise("layer").alias("layer"))
+
+
 def from_file(path: Path, *, as_of: datetime) -> Inputs:
     """Offers of a file the user names, with the reference facts; nothing is collected.
 
@@ -109,7 +130,11 @@ def from_file(path: Path, *, as_of: datetime) -> Inputs:
     ConfigError
         If the file can't be read, or its rows are no Offers; the message says which rule they break.
     """
-    readers: dict[str, Any] = {".parquet": pl.read_parquet, ".csv": pl.read_csv, ".json": pl.read_json}
+    readers: dict[str, Any] = {
+        ".parquet": pl.read_parquet,
+        ".csv": partial(pl.read_csv, infer_schema_length=None),
+        ".json": partial(pl.read_json, infer_schema_length=None),
+    }
     if path.suffix not in readers:
         raise ConfigError(f"{path}: use an ending of .parquet, .csv or .json")
     schema = Offers.create_empty().schema
@@ -136,16 +161,9 @@ def _source_states(
         switched_off = name in config.sources and not config.sources[name].enabled
         state = "off" if switched_off else status.status if status else "reference"
         detail = status.error or "; ".join(status.problems) if status else "not asked: this run is offline"
-        standing = pl.concat(
-            [
-                frame.filter((pl.col("source") == name) | pl.col("network").is_in(list(fetcher.networks))).select(
-                    "layer", "observed_at"
-                )
-                for frame in (
-                    (offers,) if name != "token_prices" else (facts.filter(pl.col("metric") == "token_price"),)
-                )
-            ]
-        )
+        standing = offers.filter(pl.col("source") == name, pl.col("not_comparable").is_null())
+        if standing.is_empty():
+            standing = facts.filter(pl.col("network").is_in(list(fetcher.networks)), pl.col("metric") == "token_price")
         rows.append(
             {
                 "source": name,
@@ -157,9 +175,11 @@ def _source_states(
                 **_standing(standing, as_of),
             }
         )
-    covered = {network for fetcher in FETCHERS.values() for network in fetcher.networks}
     names = dict(networks().select("network", "display_name").iter_rows())
-    for network in sorted(set(offers["network"]) - covered):
+    wanted = offers.filter(
+        (pl.col("segment") == "hyperscaler") | pl.col("network").is_in(list(config.analysis.networks))
+    )
+    for network in sorted(set(wanted["network"]) - set(FETCHERS)):
         rows.append(
             {
                 "source": network,
@@ -167,7 +187,7 @@ def _source_states(
                 "state": "reference",
                 "rows": 0,
                 "skipped": 0,
-                "detail": "no fetcher yet: dated reference prices",
+                "detail": "no fetcher: dated reference prices that ship with the package",
                 **_standing(offers.filter(pl.col("network") == network).select("layer", "observed_at"), as_of),
             }
         )
@@ -188,6 +208,9 @@ def _standing(frame: pl.DataFrame, as_of: datetime) -> dict[str, Any]:
 def analysis_of(config: JobConfig, inputs: Inputs) -> Analysis:
     """The analysis a job asks for."""
     asked = config.analysis
+    known = networks()["network"]
+    for unknown in (n for n in asked.networks if n not in set(known)):
+        raise UnknownNameError("network", unknown, known)
     return analyse(
         inputs.offers,
         inputs.facts,

@@ -128,7 +128,7 @@ class Store:
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
-    def snapshots(self, *, as_of: datetime | None = None) -> Iterator[Snapshot]:
+    def snapshots(self, *, before: datetime | None = None) -> Iterator[Snapshot]:
         """Whole snapshots, newest first; one whose manifest can't be read is passed over with a warning."""
         for folder in sorted((self.folder / "snapshots").glob("date=*/*Z-*"), reverse=True):
             try:
@@ -146,17 +146,17 @@ class Store:
                     SCHEMA_VERSION,
                 )
                 continue
-            if as_of is None or observed_at <= as_of:
+            if before is None or observed_at < before:
                 yield Snapshot(folder=folder, observed_at=observed_at, sources=sources)
 
     def newest(
-        self, sources: list[str], *, as_of: datetime | None = None
+        self, sources: list[str], *, before: datetime | None = None
     ) -> tuple[dy.DataFrame[Offers], dy.DataFrame[NetworkFacts]]:
         """The newest stored rows of each source, as layer ``stored``; a damaged snapshot is passed over."""
         offers: list[pl.DataFrame] = [Offers.create_empty()]
         facts: list[pl.DataFrame] = [NetworkFacts.create_empty()]
         wanted = set(sources)
-        for snapshot in self.snapshots(as_of=as_of):
+        for snapshot in self.snapshots(before=before):
             usable = {s for s in wanted if snapshot.sources.get(s) in _USABLE}
             if not usable:
                 continue

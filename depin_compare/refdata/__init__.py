@@ -199,11 +199,11 @@ class NetworkFactRows(Sourced):
 
 
 class HardwarePrices(Sourced):
-    """What it costs to own a card or a whole system, per accelerator."""
+    """What it costs to own a card or a whole system, per accelerator; ``launch`` is what the maker once asked."""
 
     accelerator = dy.String(nullable=False)
     item = dy.Enum(["card", "system"], nullable=False)
-    condition = dy.Enum(["new", "used"], nullable=False)
+    condition = dy.Enum(["new", "used", "launch"], nullable=False)
     usd_low = dy.Float64(nullable=False, min_exclusive=0)
     usd_high = dy.Float64(nullable=False, min_exclusive=0)
 

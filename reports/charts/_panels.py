@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from reports.style import INK, LINE, MUTED
 from reports.words import percent
 
-__all__ = ["FLOOR", "draw_path", "end_words", "end_labels", "prepare", "span_of_dates"]
+__all__ = ["FLOOR", "draw_path", "end_labels", "end_words", "prepare", "span_of_dates"]
 
 # A margin or advantage below this is drawn at the edge and named: -400 % says no more than -100 % to the eye.
 FLOOR = -1.0
@@ -73,14 +73,28 @@ def draw_path(
     crossing = part.filter(pl.col(quantity) <= 0)
     if crossing.height and part[quantity][0] > 0:
         axes.plot(
-            years(crossing["date"][:1]), [0], marker="o", ms=3.6, mfc="white", mec=colour, mew=1.0, gid=f"breaks:{gid}",
-            linestyle="none", zorder=4,
+            years(crossing["date"][:1]),
+            [0],
+            marker="o",
+            ms=3.6,
+            mfc="white",
+            mec=colour,
+            mew=1.0,
+            gid=f"breaks:{gid}",
+            linestyle="none",
+            zorder=4,
         )
     if part[quantity][-1] is not None and part[quantity][-1] < FLOOR:
         below = part.filter(pl.col(quantity) < FLOOR)
         axes.plot(
-            years(below["date"][:1]), [FLOOR * 0.95], marker="v", ms=3.5, color=colour, linestyle="none",
-            gid=f"below:{gid}", clip_on=False,
+            years(below["date"][:1]),
+            [FLOOR * 0.95],
+            marker="v",
+            ms=3.5,
+            color=colour,
+            linestyle="none",
+            gid=f"below:{gid}",
+            clip_on=False,
         )
 
 

@@ -40,7 +40,9 @@ def finding(shown: pl.DataFrame, look: Look) -> str:
         who = f"{of_many(won, n).capitalize()} networks {'stays' if won == 1 else 'stay'}"
     start = f"{who} below the {noun} of {look.names.long_pair(cloud, silicon)} to {last:%Y}"
     for other, also, many in rest:
-        start += f", {of_many(also, many)} below the {other}" if n > 1 else f", {'and' if also else 'not'} below the {other}"
+        start += (
+            f", {of_many(also, many)} below the {other}" if n > 1 else f", {'and' if also else 'not'} below the {other}"
+        )
     return f"{start} ({look.names(scenario)})"
 
 
@@ -86,7 +88,8 @@ def advantage_erosion(headlines: pl.DataFrame, advantage_paths: pl.DataFrame, lo
     )
     sheet = Sheet(
         title=finding(shown, look),
-        subtitle="What the buyer saves for the same tokens: % of the cloud's price or cost; below zero the network is dearer",
+        subtitle="What the buyer saves for the same tokens: % of the cloud's price or cost; below zero the network "
+        "is dearer",
         footer=notes,
         plot_height=0.5 + 1.3 * len(drawn),
         keys=[
@@ -109,7 +112,11 @@ def advantage_erosion(headlines: pl.DataFrame, advantage_paths: pl.DataFrame, lo
                     continue
                 tint = REFERENCE_COLOUR[reference]
                 draw_path(
-                    axes, part, "advantage", colour=tint, band=reference in ("list", "modelled_cost"),
+                    axes,
+                    part,
+                    "advantage",
+                    colour=tint,
+                    band=reference in ("list", "modelled_cost"),
                     gid=f"{network}:{scenario}:{reference}",
                 )
                 value = part.sort("month")["advantage"][-1]

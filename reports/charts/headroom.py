@@ -85,12 +85,18 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
     references = [r for r in REFERENCE_ORDER if r in set(shown["reference"])]
     compared = headline_comparison(headlines, comparison)
     basis = {
-        (r["network"], r["cloud"], r["silicon"], r["reference"]): (r["reference_kind"], r["reference_layer"], r["network_layer"])
+        (r["network"], r["cloud"], r["silicon"], r["reference"]): (
+            r["reference_kind"],
+            r["reference_layer"],
+            r["network_layer"],
+        )
         for r in compared.iter_rows(named=True)
     }
     claims = {(k[1], k[2]) for k, v in basis.items() if v[0] == "vendor_claim"}
     stale = any(layer not in (None, "live") for _, *layers in basis.values() for layer in layers)
-    keys = [Key(label=f"against {REFERENCE_WORDS[r].lower()}", colour=REFERENCE_COLOUR[r], marker="s") for r in references]
+    keys = [
+        Key(label=f"against {REFERENCE_WORDS[r].lower()}", colour=REFERENCE_COLOUR[r], marker="s") for r in references
+    ]
     keys.append(Key(label="supplier's margin", colour=MUTED, marker="s"))
     if claims:
         keys.append(Key(label="vendor claim", colour=CLAIM, marker="s"))
@@ -103,12 +109,17 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
         f"Source: this model, scenario {look.names(scenario)}; prices as of {minute(look.as_of)}."
         + (" Hatched: rests on stored or reference prices, or on modelled cost." if stale else "")
         + " n/c: not comparable, or not known."
-        + (f" Bars are cut at {percent(_FLOOR)}." if any(h is not None and h < _FLOOR for h in shown["headroom"]) else "")
+        + (
+            f" Bars are cut at {percent(_FLOOR)}."
+            if any(h is not None and h < _FLOOR for h in shown["headroom"])
+            else ""
+        )
     )
     sheet = Sheet(
         title=finding(shown),
-        subtitle="Headroom: further fall of cloud inference cost, in % of today's, until the network's advantage (or its "
-        "supplier's margin) is zero. Left of zero: already lost",
+        subtitle="Headroom: further fall of cloud inference cost, in % of today's, until the network's advantage (or "
+        "supplier's margin) is zero. The margin: a fall only clouds have, half of it passed on. Left of zero: "
+        "already lost",
         footer=notes,
         plot_height=0.5 + (len(pairs) * (len(references) + 0.8) + 1.2) * 0.112,
         keys=keys,
@@ -139,7 +150,7 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
         fresh = all(own == "live" for (who, *_), (_, _, own) in basis.items() if who == network)
         _bar(axes, -(n * step + 0.4), value, colour, live=fresh, gid=f"{network}:margin")
         axes.axvline(0, color=INK, lw=0.9, zorder=4, gid="zero")
-        axes.set_xlim(_FLOOR, 1)
+        axes.set_xlim(_FLOOR, 1.28)  # room for the longest number to the right of a whole bar
         axes.set_ylim(-(n * step + 1.2), 0.8)
         ticks = [-1, -0.5, 0, 0.5, 1]
         axes.set_xticks(ticks, ["", *(percent(t) for t in ticks[1:-1]), ""])
@@ -166,10 +177,16 @@ def _bar(axes: Axes, y: float, value: float | None, colour: str, *, live: bool, 
         return
     width = max(value, _FLOOR)
     axes.barh(
-        y, width, height=0.82, facecolor=colour if live else "white", edgecolor=colour, lw=0.7,
-        hatch=None if live else "//////", gid=f"bar:{gid}",
+        y,
+        width,
+        height=0.82,
+        facecolor=colour if live else "white",
+        edgecolor=colour,
+        lw=0.7,
+        hatch=None if live else "//////",
+        gid=f"bar:{gid}",
     )
-    inside = abs(width) > 0.78
+    inside = width < -0.7
     axes.text(
         width + (0.03 if value >= 0 else -0.03) * (-1 if inside else 1),
         y,

@@ -34,7 +34,8 @@ def finding(paths: pl.DataFrame) -> str:
         if not today:
             return "Without token rewards, the network's suppliers don't earn their full cost even today"
         stay = "and still do" if always else "but not"
-        return f"Without token rewards, the network's suppliers earn their full cost today, {stay} in every scenario to {year:%Y}"
+        start = "Without token rewards, the network's suppliers earn their full cost today"
+        return f"{start}, {stay} in every scenario to {year:%Y}"
     start = f"Without token rewards, suppliers of {of_many(today, n)} networks earn their full cost today"
     if not today:
         return start
@@ -72,7 +73,10 @@ def margin_erosion(headlines: pl.DataFrame, margin_paths: pl.DataFrame, look: Lo
         text
         for cut, text in (
             (len(drawn) < len(networks), f"{len(drawn)} of {plural(len(networks), 'network')}"),
-            (len(scenarios) < known["scenario"].n_unique(), f"{len(scenarios)} of {known['scenario'].n_unique()} scenarios"),
+            (
+                len(scenarios) < known["scenario"].n_unique(),
+                f"{len(scenarios)} of {known['scenario'].n_unique()} scenarios",
+            ),
         )
         if cut
     ]
@@ -83,7 +87,9 @@ def margin_erosion(headlines: pl.DataFrame, margin_paths: pl.DataFrame, look: Lo
         "A projection, not a forecast."
     )
     marginal = "marginal" in set(shown["pricing"])
-    keys = [Key(label="clouds price at their fleet's average cost, with low to high", colour=MUTED, line="-", band=True)]
+    keys = [
+        Key(label="clouds price at their fleet's average cost, with low to high", colour=MUTED, line="-", band=True)
+    ]
     if marginal:
         keys.append(Key(label="at their newest chip's cost", colour=MUTED, line="--"))
     keys.append(Key(label="breaks even", colour=MUTED, marker="o", hollow=True))
@@ -94,9 +100,7 @@ def margin_erosion(headlines: pl.DataFrame, margin_paths: pl.DataFrame, look: Lo
         plot_height=0.5 + 1.0 * len(drawn),
         keys=keys,
     )
-    grid = sheet.grid(
-        len(drawn), len(scenarios), left=1.15, right=0.5, below=0.22, above=0.2, gap_x=0.52, gap_y=0.14
-    )
+    grid = sheet.grid(len(drawn), len(scenarios), left=1.15, right=0.5, below=0.22, above=0.2, gap_x=0.52, gap_y=0.14)
     for i, network in enumerate(drawn):
         colour, _ = look.network(network)
         for j, scenario in enumerate(scenarios):
@@ -111,7 +115,12 @@ def margin_erosion(headlines: pl.DataFrame, margin_paths: pl.DataFrame, look: Lo
                 if part.is_empty():
                     continue
                 draw_path(
-                    axes, part, "full_margin", colour=colour, line=line, band=line == "-",
+                    axes,
+                    part,
+                    "full_margin",
+                    colour=colour,
+                    line=line,
+                    band=line == "-",
                     gid=f"{network}:{scenario}:{pricing}",
                 )
                 if pricing == "fleet_average":

@@ -5,7 +5,21 @@ from __future__ import annotations
 import polars as pl
 from matplotlib.figure import Figure
 
-from reports.style import INK, LINE, MUTED, Key, Look, Sheet, empty, fit, marker_style, price_axis, source_note, styled, text_width
+from reports.style import (
+    INK,
+    LINE,
+    MUTED,
+    Key,
+    Look,
+    Sheet,
+    empty,
+    fit,
+    marker_style,
+    price_axis,
+    source_note,
+    styled,
+    text_width,
+)
 from reports.view import ladder_chips, plain
 from reports.words import percent, plural
 
@@ -42,7 +56,9 @@ def finding(prices: pl.DataFrame) -> str:
         chips = "the one chip" if n == 1 else f"all {n} chips"
         return f"The clouds' list price is the lower one on {chips} both sides sell"
     tail = f"by {percent(middle)} " + ("" if n == 1 else "in the median") if cheaper == n else ""
-    return f"Networks ask less than any cloud's list price on {chips} both sides sell{', ' + tail.strip() if tail else ''}"
+    return (
+        f"Networks ask less than any cloud's list price on {chips} both sides sell{', ' + tail.strip() if tail else ''}"
+    )
 
 
 @styled
@@ -52,13 +68,11 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
     Parameters
     ----------
     market_prices : MarketPrices
-        On-demand rows are drawn, of clouds (segment ``hyperscaler``) and of all others; chips no network prices are not.
+        On-demand rows are drawn, of clouds (segment ``hyperscaler``) and all others; not chips no network prices.
     look : Look
         Names, colours, date.
     """
-    prices = plain(market_prices).filter(
-        pl.col("terms") == _LIST_TERMS
-    )
+    prices = plain(market_prices).filter(pl.col("terms") == _LIST_TERMS)
     offered = prices.filter(pl.col("segment") != "hyperscaler")
     if offered.is_empty():
         return empty("No network's price is known", "no network gave an on-demand price in this run", look)
@@ -73,15 +87,11 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
     keys = [Key(label=look.names(n), colour=look.network(n)[0], marker=look.network(n)[1]) for n in named]
     if len(named) < len(networks):
         keys.append(Key(label=plural(len(networks) - len(named), "other network"), colour="#8a8f98", marker="o"))
-    keys += [
-        Key(label=f"{look.names(c)} list", colour=look.cloud(c)[0], marker=look.cloud(c)[1]) for c in clouds
-    ]
+    keys += [Key(label=f"{look.names(c)} list", colour=look.cloud(c)[0], marker=look.cloud(c)[1]) for c in clouds]
     keys.append(Key(label="cheapest to dearest offer", colour=MUTED, line="-"))
     if (shown["layer"] != "live").any():
         keys.append(Key(label="not live", colour=MUTED, marker="o", hollow=True))
-    note = source_note(
-        look, shown, [("layer", "observed_at")], [look.names(s) for s in [*named, *clouds]]
-    )
+    note = source_note(look, shown, [("layer", "observed_at")], [look.names(s) for s in [*named, *clouds]])
     extra = [] if len(chips) == n_chips else [f"{len(chips)} of {plural(n_chips, 'chip')} shown."]
     sheet = Sheet(
         title=finding(prices),
@@ -128,9 +138,7 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
                     gid=f"{side}:{seller}:{layer}",
                     **marker_style(colour, layer),
                 )
-    axes.set_yticks(
-        list(place.values()), [fit(look.names(c), 7.5, left - 0.1) for c in chips], color=INK, ha="left"
-    )
+    axes.set_yticks(list(place.values()), [fit(look.names(c), 7.5, left - 0.1) for c in chips], color=INK, ha="left")
     axes.tick_params(axis="y", pad=(left - 0.02) * 72)
     axes.set_ylim(-0.6, len(chips) - 0.4)
     price_axis(axes, low * 0.85, high * 1.15)

@@ -24,13 +24,13 @@ _STATE_WORDS = {
 
 
 def finding(states: pl.DataFrame) -> str:
-    """The title: how many sources answered and how old the oldest data in use is; true of any frame."""
+    """The title: how many sources answered and how old the stalest one is; true of any frame."""
     if states.is_empty():
         return "No source was asked"
     live = int((states["layer"] == "live").fill_null(False).sum())
     oldest = states["age_days"].max()
     start = f"{live} of {plural(states.height, 'source')} answered live"
-    return f"{start}; the oldest data in use is {age(oldest)} old" if isinstance(oldest, float) else start
+    return f"{start}; the newest data of the stalest is {age(oldest)} old" if isinstance(oldest, float) else start
 
 
 @styled
@@ -72,15 +72,26 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
         if row["age_days"] is not None:
             at = max(row["age_days"], hour)
             axes.plot(
-                [at], [y], linestyle="none", marker="o", markersize=5, gid=f"source:{row['source']}",
+                [at],
+                [y],
+                linestyle="none",
+                marker="o",
+                markersize=5,
+                gid=f"source:{row['source']}",
                 **marker_style(INK, row["layer"]),
             )
         good = row["state"] in ("ok", "reference", "off")
         words = _STATE_WORDS.get(row["state"], row["state"])
         told = f"{age(row['age_days'], unknown='no data')}, {words}"
         axes.text(
-            1.0, y, "  " + fit(told, 6.5, right - 0.15), transform=axes.get_yaxis_transform(), va="center", ha="left",
-            fontsize=6.5, color=MUTED if good else NEGATIVE,
+            1.0,
+            y,
+            "  " + fit(told, 6.5, right - 0.15),
+            transform=axes.get_yaxis_transform(),
+            va="center",
+            ha="left",
+            fontsize=6.5,
+            color=MUTED if good else NEGATIVE,
         )
     names = [fit(look.names(s), 7.5, left - 0.1) for s in shown["source"]]
     axes.set_yticks(range(shown.height), names, ha="left")

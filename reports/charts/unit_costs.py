@@ -33,7 +33,7 @@ _COLUMNS = 3
 
 
 def finding(shown: pl.DataFrame) -> str:
-    """The title: how many list prices and modelled costs the networks undercut; true of any frame."""
+    """The title: how many list prices and modelled costs the networks undercut, also of clouds not drawn."""
     known = shown.filter(pl.col("advantage").is_not_null())
     told = []
     for reference, noun in (("list", "list price"), ("modelled_cost", "modelled cost")):
@@ -76,9 +76,7 @@ def unit_costs(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
     every_pair = ordered_pairs(every)
     pairs = every_pair[:MOST_PAIRS]
     shown = shown.filter(pl.struct("cloud", "silicon").is_in([{"cloud": c, "silicon": k} for c, k in pairs]))
-    claims = set(
-        every.filter(pl.col("reference_kind") == "vendor_claim").select("cloud", "silicon").unique().rows()
-    )
+    claims = set(every.filter(pl.col("reference_kind") == "vendor_claim").select("cloud", "silicon").unique().rows())
     keys = [
         Key(label=REFERENCE_WORDS[r], colour=REFERENCE_COLOUR[r], marker=REFERENCE_MARKER[r])
         for r in REFERENCE_ORDER
@@ -107,10 +105,10 @@ def unit_costs(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
     ]
     workloads = shown["workload"].unique().sort().to_list()
     sheet = Sheet(
-        title=finding(shown),
+        title=finding(known.filter(pl.col("network").is_in(drawn))),
         subtitle="USD per million output tokens, prompts included, for the same model and workload "
-        f"({', '.join(look.names(w) for w in workloads)}) on both sides. Right of the network's line the cloud is dearer, left of "
-        "it cheaper. Log scale",
+        f"({', '.join(look.names(w) for w in workloads)}) on both sides. Right of the network's line the cloud is "
+        "dearer, left of it cheaper. Log scale",
         footer=[*([f"{' and '.join(cuts)} shown; the others are in comparison.csv."] if cuts else []), note],
         plot_height=n_rows * (0.85 + 0.26 * len(pairs)),
         keys=keys,

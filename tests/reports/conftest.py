@@ -14,9 +14,9 @@ import pytest
 
 from depin_compare.analysis import Analysis, SourceStates
 from depin_compare.economics.comparison import Comparison
-from depin_compare.economics.outlook import AdvantagePaths, MarginPaths, Outlook
 from depin_compare.economics.headlines import Headlines
 from depin_compare.economics.margins import Margins, breakeven_price, breakeven_utilisation, provider_margin
+from depin_compare.economics.outlook import AdvantagePaths, MarginPaths, Outlook
 from depin_compare.inference.costs import capital_usd_per_hour
 from depin_compare.inference.references import UnitCosts
 from depin_compare.inference.throughput import Throughputs
@@ -91,6 +91,7 @@ def _market_prices(network_chips: dict[str, dict[str, float]]) -> list[dict[str,
                 "usd_per_accelerator_hour": price,
                 "usd_per_accelerator_hour_low": price if one else price * 0.8,
                 "usd_per_accelerator_hour_high": price if one else price * 1.5,
+                "kind": "third_party" if one else "published",
                 "n_offers": 1 if one else 14,
                 "n_accelerators": None if one else 96,
                 "price_kind": kind,
@@ -105,7 +106,9 @@ def _market_prices(network_chips: dict[str, dict[str, float]]) -> list[dict[str,
     for network, chips in network_chips.items():
         for chip, price in chips.items():
             layer = {"render": "reference", "ionet": "stored"}.get(network, "live")
-            add(network, "decentralized", chip, "on_demand", price, layer, "rate_card" if network == "render" else "bid")
+            add(
+                network, "decentralized", chip, "on_demand", price, layer, "rate_card" if network == "render" else "bid"
+            )
     for chip, (_, lists, _cost) in CHIPS.items():
         for cloud, price in zip(("azure", "aws", "google"), lists, strict=False):
             layer = "reference" if cloud == "google" else "live"
@@ -189,7 +192,7 @@ def _comparison(network_chips: dict[str, dict[str, float]]) -> list[dict[str, An
 
 def _unit_costs(comparison: list[dict[str, Any]]) -> list[dict[str, Any]]:
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
-    blank = {name: None for name in UnitCosts.columns()}
+    blank = dict.fromkeys(UnitCosts.columns())
     for row in comparison:
         work = {"llm": row["llm"], "workload": row["workload"]}
         for side in ("network", "cloud"):
@@ -261,7 +264,9 @@ def _margins(network_chips: dict[str, dict[str, float]]) -> list[dict[str, Any]]
                     "full_margin": None if unknown else central.full,
                     "full_margin_low": None if unknown else node["low"].full,
                     "full_margin_high": None if unknown else node["high"].full,
-                    "breakeven_usd_per_accelerator_hour": None if unknown else breakeven_price(utilisation=0.7, **inputs),
+                    "breakeven_usd_per_accelerator_hour": None
+                    if unknown
+                    else breakeven_price(utilisation=0.7, **inputs),
                     "breakeven_utilisation": breakeven_utilisation(price, **inputs),
                     "reward_usd_per_hour": 0.275 if network == "render" else None,
                     "full_margin_with_rewards": None,
@@ -564,7 +569,12 @@ def make(network_chips: dict[str, dict[str, float]] | None = None, months: int =
             ],
         ),
         display_names=dict(NAMES),
-        provenance={"package": "depin-compare 0.1.0", "python": "3.11", "seed": "20261122", "config_hash": "sha256:5f2c"},
+        provenance={
+            "package": "depin-compare 0.1.0",
+            "python": "3.11",
+            "seed": "20261122",
+            "config_hash": "sha256:5f2c",
+        },
     )
 
 
@@ -590,5 +600,7 @@ def make_analysis() -> Callable[..., Analysis]:
 def thirty_networks() -> dict[str, dict[str, float]]:
     """Thirty networks, one with a very long name."""
     chips = list(CHIPS)
-    names = [f"network-{i:02d}" for i in range(29)] + ["the-extraordinarily-long-named-confidential-compute-cooperative"]
+    names = [f"network-{i:02d}" for i in range(29)] + [
+        "the-extraordinarily-long-named-confidential-compute-cooperative"
+    ]
     return {n: {chips[i % 6]: 0.4 + 0.05 * i, chips[(i + 2) % 6]: 0.5 + 0.03 * i} for i, n in enumerate(names)}

@@ -148,7 +148,7 @@ def test_a_past_day_sees_nothing_later(tmp_path):
     store = Store(tmp_path)
     _write(store, NOW - timedelta(days=2), price=1.5)
     _write(store, NOW, price=1.8)
-    rows, _ = store.newest(["akash"], as_of=NOW - timedelta(days=1))
+    rows, _ = store.newest(["akash"], before=NOW - timedelta(days=1))
     assert rows["usd_per_accelerator_hour"].to_list() == [1.5]
 
 

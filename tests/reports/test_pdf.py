@@ -1,0 +1,219 @@
+"""The typeset report: what it says and that it says it the same way twice."""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+import re
+from collections.abc import Callable
+
+import polars as pl
+import pypdf
+import pytest
+
+from depin_compare.analysis import Analysis
+from reports import words
+from reports.charts import CHARTS
+from reports.content import Paper, report_content
+from reports.pdf import PAPERS, report_pdf
+from reports.style import Look, alt_text, svg_text
+from reports.view import headline_comparison, headline_margins
+
+
+def charts_of(analysis: Analysis) -> dict[str, tuple[str, str]]:
+    look = Look.of(analysis)
+    figures = {name: draw(analysis, look) for name, draw in CHARTS.items()}
+    return {name: (svg_text(figure), alt_text(figure)) for name, figure in figures.items()}
+
+
+@pytest.fixture(scope="module")
+def charts(analysis: Analysis) -> dict[str, tuple[str, str]]:
+    return charts_of(analysis)
+
+
+@pytest.fixture(scope="module")
+def pdf(analysis: Analysis, charts: dict[str, tuple[str, str]]) -> bytes:
+    return report_pdf(analysis, charts)
+
+
+@pytest.fixture(scope="module")
+def reader(pdf: bytes) -> pypdf.PdfReader:
+    return pypdf.PdfReader(io.BytesIO(pdf))
+
+
+@pytest.fixture(scope="module")
+def pages(reader: pypdf.PdfReader) -> list[str]:
+    return [re.sub(r"\s+", " ", page.extract_text()) for page in reader.pages]
+
+
+def test_the_first_page_answers_the_question(pages: list[str], analysis: Analysis) -> None:
+    first = pages[0]
+    for text in ("Akash", "io.net", "Render", "Azure with NVIDIA GPUs", "Azure with Maia 200", "AWS", "Google"):
+        assert text in first
+    for sentence in analysis.headlines["sentence"]:
+        assert re.sub(r"\s", "", sentence[:60]) in re.sub(r"\s", "", first)
+    for word in ("exposed", "eroded", "not comparable", "2026-11-22 09:30 UTC", "For the same tokens"):
+        assert word in first
+
+
+def test_numbers_on_the_first_page_are_those_of_the_frames(pages: list[str], analysis: Analysis) -> None:
+    shown = headline_comparison(analysis.headlines, analysis.comparison).filter(
+        pl.struct("cloud", "silicon").is_in(
+            [{"cloud": c, "silicon": s} for c, s in (("azure", "nvidia"), ("azure", "maia-200"), ("aws", "nvidia"))]
+        )
+    )
+    for value in shown["advantage"].drop_nulls():
+        assert words.percent(value, signed=True) in pages[0]
+    for value in headline_margins(analysis.headlines, analysis.margins)["full_margin"].drop_nulls():
+        assert words.percent(value, signed=True) in pages[0]
+
+
+def test_prices_agree_with_the_comparison_frame(pages: list[str], analysis: Analysis) -> None:
+    text = " ".join(pages)
+    shown = headline_comparison(analysis.headlines, analysis.comparison)
+    for row in shown.drop_nulls("usd_per_mtok_reference").iter_rows(named=True):
+        assert words.usd(row["usd_per_mtok_reference"]) in text
+        assert words.usd(row["usd_per_mtok_network"]) in text
+
+
+def test_every_price_in_use_has_source_date_layer_and_age(
+    analysis: Analysis, charts: dict[str, tuple[str, str]]
+) -> None:
+    content = report_content(analysis, charts, failed={})
+    (section,) = (s for s in content["sections"] if s["title"] == "Prices")
+    (table,) = (p for p in section["parts"] if p["type"] == "table")
+    assert table["rows"]
+    for row in table["rows"]:
+        source, data = row[-2], row[-1]
+        assert source["link"].startswith("https://")
+        told = data if isinstance(data, str) else data["text"]
+        assert re.match(r"(live|stored|reference), 20\d\d-\d\d-\d\d", told)
+        assert told.startswith("live") or "day" in told or "hour" in told
+
+
+def test_there_are_pages_for_everything_promised(reader: pypdf.PdfReader) -> None:
+    titles = [str(item.title) for item in _flat(reader.outline)]
+    for title in (
+        "Prices",
+        "The same work, network by network",
+        "What suppliers keep",
+        "How far cloud cost may fall",
+        "Assumptions and scenarios",
+        "Scenarios",
+        "Not modelled",
+        "Data of this run",
+        "Rows left out",
+        "Sources",
+        "How this report was made",
+    ):
+        assert title in titles
+
+
+def _flat(outline: list[object]) -> list[pypdf.generic.Destination]:
+    found: list[pypdf.generic.Destination] = []
+    for item in outline:
+        if isinstance(item, list):
+            found += _flat(item)
+        elif isinstance(item, pypdf.generic.Destination):
+            found.append(item)
+    return found
+
+
+def test_dates_are_never_those_of_the_horizon(pages: list[str]) -> None:
+    text = " ".join(pages)
+    assert "not reached by 2036" in text
+    assert "already lost" in text
+
+
+def test_kinds_of_knowledge_are_told_apart(pages: list[str]) -> None:
+    text = " ".join(pages)
+    for word in ("vendor claim", "third party", "protocol fact", "assumption", "not known", "n/c"):
+        assert word in text
+
+
+def test_what_could_not_be_reached_is_named(pages: list[str]) -> None:
+    text = " ".join(pages)
+    assert "timed out" in text
+    assert "no answer within 90 s" in text
+    assert "unknown accelerator 'rtx9999'" in text.replace("\N{RIGHT SINGLE QUOTATION MARK}", "'").replace(
+        "\N{LEFT SINGLE QUOTATION MARK}", "'"
+    )
+
+
+def test_no_advice_is_given_on_any_page(pages: list[str]) -> None:
+    assert all("not investment advice" in page for page in pages)
+
+
+def test_is_tagged_titled_dated_and_numbered(reader: pypdf.PdfReader, pages: list[str]) -> None:
+    root = reader.trailer["/Root"]
+    assert root["/MarkInfo"]["/Marked"]
+    assert root["/Lang"] == "en"
+    metadata = reader.metadata
+    assert metadata is not None
+    assert metadata.title == "Decentralised GPU networks against the clouds"
+    assert str(metadata.creation_date)[:10] == "2026-11-22"
+    assert f"2 / {len(pages)}" in pages[1]
+
+
+def test_sources_are_linked(reader: pypdf.PdfReader) -> None:
+    links = {
+        annotation.get_object()["/A"]["/URI"]
+        for page in reader.pages
+        for annotation in page.get("/Annots", [])
+        if "/A" in annotation.get_object() and "/URI" in annotation.get_object()["/A"]
+    }
+    assert "https://blogs.example.org/maia-200" in links
+    assert "https://prices.example.org/akash" in links
+
+
+def test_embeds_its_fonts_and_no_other(reader: pypdf.PdfReader) -> None:
+    fonts = set()
+    for page in reader.pages:
+        for font in page["/Resources"].get("/Font", {}).values():
+            fonts.add(str(font.get_object()["/BaseFont"]).split("+")[-1])
+    assert all(name.startswith(("LibertinusSerif", "DejaVuSans")) for name in fonts)
+
+
+def test_the_same_analysis_gives_the_same_bytes(
+    pdf: bytes, analysis: Analysis, charts: dict[str, tuple[str, str]]
+) -> None:
+    assert report_pdf(analysis, charts_of(analysis)) == pdf
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_both_papers(paper: Paper, analysis: Analysis, charts: dict[str, tuple[str, str]]) -> None:
+    page = pypdf.PdfReader(io.BytesIO(report_pdf(analysis, charts, paper=paper))).pages[0]
+    width = {"a4": 595.3, "us-letter": 612.0}[paper]
+    assert float(page.mediabox.width) == pytest.approx(width, abs=0.5)
+    assert "For the same tokens" in re.sub(r"\s+", " ", page.extract_text())
+
+
+def test_a_missing_chart_is_named_with_its_reason(analysis: Analysis, charts: dict[str, tuple[str, str]]) -> None:
+    rest = {name: chart for name, chart in charts.items() if name != "headroom"}
+    made = report_pdf(analysis, rest, failed={"headroom": "ValueError: no such thing"})
+    text = " ".join(page.extract_text() for page in pypdf.PdfReader(io.BytesIO(made)).pages)
+    assert "The chart headroom is missing: ValueError: no such thing." in re.sub(r"\s+", " ", text)
+
+
+def test_an_empty_run_still_gives_a_report(empty_analysis: Analysis) -> None:
+    made = report_pdf(empty_analysis, charts_of(empty_analysis))
+    text = re.sub(r"\s+", " ", pypdf.PdfReader(io.BytesIO(made)).pages[0].extract_text())
+    assert "No network could be compared" in text
+
+
+def test_thirty_networks_keep_the_first_page_to_one(
+    make_analysis: Callable[..., Analysis], thirty_networks: dict[str, dict[str, float]]
+) -> None:
+    many = make_analysis(thirty_networks, months=12)
+    pages = pypdf.PdfReader(io.BytesIO(report_pdf(many, charts_of(many)))).pages
+    assert "Further networks" not in pages[0].extract_text()
+    assert "Further networks" in pages[1].extract_text()
+    assert "For the same tokens" in re.sub(r"\s+", " ", pages[0].extract_text())
+
+
+def test_markup_in_names_is_only_text(analysis: Analysis, charts: dict[str, tuple[str, str]]) -> None:
+    odd = analysis.headlines.with_columns(display_name=pl.lit('#panic("x") *bold* $x$ [y] <z>'))
+    made = report_pdf(dataclasses.replace(analysis, headlines=odd), charts)
+    text = re.sub(r"\s+", " ", pypdf.PdfReader(io.BytesIO(made)).pages[0].extract_text())
+    assert "$x$" in text
+    assert "*bold*" in text

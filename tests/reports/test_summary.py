@@ -1,0 +1,93 @@
+"""Verdict lines, words and the cost of importing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from datetime import date
+
+import pytest
+
+from depin_compare.analysis import Analysis
+from reports import words
+from reports.summary import ADVICE_NOTE, verdict_lines
+from reports.view import headline_comparison, network_order, ordered_pairs, same_chip_comparison
+
+
+def test_a_line_a_network_then_ages_then_the_note(analysis: Analysis) -> None:
+    lines = verdict_lines(analysis)
+    assert len(lines) == 5
+    for line, name in zip(lines, ("Akash", "io.net", "Render"), strict=False):
+        assert line.startswith(name)
+    assert lines[-2] == (
+        "Data as of 2026-11-22 09:30 UTC; sources: 2 live, 1 stored, 3 reference; oldest price in use 90 days."
+    )
+    assert lines[-1] == ADVICE_NOTE
+
+
+def test_an_empty_run_says_so(empty_analysis: Analysis) -> None:
+    assert verdict_lines(empty_analysis)[0] == "No network could be compared: no source gave a price."
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.7297, "73%"),
+        (-0.2164, "\N{MINUS SIGN}22%"),
+        (0.0655, "6.6%"),
+        (0.0, "0%"),
+        (-0.0001, "0%"),
+        (None, "not known"),
+        (-12.3, "\N{MINUS SIGN}1,230%"),
+    ],
+)
+def test_percent(value: float | None, text: str) -> None:
+    assert words.percent(value) == text
+
+
+def test_percent_of_nothing_received() -> None:
+    assert words.percent(float("-inf")) == "no receipts"
+    assert words.percent(float("nan")) == "not known"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.86, "$1.86"), (0.5167, "$0.517"), (0.0497, "$0.0497"), (0.00856, "$0.0086"), (0.0, "$0"), (40000.0, "$40,000"),
+     (-0.0858, "\N{MINUS SIGN}$0.0858"), (None, "not known"), (float("inf"), "no price suffices")],
+)  # fmt: skip
+def test_usd(value: float | None, text: str) -> None:
+    assert words.usd(value) == text
+
+
+def test_years_are_not_rounded_away() -> None:
+    assert words.number(2027.5) == "2027.5"
+
+
+def test_months_do_not_depend_on_the_machines_language() -> None:
+    assert words.month(date(2029, 3, 1)) == "Mar 2029"
+
+
+@pytest.mark.parametrize(
+    ("days", "text"), [(0.01, "under 1 hour"), (0.21, "5 hours"), (1.6, "2 days"), (90.0, "90 days")]
+)
+def test_age(days: float, text: str) -> None:
+    assert words.age(days) == text
+
+
+def test_known_networks_come_first() -> None:
+    assert network_order(["vast", "render", "akash", "vast", "aethir"]) == ["akash", "render", "vast", "aethir"]
+
+
+def test_the_cheapest_chip_stands_for_a_cloud(analysis: Analysis) -> None:
+    shown = headline_comparison(analysis.headlines, analysis.comparison)
+    assert shown["network"].unique(maintain_order=True).to_list() == ["akash", "ionet", "render"]
+    assert set(shown["match"]) == {"cheapest"}
+    assert shown.select("network", "cloud", "silicon", "reference").is_unique().all()
+    assert ordered_pairs(shown)[:2] == [("azure", "nvidia"), ("azure", "maia-200")]
+    assert same_chip_comparison(analysis.headlines, analysis.comparison).is_empty()
+
+
+def test_importing_reports_costs_nothing() -> None:
+    code = "import sys, reports, reports.summary; print([m for m in ('matplotlib', 'typst') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,172 @@
+"""The files of a run: whole or not at all, and the same bytes twice."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+
+from depin_compare.analysis import Analysis
+from depin_compare.errors import DepinCompareError
+from reports import charts, writer
+from reports.writer import write_report
+
+TABLES = ("csv", "parquet")
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Name -> bytes of every file below a folder."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_writes_everything_promised(analysis: Analysis, tmp_path: Path) -> None:
+    written = write_report(analysis, tmp_path / "out")
+    names = {str(p.relative_to(tmp_path / "out")) for p in written}
+    assert names == set(files(tmp_path / "out"))
+    assert {
+        "report.pdf",
+        "comparison.csv",
+        "margins.csv",
+        "erosion.csv",
+        "analysis.json",
+        "offers.parquet",
+        "manifest.json",
+    } <= names
+    assert sum(n.startswith("charts/") and n.endswith(".png") for n in names) >= 4
+    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+
+
+def test_two_runs_give_equal_bytes(analysis: Analysis, tmp_path: Path) -> None:
+    write_report(analysis, tmp_path / "a")
+    write_report(analysis, tmp_path / "b")
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_the_order_of_rows_does_not_show_in_the_tables(analysis: Analysis, tmp_path: Path) -> None:
+    import dataclasses
+
+    shuffled = dataclasses.replace(
+        analysis,
+        comparison=analysis.comparison.reverse(),
+        offers=analysis.offers.reverse(),
+        outlook=analysis.outlook.reverse(),
+    )
+    write_report(analysis, tmp_path / "a", formats=TABLES)
+    write_report(shuffled, tmp_path / "b", formats=TABLES)
+    assert files(tmp_path / "a") == files(tmp_path / "b")
+
+
+def test_tables_are_the_frames(analysis: Analysis, tmp_path: Path) -> None:
+    write_report(analysis, tmp_path, formats=TABLES)
+    comparison = pl.read_csv(tmp_path / "comparison.csv")
+    assert comparison.columns == analysis.comparison.columns
+    assert comparison.height == analysis.comparison.height
+    assert comparison["advantage"].sum() == pytest.approx(analysis.comparison["advantage"].sum())
+    assert comparison["advantage"].null_count() == analysis.comparison["advantage"].null_count()
+    assert pl.read_parquet(tmp_path / "offers.parquet").height == analysis.offers.height
+
+
+def test_the_manifest_names_every_output_with_its_hash(analysis: Analysis, tmp_path: Path) -> None:
+    write_report(analysis, tmp_path)
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    found = files(tmp_path)
+    found.pop("manifest.json")
+    assert manifest["outputs"] == {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
+    assert manifest["sources"]["aws"]["state"] == "timed_out"
+    assert manifest["sources"]["aws"]["age_days"] == 90.0
+    assert manifest["provenance"]["seed"] == "20261122"
+    assert manifest["charts_failed"] == {}
+    assert list(manifest) == sorted(manifest)
+
+
+def test_a_failing_chart_costs_only_itself(analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise ValueError("the axis has no end\nsecond line")
+
+    monkeypatch.setitem(charts.CHARTS, "headroom", broken)  # type: ignore[arg-type]
+    write_report(analysis, tmp_path)
+    assert not (tmp_path / "charts" / "headroom.png").exists()
+    assert (tmp_path / "charts" / "price_ladder.png").exists()
+    assert (tmp_path / "report.pdf").exists()
+    manifest = json.loads((tmp_path / "manifest.json").read_text())
+    assert manifest["charts_failed"] == {"headroom": "ValueError: the axis has no end"}
+
+
+def test_a_bug_is_not_swallowed(analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object) -> None:
+        raise AttributeError("no such attribute")
+
+    monkeypatch.setitem(charts.CHARTS, "headroom", broken)  # type: ignore[arg-type]
+    with pytest.raises(AttributeError, match="no such attribute"):
+        write_report(analysis, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("exists", [True, False], ids=["over an older report", "into nothing"])
+def test_an_error_midway_leaves_the_folder_as_it_was(
+    exists: bool, analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+    if exists:
+        out.mkdir()
+        (out / "margins.csv").write_text("older")
+        (out / "notes.txt").write_text("the user's own")
+    before = files(out) if exists else None
+    replace = Path.replace
+    calls = 0
+
+    def failing(self: Path, target: Path) -> Path:
+        nonlocal calls
+        calls += 1
+        if calls == (4 if exists else 1):
+            raise OSError("disk full")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "replace", failing)
+    with pytest.raises(OSError, match="disk full"):
+        write_report(analysis, out, formats=TABLES)
+    monkeypatch.undo()
+    assert (files(out) if exists else None) == before
+    assert out.exists() == exists
+    assert {p.name for p in tmp_path.iterdir()} == ({"out"} if exists else set())
+
+
+def test_a_later_report_removes_what_the_earlier_one_left(analysis: Analysis, tmp_path: Path) -> None:
+    write_report(analysis, tmp_path, formats=("png", "csv"))
+    (tmp_path / "notes.txt").write_text("the user's own")
+    (tmp_path / "margins.csv").write_text("changed by the user")
+    write_report(analysis, tmp_path, formats=("parquet",))
+    names = set(files(tmp_path))
+    assert not any(n.startswith("charts/") for n in names)
+    assert "comparison.csv" not in names
+    assert {"notes.txt", "margins.csv", "offers.parquet", "manifest.json"} <= names
+
+
+def test_a_manifest_can_not_name_files_elsewhere(analysis: Analysis, tmp_path: Path) -> None:
+    precious = tmp_path / "precious.txt"
+    precious.write_text("x")
+    out = tmp_path / "out"
+    out.mkdir()
+    digest = hashlib.sha256(b"x").hexdigest()
+    (out / "manifest.json").write_text(json.dumps({"outputs": {"../precious.txt": digest, str(precious): digest}}))
+    write_report(analysis, out, formats=("csv",))
+    assert precious.read_text() == "x"
+
+
+def test_an_unknown_format_is_refused_before_anything_is_written(analysis: Analysis, tmp_path: Path) -> None:
+    with pytest.raises(DepinCompareError, match=r"format docx is not known; known are pdf, png"):
+        write_report(analysis, tmp_path / "out", formats=("docx",))
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_run_is_written_too(empty_analysis: Analysis, tmp_path: Path) -> None:
+    write_report(empty_analysis, tmp_path)
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert pl.read_csv(tmp_path / "comparison.csv").height == 0
+
+
+def test_formats_are_all_known() -> None:
+    assert writer.FORMATS == ("pdf", "png", "csv", "parquet", "json")

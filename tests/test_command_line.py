@@ -1,0 +1,287 @@
+"""The command line as a user types it, and the main job end to end."""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import polars as pl
+import pytest
+import responses
+
+from depin_compare import cli
+from fetchers import FETCHERS
+
+NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def type_in(monkeypatch, capsys, tmp_path):
+    """Type a command; gives exit code, stdout and stderr."""
+    monkeypatch.setenv("DEPIN_COMPARE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["depin-compare", *words])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    return run
+
+
+def test_the_main_job_without_network_says_what_it_could_not_reach(type_in, tmp_path):
+    code, out, err = type_in("run", "--out", "report")
+    assert code == 0
+    for name in ("akash", "azure", "ionet", "render", "token_prices"):
+        assert f"{name}: unreachable, reference data of 2026-" in err
+    for name in ("Akash", "io.net", "Render"):
+        assert name in out
+    assert "not investment advice" in out
+    assert "report.pdf" in out.splitlines()[-1]
+    made = {str(p.relative_to(tmp_path / "report")) for p in (tmp_path / "report").rglob("*") if p.is_file()}
+    assert made >= {
+        "report.pdf",
+        "comparison.csv",
+        "margins.csv",
+        "erosion.csv",
+        "analysis.json",
+        "offers.parquet",
+        "manifest.json",
+    }
+    assert len([name for name in made if name.endswith(".png")]) >= 4
+    manifest = json.loads((tmp_path / "report" / "manifest.json").read_text())
+    assert "akash" in json.dumps(manifest)
+
+
+def test_two_offline_runs_of_one_day_give_the_same_bytes(type_in, tmp_path):
+    for out in ("one", "two"):
+        assert type_in("run", "--offline", "--as-of", "2026-11-22", "--out", out)[0] == 0
+    files = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file())
+    assert files
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+
+
+def test_fail_on_turns_an_unreachable_source_into_exit_code_four(type_in):
+    assert type_in("run", "--out", "report", "--fail-on", "stale")[0] == 4
+    assert type_in("run", "--offline", "--out", "report", "--fail-on", "eroded")[0] == 3
+
+
+def test_old_data_are_stale_whatever_layer_they_come_from(type_in):
+    assert type_in("run", "--offline", "--out", "report", "--fail-on", "stale")[0] == 4
+
+
+def test_a_folder_that_can_not_be_written_is_one_line_and_exit_code_one(type_in, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    code, _, err = type_in("run", "--offline", "--out", str(tmp_path / "file" / "report"))
+    assert code == 1
+    assert len(err.strip().splitlines()[-1:]) == 1
+    assert "Traceback" not in err
+    assert type_in("margins", "-o", str(tmp_path / "nowhere" / "rows.csv"))[0] == 1
+    assert type_in("run", "--offline", "--record", "x")[0] == 2
+
+
+def test_words_it_does_not_know_are_usage_errors(type_in, tmp_path):
+    assert type_in("run", "--fail-on", "rain")[0] == 2
+    assert type_in("compare", "--as-of", "yesterday")[0] == 2
+    code, _, err = type_in("compare", "--network", "akahs")
+    assert (code, "akash" in err) == (2, True)
+    code, _, err = type_in("compare", "--offers", str(tmp_path / "none.parquet"))
+    assert (code, "none.parquet" in err) == (2, True)
+    code, _, err = type_in("report", str(tmp_path / "none.json"))
+    assert (code, "none.json" in err) == (2, True)
+
+
+def test_table_json_csv_and_file_hold_the_same_rows(type_in, tmp_path):
+    as_json = json.loads(type_in("margins", "--network", "render", "--json")[1])
+    as_csv = pl.read_csv(type_in("margins", "--network", "render", "--csv")[1].encode())
+    assert type_in("margins", "--network", "render", "-o", "rows.parquet")[0] == 0
+    as_file = pl.read_parquet(tmp_path / "rows.parquet")
+    assert len(as_json) == as_csv.height == as_file.height > 0
+    assert (
+        [row["accelerator"] for row in as_json] == as_csv["accelerator"].to_list() == as_file["accelerator"].to_list()
+    )
+    code, out, _ = type_in("margins", "--network", "render")
+    assert code == 0
+    assert "rtx-4090" in out
+
+
+def test_step_commands_take_the_users_own_offers(type_in, tmp_path):
+    assert type_in("run", "--offline", "--out", "first")[0] == 0
+    offers = pl.read_parquet(tmp_path / "first" / "offers.parquet")
+    cheaper = offers.with_columns(
+        pl.when(pl.col("network") == "akash")
+        .then(pl.col("usd_per_accelerator_hour").clip(lower_bound=0.04) / 2)
+        .otherwise("usd_per_accelerator_hour")
+        .alias("usd_per_accelerator_hour")
+    )
+    for name, write in (("mine.parquet", cheaper.write_parquet), ("mine.json", cheaper.write_json)):
+        write(tmp_path / name)
+        rows = json.loads(
+            type_in("compare", "--offers", name, "--network", "akash", "--llm", "llama-3.3-70b", "--json")[1]
+        )
+        before = json.loads(type_in("compare", "--network", "akash", "--llm", "llama-3.3-70b", "--json")[1])
+        pairs = [(b["usd_per_mtok_network"], r["usd_per_mtok_network"]) for b, r in zip(before, rows, strict=True)]
+        known = [(b, r) for b, r in pairs if b is not None and r is not None]
+        assert known
+        assert all(r == pytest.approx(b / 2) for b, r in known)
+
+
+def test_a_report_is_drawn_again_from_a_saved_analysis(type_in, tmp_path):
+    assert type_in("run", "--offline", "--as-of", "2026-11-22", "--out", "first")[0] == 0
+    assert type_in("report", "first/analysis.json", "--out", "again")[0] == 0
+    assert (tmp_path / "first" / "report.pdf").read_bytes() == (tmp_path / "again" / "report.pdf").read_bytes()
+
+
+def test_sources_and_assumptions_are_listed_without_network(type_in):
+    code, out, _ = type_in("sources", "--json")
+    assert code == 0
+    assert {row["source"] for row in json.loads(out)} >= {*FETCHERS, "aws", "google"}
+    rows = json.loads(type_in("assumptions", "--json")[1])
+    assert all(row["source_id"] and row["unit"] for row in rows)
+
+
+def test_every_command_has_help(type_in):
+    out = type_in("--help")[1]
+    for name in ("run", "fetch", "compare", "margins", "erosion", "report", "sources", "assumptions"):
+        assert name in out
+        assert type_in(name, "--help")[0] == 0
+
+
+def test_a_job_file_is_checked_key_by_key(type_in, tmp_path):
+    job = tmp_path / "job.toml"
+    job.write_text('[analysis]\nlmms = ["llama-3.1-8b"]\n')
+    code, _, err = type_in("run", "--config", str(job))
+    assert code == 2
+    assert f"{job}:2" in err
+    assert "llms" in err
+    job.write_text("[assumptions]\ncloud_utilization = 0.9\n")
+    code, _, err = type_in("assumptions", "--config", str(job))
+    assert (code, "cloud_utilisation" in err) == (2, True)
+    job.write_text("[sources.akahs]\nenabled = false\n")
+    code, _, err = type_in("run", "--config", str(job))
+    assert (code, "akash" in err) == (2, True)
+    job.write_text('[analysis]\nnetworks = ["akahs"]\n')
+    code, _, err = type_in("run", "--offline", "--config", str(job))
+    assert (code, "akash" in err) == (2, True)
+    job.write_text("[sources.akash\n")
+    assert type_in("run", "--config", str(job))[0] == 2
+    job.write_text("[assumptions]\ncloud_utilisation = 0.9\n")
+    rows = {r["parameter"]: r for r in json.loads(type_in("assumptions", "--config", str(job), "--json")[1])}
+    assert rows["cloud_utilisation"]["central"] == 0.9
+    assert rows["cloud_utilisation"]["source_id"] == "your-job-file"
+
+
+AKASH = {
+    "availability": {"total": 512, "available": 187},
+    "models": [
+        {
+            "vendor": "nvidia", "model": model, "ram": ram, "interface": "SXM5",
+            "availability": {"total": 96, "available": 24}, "providerAvailability": {"total": 5, "available": 3},
+            "price": {"currency": "USD", "min": p, "max": p, "avg": p, "weightedAverage": p, "med": p},
+        }
+        for model, ram, p in (("h100", "80Gi", 2.40), ("h200", "141Gi", 3.60), ("b200", "180Gi", 5.5))
+    ],
+}  # fmt: skip
+
+
+def _serve_akash(**answer) -> None:
+    base = "https://console-api.akash.network/v1/"
+    responses.get(base + "gpu-prices", **answer)
+    responses.get(
+        base + "gpu-breakdown",
+        json=[
+            {
+                "date": "2026-11-21T00:00:00.000Z", "vendor": "nvidia", "model": "h100", "providerCount": 5,
+                "nodeCount": 12, "totalGpus": 96, "leasedGpus": 72, "gpuUtilization": "75.00",
+            }
+        ],
+    )  # fmt: skip
+
+
+@pytest.fixture
+def reachable(monkeypatch):
+    """Let the probe find every host; what is not served by the test is refused by the mock."""
+    monkeypatch.setattr("fetchers.collection.unreachable_hosts", lambda *_: {})
+    monkeypatch.setattr("urllib3.util.retry.Retry.sleep", lambda *_, **__: None)
+
+
+@responses.activate
+def test_a_live_price_replaces_the_reference_is_stored_and_stands_when_the_source_is_gone(type_in, tmp_path, reachable):
+    _serve_akash(json=AKASH)
+    job = tmp_path / "job.toml"
+    others = [name for name in FETCHERS if name != "akash"]
+    job.write_text("".join(f"[sources.{name}]\nenabled = false\n" for name in others))
+    code, _, _ = type_in("run", "--config", str(job), "--out", "live")
+    assert code == 0
+    live = pl.read_parquet(tmp_path / "live" / "offers.parquet").filter(pl.col("network") == "akash")
+    assert dict(live.select("accelerator", "usd_per_accelerator_hour").iter_rows())["h100-sxm"] == 2.40
+    assert set(live["layer"].cast(pl.String)) == {"live"}
+
+    responses.reset()
+    responses.get("https://console-api.akash.network/v1/gpu-prices", status=500)
+    responses.get("https://console-api.akash.network/v1/gpu-breakdown", status=500)
+    code, _, err = type_in("run", "--config", str(job), "--out", "gone")
+    assert code == 0
+    assert "stored data of" in err
+    stored = pl.read_parquet(tmp_path / "gone" / "offers.parquet").filter(pl.col("network") == "akash")
+    assert dict(stored.select("accelerator", "usd_per_accelerator_hour").iter_rows())["h100-sxm"] == 2.40
+    assert set(stored["layer"].cast(pl.String)) == {"stored"}
+
+
+@responses.activate
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": 500},
+        {"body": "<html><title>Just a moment...</title></html>", "content_type": "text/html"},
+        {"status": 403, "body": "<html>Attention Required</html>"},
+        {"json": {"availability": {"total": 0, "available": 0}, "models": []}},
+        {"body": json.dumps(AKASH)[:150]},
+    ],
+    ids=["500", "html", "403", "empty", "truncated"],
+)
+def test_a_broken_source_changes_its_own_status_and_nothing_else(tmp_path, reachable, answer):
+    whole, broken = _run_with_akash(tmp_path, json=AKASH), _run_with_akash(tmp_path, **answer)
+    assert whole.source_states.filter(pl.col("source") == "akash")["state"].item() == "ok"
+    assert broken.source_states.filter(pl.col("source") == "akash")["state"].item() == "failed"
+    for frame in ("source_states", "offers"):
+        column = "source" if frame == "source_states" else "network"
+        theirs = [getattr(run, frame).filter(pl.col(column) != "akash") for run in (whole, broken)]
+        assert theirs[0].equals(theirs[1])
+        assert theirs[0].height > 3
+    assert broken.headlines.height == 3
+
+
+def _run_with_akash(folder: Path, **answer):
+    from depin_compare.jobs.config import JobConfig
+    from depin_compare.jobs.run import analysis_of, collected, gathered
+
+    responses.reset()
+    _serve_akash(**answer)
+    collection = collected(JobConfig(), now=NOW, store=None)
+    return analysis_of(JobConfig(), gathered(JobConfig(), as_of=NOW, store=None, collection=collection))
+
+
+@responses.activate
+def test_a_fetcher_that_raises_costs_no_other(type_in, monkeypatch, tmp_path, reachable):
+    import dataclasses
+
+    def broken(*_, **__):
+        raise RuntimeError("a bug in the fetcher")
+
+    monkeypatch.setitem(FETCHERS, "akash", dataclasses.replace(FETCHERS["akash"], fetch=broken))
+    code, _, err = type_in("run", "--out", "report")
+    assert code == 0
+    assert "akash: failed" in err
+    assert "a bug in the fetcher" in err
+
+
+def test_the_package_ships_its_tables_and_no_tests():
+    import depin_compare.refdata as refdata
+
+    folder = Path(refdata.__file__).parent
+    assert {p.name for p in folder.glob("*.csv")} >= {"accelerators.csv", "reference_prices.csv", "assumptions.csv"}
