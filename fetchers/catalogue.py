@@ -157,7 +157,11 @@ def catalogue_result(
         pl.col("machine").alias("machine_id"),
         *(pl.lit(None).alias(column) for column in ("total", "reliability")),
     )
-    offers, refused_late = Offers.filter(kept.select(pl.col(name).cast(kind) for name, kind in types.items()))
+    offers, refused_late = Offers.filter(
+        kept.with_columns(kind=pl.lit("third_party"), source_id=pl.lit(None)).select(
+            pl.col(name).cast(dtype) for name, dtype in types.items()
+        )
+    )
     if len(refused_late):
         skipped = pl.concat([skipped, _broken(source, refused_late.details())])
     _check(source, where, offers.height, skipped)

@@ -143,7 +143,11 @@ PAYLOADS: dict[str, tuple[tuple[str, dict[str, str], str], ...]] = {
         (f"{OPENROUTER}/deepseek/deepseek-chat/endpoints", {}, "openrouter/deepseek-chat.json"),
     ),
     "oracle": (
-        ("https://apexapps.oracle.com/pls/apex/cetools/api/v1/products/", {"currencyCode": "USD"}, "oracle/products.json"),
+        (
+            "https://apexapps.oracle.com/pls/apex/cetools/api/v1/products/",
+            {"currencyCode": "USD"},
+            "oracle/products.json",
+        ),
     ),
     "prime_intellect": (
         (PRIME, {"page": "1"}, "prime_intellect/page-1.json"),

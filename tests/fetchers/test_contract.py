@@ -250,11 +250,18 @@ def test_a_key_seen_twice_is_a_duplicate_and_the_first_stays():
 
 
 def test_a_row_that_breaks_the_schema_costs_only_itself():
-    rows = rows_with(1.0, 2.0)
+    rows = rows_with(*[1.0] * 5)
     rows.offers[0]["available"] = -3
     result = fetch_result(rows)
-    assert result.offers["offer_id"].to_list() == ["o1"]
+    assert result.offers["offer_id"].to_list() == ["o1", "o2", "o3", "o4"]
     assert result.skipped["reason"].to_list() == ["breaks available|min"]
+
+
+def test_a_schema_that_most_rows_break_is_the_parsers_fault_and_told():
+    rows = rows_with(1.0, 2.0)
+    rows.offers[0]["available"] = -3
+    with pytest.raises(SourceError, match=r"1 of 2 break the schema: breaks available\|min"):
+        fetch_result(rows)
 
 
 def test_half_a_surrogate_pair_is_replaced_and_breaks_no_frame():

@@ -341,7 +341,8 @@ class TestSourceAges:
             "2 of 6 sources answered live; the newest data of the stalest is 90 days old"
         )
         assert (
-            title_of(source_ages(live, look)) == "6 of 6 sources answered live; the newest data of the stalest is 12 hours old"
+            title_of(source_ages(live, look))
+            == "6 of 6 sources answered live; the newest data of the stalest is 12 hours old"
         )
 
 
