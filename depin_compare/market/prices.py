@@ -95,7 +95,10 @@ def market_prices(
         .filter(
             (pl.col("available") != 0) | pl.col("available").is_null() | ~(pl.col("available") > 0).any().over(_KEY)
         )
-        .sort([*_KEY, "usd_per_accelerator_hour", "source", "offer_id"])
+        .sort(
+            [*_KEY, "usd_per_accelerator_hour", "observed_at", "source", "offer_id"],
+            descending=[False] * (len(_KEY) + 1) + [True, False, False],  # of equal prices the newest stands for both
+        )
         .with_columns(weight.alias("weight"))
         .with_columns(pl.col("weight").cum_sum().over(_KEY).alias("below"))
     )
