@@ -213,6 +213,51 @@ def sources(
 
 
 @app.command()
+def validate(
+    file: Annotated[Path, typer.Argument(help="CSV of measured runs.")],
+    json: JsonOption = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the rows, predicted beside measured.")
+    ] = None,
+    chart: Annotated[Path | None, typer.Option("--chart", help="Draw predicted against measured (.png).")] = None,
+) -> None:
+    """The throughput model against measured rows: errors in all, by accelerator, model and source."""
+    from depin_compare.inference.validation import validate_file
+
+    found = validate_file(file)
+    if output is not None:
+        _emit(found.rows, json=False, csv=False, output=output, title="", show=[])
+    if chart is not None:
+        from depin_compare.refdata import accelerators
+        from reports.charts.predicted_measured import predicted_measured
+        from reports.style import png_bytes
+
+        families = dict(accelerators().select("accelerator", "family").iter_rows())
+        _write_whole(chart, png_bytes(predicted_measured(found.rows, families)))
+        _note(f"chart written to {chart}")
+    if json:
+        import json as encoder
+
+        typer.echo(encoder.dumps(found.as_dict(), indent=1, sort_keys=True))
+        return
+    total = found.overall
+    typer.echo(
+        f"{total['rows_used']} rows used, {total['rows_skipped']} skipped; absolute error median "
+        f"{total['median_ape']:.1%}, 90th percentile {total['p90_ape']:.1%}; bias {total['bias']:+.1%}; "
+        f"within a factor of two {total['within_2x']:.1%}"
+    )
+    show = ["group", "rows_used", "median_ape", "p90_ape", "bias", "within_2x"]
+    for title, frame in (
+        ("By accelerator", found.by_accelerator),
+        ("By model", found.by_model),
+        ("By source", found.by_source),
+    ):
+        _emit(frame, json=False, csv=False, output=None, title=title, show=show)
+    if found.skipped.height:
+        _emit(found.skipped, json=False, csv=False, output=None, title="Skipped", show=found.skipped.columns)
+
+
+@app.command()
 def assumptions(
     config: ConfigOption = None, json: JsonOption = False, csv: CsvOption = False, output: OutputOption = None
 ) -> None:
@@ -340,6 +385,16 @@ def _emit(frame: pl.DataFrame, *, json: bool, csv: bool, output: Path | None, ti
         typer.echo(flat.write_csv(), nl=False)
     else:
         _table(flat.select(show), title)
+
+
+def _write_whole(path: Path, body: bytes) -> None:
+    """A file that appears whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(body)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _write_rows(frame: pl.DataFrame, path: Path) -> None:
