@@ -499,15 +499,18 @@ def _expert_seconds(c: Cases, k: Constants, rates: _Rates, tokens: FloatArray) -
         return np.zeros(len(c))
     chips = c.tensor * c.attention_ranks
     used, of = np.where(routed, c.experts_per_token, 1.0), np.maximum(c.experts, 1.0)
-    rows = tokens * used / of
+    # Expected maximum of g sums over the mean: 1 + sqrt(2 ln g) standard deviations; tokens are Poisson, experts that
+    # are hit or not are binomial.
+    sigmas = np.where(c.expert_parallel, k.expert_imbalance * np.sqrt(2.0 * np.log(chips)), 0.0)
+    skewed = 1.0 + np.where(c.expert_parallel, k.expert_skew * np.log2(chips), 0.0)
+    busiest = np.minimum(skewed + sigmas / np.sqrt(np.maximum(tokens * used / chips, 1e-9)), chips)
+    hit = share_of_experts_hit(tokens, of, used)
+    hit_there = np.minimum(hit * skewed + sigmas * np.sqrt(chips / of * hit * (1.0 - hit)), 1.0)
+    load = c.expert_params * c.expert_bytes * hit_there / chips / rates.weights
+    rows = np.maximum(tokens * used / of * busiest, 1e-9)
     inner = np.where(c.expert_parallel, c.expert_inner, c.expert_inner / chips)
     efficiency = rows / (rows + k.expert_rows_half) * inner / (inner + k.expert_inner_half)
-    per_chip = np.maximum(tokens * used / chips, 1e-9)
-    spread = k.expert_imbalance * np.sqrt(2.0 * np.log(chips) / per_chip) + k.expert_skew * np.log2(chips)
-    busiest = np.minimum(1.0 + np.where(c.expert_parallel, spread, 0.0), chips)
-    hit = np.minimum(share_of_experts_hit(tokens, of, used) * busiest, 1.0)
-    load = c.expert_params * c.expert_bytes * hit / chips / rates.weights
-    math = 2.0 * c.expert_params * rows / chips * busiest / (rates.expert * np.maximum(efficiency, 1e-9))
+    math = 2.0 * c.expert_params * rows / chips / (rates.expert * np.where(inner > 0, efficiency, 1.0))
     return np.where(routed, overlapped(load, math, k.overlap_gemm), 0.0)
 
 

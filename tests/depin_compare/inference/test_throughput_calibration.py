@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from depin_compare.inference.calibration import PRIORS, fit_constants, left_out_ratios, summary
 
 from depin_compare.inference import calibration
+from depin_compare.inference.calibration import PRIORS, fit_constants, left_out_ratios, summary
 from depin_compare.inference.measurements import Measurements, parse_measurements, predicted_tokens_per_second
 from depin_compare.inference.roofline import Constants
 from depin_compare.inference.throughput import load_constants

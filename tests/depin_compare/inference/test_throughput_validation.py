@@ -7,11 +7,11 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from depin_compare.inference.validation import validate_file
 
 from depin_compare.errors import ConfigError
 from depin_compare.inference.measurements import parse_measurements, predicted_tokens_per_second
 from depin_compare.inference.throughput import load_constants
+from depin_compare.inference.validation import validate_file
 from depin_compare.refdata import accelerators, llms
 
 COLUMNS = (
