@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import tomllib
@@ -83,6 +84,20 @@ def test_it_moves_from_the_priors_to_the_truth(data: Measurements, fit: calibrat
 def test_what_the_data_do_not_speak_of_stays_at_its_prior(fit: calibration.Fit) -> None:
     for name in ("google_compute", "aws_overhead", "latent_layer_s", "llamacpp_compute", "geforce_compute"):
         assert getattr(fit.constants, name) == pytest.approx(PRIORS[name].value, rel=1e-3), name
+
+
+def test_a_few_odd_rows_do_not_carry_the_constants_away(data: Measurements) -> None:
+    """Eight rows, all said to be 2.5 times as fast: a fit without priors would follow them wholly."""
+    few = calibration._some_rows(data, np.arange(len(data.rows)) < 8)
+    odd = dataclasses.replace(few, rows=few.rows.with_columns(pl.col("measured") * 2.5))
+    found = fit_constants(odd)
+    moved = {
+        name: np.log(getattr(found.constants, name) / prior.value) / prior.spread
+        for name, prior in PRIORS.items()
+        if prior.spread > 0
+    }
+    assert max(abs(value) for value in moved.values()) < 6
+    assert np.median(predicted_tokens_per_second(odd, found.constants) / odd.measured) < 0.9
 
 
 def test_no_share_of_a_peak_passes_its_bound(fit: calibration.Fit) -> None:

@@ -180,6 +180,21 @@ class TestBounds:
         rate = 1.0 / decode_seconds(one, np.ones(1), constants, np.array([100.0]))[0]
         assert 0.5 * most < rate < most * 1.03  # the embedding is not read: 3 % of an 8B model's weights
 
+    @pytest.mark.parametrize("ranks", [1.0, 8.0])
+    def test_one_sequence_reads_only_the_experts_it_uses(self, ranks: float, constants: Constants) -> None:
+        """8 of 256 experts for one sequence, two thirds of them for 32, nearly all for 200."""
+        loads_only = constants.with_values(
+            eff_experts=1e6, step_s=0.0, layer_s=0.0, moe_layer_s=0.0, latent_layer_s=0.0, sequence_s=0.0,
+            alpha_fast_s=0.0, expert_imbalance=0.0, expert_skew=0.0,
+        )  # fmt: skip
+        one = case("h200", "deepseek-v3", tensor=8.0 / ranks, ranks=ranks)
+        size = np.array([1.0, 32.0, 200.0])
+        seconds = decode_seconds(one.take(np.zeros(3, dtype=np.int64)), size, loads_only, np.zeros(3))
+        every_expert = 58 * 256 * 3 * 7168 * 2048 / 8 / (4800e9 * constants.eff_weights)
+        grown = (seconds - seconds[0]) / every_expert
+        assert grown[1] == pytest.approx(0.638 - 8 / 256, abs=0.08)
+        assert grown[2] == pytest.approx(0.998 - 8 / 256, abs=0.35)  # and 200 tokens to carry about
+
     def test_prefill_stays_below_the_peak(self, constants: Constants) -> None:
         one = case()
         flops_per_token = 2.0 * 70.55e9
@@ -221,7 +236,7 @@ class TestMemory:
         assert batch_that_fits(one, k, 1.0)[0] == pytest.approx(expected)
 
     def test_latent_keys_are_copied_on_every_tensor_rank_but_not_on_attention_ranks(self, constants: Constants) -> None:
-        whole = {"memory": 1e12, "input_tokens": 1000.0, "output_tokens": 1000.0}
+        whole: dict[str, Any] = {"memory": 1e12, "input_tokens": 1000.0, "output_tokens": 1000.0}
         copied = batch_that_fits(case(llm="deepseek-v3", tensor=8.0, **whole), constants)[0]
         shared = batch_that_fits(case(llm="deepseek-v3", ranks=8.0, **whole), constants)[0]
         assert shared > 7 * copied

@@ -148,6 +148,15 @@ class TestFacts:
         )
         assert offline > server > interactive
 
+    def test_random_lengths_are_shorter_than_nominal(self, tmp_path: Path) -> None:
+        base = VLLM_TPU | {"engine": "vllm", "mode": "concurrency", "model": "Llama-3.1-8B", "tp": "1"}
+        shortened, same = predict(
+            tmp_path,
+            row("1", "L40S", 1, base, concurrency=32, notes="random lengths 0.8-1.0 of nominal"),
+            row("2", "L40S", 1, base, concurrency=32, isl=900, osl=900),
+        )
+        assert shortened == pytest.approx(same)
+
     def test_two_replicas_of_half_the_chips_share_the_load(self, tmp_path: Path) -> None:
         base = VLLM_TPU | {"engine": "vllm", "mode": "concurrency", "model": "Llama-3.1-8B", "tp": "1", "pp": "1"}
         one, two = predict(
