@@ -107,6 +107,7 @@ def test_a_packed_list_is_unpacked_though_no_header_says_so(serve, run, web, pay
         (b"\x1f\x8bnot really", "gzip that can't be read"),
         (gzip.compress(b"<html>"), "no JSON"),
     ],
+    ids=["torn", "not gzip", "no JSON"],  # bodies hold the time: no names of tests
 )
 def test_a_packed_list_that_cannot_be_unpacked_costs_its_region_only(serve, run, web, body, seen):
     serve("aws", except_for=VIRGINIA)

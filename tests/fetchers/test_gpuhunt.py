@@ -116,6 +116,7 @@ def packed(name, content):
         (packed("aws.csv", "a,b\n1,2\n"), "columns a, b"),
         (packed("aws.csv", "x")[:-30], "no zip"),
     ],
+    ids=["cut", "other file", "empty", "other columns", "torn"],  # bodies hold the time: no names of tests
 )
 def test_an_archive_that_is_none_costs_one_provider(serve, run, web, body, seen):
     serve("gpuhunt", except_for="aws/20261121-7/catalog.zip")
