@@ -72,9 +72,9 @@ def quadrature(
     """Low, central and high of a result from its one-at-a-time swings; see `quadrature_band`."""
     falls, rises = np.zeros_like(central), np.zeros_like(central)
     for ends in moved.values():
-        falls += np.square(np.maximum(0.0, central - np.minimum(*ends)))
-        rises += np.square(np.maximum(0.0, np.maximum(*ends) - central))
-    return central - np.sqrt(falls), central, central + np.sqrt(rises)
+        falls += np.square(np.maximum(0.0, _difference(central, np.minimum(*ends))))
+        rises += np.square(np.maximum(0.0, _difference(np.maximum(*ends), central)))
+    return _difference(central, np.sqrt(falls)), central, central + np.sqrt(rises)
 
 
 def quadrature_band(
@@ -111,3 +111,10 @@ def quadrature_band(
     (2.0, 7.0, 12.0)
     """
     return quadrature(*one_at_a_time(model, inputs))
+
+
+def _difference(minuend: FloatArray, subtrahend: FloatArray) -> FloatArray:
+    """minuend - subtrahend, where two infinities of one sign are no difference."""
+    with np.errstate(invalid="ignore"):
+        difference = minuend - subtrahend
+    return np.where(np.isnan(difference), 0.0, difference)

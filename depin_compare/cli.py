@@ -80,6 +80,8 @@ def run(
     ] = None,
 ) -> None:
     """The main job, whole: collect, store, analyse, report."""
+    if record and (offline or as_of or replay):
+        raise typer.BadParameter("nothing is asked with --offline, --as-of or --replay", param_hint="--record")
     unknown = sorted(set(fail_on or ()) - set(FAIL_ON))
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: use {', '.join(FAIL_ON)}", param_hint="--fail-on")
@@ -114,7 +116,7 @@ def fetch(
     _emit(collection.offers, json=json, csv=csv, output=output, title="Offers", show=show)
     for status in collection.statuses:
         _note(f"{status.source}: {status.status}, {status.offers} offers{_because(status.error)}")
-    raise typer.Exit(OK if any(s.status in ("ok", "partial") for s in collection.statuses) else STALE)
+    raise typer.Exit(OK if any(s.status in ("ok", "partial") for s in collection.statuses) else ERROR)
 
 
 @app.command()
@@ -327,6 +329,51 @@ def sources(
 
 
 @app.command()
+def validate(
+    file: Annotated[Path, typer.Argument(help="CSV of measured runs.")],
+    json: JsonOption = False,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write the rows, predicted beside measured.")
+    ] = None,
+    chart: Annotated[Path | None, typer.Option("--chart", help="Draw predicted against measured (.png).")] = None,
+) -> None:
+    """The throughput model against measured rows: errors in all, by accelerator, model and source."""
+    from depin_compare.inference.validation import validate_file
+
+    found = validate_file(file)
+    if output is not None:
+        _emit(found.rows, json=False, csv=False, output=output, title="", show=[])
+    if chart is not None:
+        from depin_compare.refdata import accelerators
+        from reports.charts.predicted_measured import predicted_measured
+        from reports.style import png_bytes
+
+        families = dict(accelerators().select("accelerator", "family").iter_rows())
+        _write_whole(chart, png_bytes(predicted_measured(found.rows, families)))
+        _note(f"chart written to {chart}")
+    if json:
+        import json as encoder
+
+        typer.echo(encoder.dumps(found.as_dict(), indent=1, sort_keys=True))
+        return
+    total = found.overall
+    typer.echo(
+        f"{total['rows_used']} rows used, {total['rows_skipped']} skipped; absolute error median "
+        f"{total['median_ape']:.1%}, 90th percentile {total['p90_ape']:.1%}; bias {total['bias']:+.1%}; "
+        f"within a factor of two {total['within_2x']:.1%}"
+    )
+    show = ["group", "rows_used", "median_ape", "p90_ape", "bias", "within_2x"]
+    for title, frame in (
+        ("By accelerator", found.by_accelerator),
+        ("By model", found.by_model),
+        ("By source", found.by_source),
+    ):
+        _emit(frame, json=False, csv=False, output=None, title=title, show=show)
+    if found.skipped.height:
+        _emit(found.skipped, json=False, csv=False, output=None, title="Skipped", show=found.skipped.columns)
+
+
+@app.command()
 def assumptions(
     config: ConfigOption = None, json: JsonOption = False, csv: CsvOption = False, output: OutputOption = None
 ) -> None:
@@ -432,7 +479,7 @@ def _exit_code(analysis: Analysis, fail_on: list[str]) -> int:
     states = analysis.source_states
     told = set(states["state"].cast(str))
     verdicts = set(analysis.outlook["verdict"].cast(str))
-    oldest = states.filter(states["layer"] == "live")["age_days"].max()
+    oldest = states["age_days"].max()
     stale = bool(told & {"unreachable", "failed", "timed_out"}) or (
         isinstance(oldest, float) and oldest > STALE_AFTER_DAYS
     )
@@ -459,18 +506,31 @@ def _emit(frame: pl.DataFrame, *, json: bool, csv: bool, output: Path | None, ti
         _table(flat.select(show), title)
 
 
+def _write_whole(path: Path, body: bytes) -> None:
+    """A file that appears whole or not at all."""
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_bytes(body)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
 def _write_rows(frame: pl.DataFrame, path: Path) -> None:
     """The rows as the file's ending asks, whole or not at all."""
-    part = path.with_name(f".{path.name}.part")
-    if path.suffix == ".csv":
-        frame.write_csv(part)
-    elif path.suffix == ".json":
-        frame.write_json(part)
-    elif path.suffix == ".parquet":
-        frame.write_parquet(part)
-    else:
+    if path.suffix not in (".csv", ".json", ".parquet"):
         raise typer.BadParameter(f"{path.name}: use an ending of .csv, .json or .parquet", param_hint="--output")
-    part.replace(path)
+    part = path.with_name(f".{path.name}.part")
+    try:
+        if path.suffix == ".csv":
+            frame.write_csv(part)
+        elif path.suffix == ".json":
+            frame.write_json(part)
+        else:
+            frame.write_parquet(part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _table(frame: pl.DataFrame, title: str) -> None:
@@ -505,7 +565,7 @@ def _note(text: str) -> None:
 
 
 def main() -> None:
-    """Entry point: errors of ours are told in one line and exit with 1, those of use with 2."""
+    """Entry point: errors of ours and of the disk are told in one line and exit with 1, those of use with 2."""
     from depin_compare.errors import ConfigError, DepinCompareError, UnknownNameError
 
     logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
@@ -514,7 +574,7 @@ def main() -> None:
     except (ConfigError, UnknownNameError) as error:
         _note(f"depin-compare: {error}")
         sys.exit(USAGE)
-    except DepinCompareError as error:
+    except (DepinCompareError, OSError) as error:
         _note(f"depin-compare: {error}")
         sys.exit(ERROR)
 

@@ -550,7 +550,7 @@ class _Explainer:
         if quantity in ("today", "headroom"):
             function = "depin_compare.economics.erosion.headroom" if quantity == "headroom" else today.function
             return replace(today, function=function)
-        model = AdvantageModel(world=world, cloud=row["cloud"], reference=row["reference"])
+        model = AdvantageModel(world=world, cloud=row["cloud"], silicon=row["silicon"], reference=row["reference"])
 
         def path(v: Values) -> Any:
             return model({**v, "log_ratio": -math.log(1.0 - today.model(v))})
@@ -809,7 +809,7 @@ _HOUR = "USD per hour"
 _ECONOMICS = "depin_compare.economics.margins"
 _COSTS = "depin_compare.inference.costs"
 _POWER = {"utilisation", "pue", "usd_per_kwh", "idle_power_share", "load_kw", "board_power_w", "load_power_over_tdp"}
-_CAPEX = {"capex_usd", "card_usd", "system_usd", "system_capex_factor"}
+_CAPEX = {"capex_usd", "card_usd", "card_price_over_launch", "system_usd", "system_capex_factor"}
 _CAPITAL = {*_CAPEX, "salvage_share", "cost_of_capital", "life_years"}
 _OPEX = {*_CAPEX, "opex_share_of_capex"}
 _RECEIPTS = {_PRICE, "take_rate", "utilisation"}
@@ -853,7 +853,9 @@ def _stop(values: Values) -> float:
 _MARGINS: dict[str, Callable[[_Margin], _Made]] = {
     _PRICE: _as_is(_PRICE, {_PRICE}, "USD per accelerator-hour", "median of the offers by accelerators on offer"),
     "buyer_fee": _as_is("buyer_fee", {"buyer_fee"}, "fraction", "middle of the fees over the ways to pay"),
-    "take_rate": _as_is("take_rate", {"take_rate"}, "fraction", "middle of the take rates over the ways to pay"),
+    "take_rate": _as_is(
+        "take_rate", {"take_rate"}, "fraction", "share of a payment in dollars, with the spread of minting and settling"
+    ),
     "utilisation": _as_is("utilisation", {"utilisation"}, "fraction", "share of hours rented, of the chip if known"),
     "capex_usd": _as_is("capex_usd", _CAPEX, "USD", "price of the card x system_capex_factor, or of the whole system"),
     "tenant_usd_per_hour": lambda _: (

@@ -22,6 +22,7 @@ from requests.utils import get_environ_proxies, select_proxy
 from depin_compare.errors import SourceError
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import SKIP_KINDS, Offers, Skipped
+from depin_compare.market.token_prices import TokenPrices
 from fetchers.contract import Fetcher, FetchResult, Recording
 from fetchers.http import mapped_address, source_session
 
@@ -51,6 +52,7 @@ class SourceStatus:
     hosts: tuple[str, ...]
     offers: int = 0
     facts: int = 0
+    token_prices: int = 0
     skipped: Mapping[str, int]
     problems: tuple[str, ...] = ()
     error: str | None = None
@@ -74,6 +76,12 @@ class Collection:
         """The facts of all sources."""
         empty = NetworkFacts.create_empty()
         return NetworkFacts.validate(pl.concat([empty, *(r.facts for r in self.results.values())]))
+
+    @property
+    def token_prices(self) -> dy.DataFrame[TokenPrices]:
+        """The token prices of all sources."""
+        empty = TokenPrices.create_empty()
+        return TokenPrices.validate(pl.concat([empty, *(r.token_prices for r in self.results.values())]))
 
     @property
     def skipped(self) -> dy.DataFrame[Skipped]:
@@ -148,6 +156,7 @@ class _Run(threading.Thread):
             mirrors=self.mirrors,
             deadline=self.started + ASKING_SHARE * self.budget_seconds,
             unreachable=dead,
+            max_body_bytes=self.fetcher.max_body_bytes,
             key=_key(self.fetcher),
         )
         try:
@@ -170,6 +179,7 @@ class _Run(threading.Thread):
             hosts=self.fetcher.hosts,
             offers=0 if result is None else result.offers.height,
             facts=0 if result is None else result.facts.height,
+            token_prices=0 if result is None else result.token_prices.height,
             skipped=skipped,
             problems=() if result is None else result.problems,
             error=late if timed_out else self.error,

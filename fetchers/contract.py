@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -32,7 +32,14 @@ from depin_compare.market.offers import (
     Offers,
     Skipped,
 )
-from fetchers.http import NO_ANSWER, REFUSED, Answer
+from depin_compare.market.token_prices import (
+    MAX_USD_PER_MTOK,
+    MIN_USD_PER_MTOK,
+    TokenPrices,
+    llm_id,
+    token_host,
+)
+from fetchers.http import MAX_BODY_BYTES, NO_ANSWER, REFUSED, Answer
 
 __all__ = [
     "Answer",
@@ -43,10 +50,14 @@ __all__ = [
     "RowSkipped",
     "Rows",
     "checked_number",
+    "checked_object",
+    "checked_price",
     "checked_text",
     "checked_whole",
+    "country_or_none",
     "fetch_result",
     "recording",
+    "text_or_none",
 ]
 
 # Above this share of in-scope rows unreadable, the payload itself has changed: an error, not a smaller catalogue.
@@ -72,8 +83,8 @@ class Recording:
             raise SourceError(self.source, name, seen="no such answer in the recording", expected="one")
         return found[0]
 
-    def json(self, answer: Answer) -> Any:
-        """Decode one answer, or raise a `SourceError` that shows what came instead of JSON."""
+    def content(self, answer: Answer) -> bytes:
+        """The body of an answer that came, or a `SourceError` that shows why none did."""
         if answer.status in (NO_ANSWER, REFUSED):
             cause = answer.body.decode("utf-8", "replace")
             raise SourceError(
@@ -87,8 +98,13 @@ class Recording:
             raise SourceError(
                 self.source, _place(answer), seen=f"HTTP {answer.status} ({_head(answer)})", expected="HTTP 200"
             )
+        return answer.body
+
+    def json(self, answer: Answer) -> Any:
+        """Decode one answer, or raise a `SourceError` that shows what came instead of JSON."""
+        body = self.content(answer)
         try:
-            return json.loads(answer.body)
+            return json.loads(body)
         except (ValueError, RecursionError) as error:
             raise SourceError(
                 self.source,
@@ -162,11 +178,13 @@ class FetchResult:
     """What a parser made of a recording: offers, facts about the network, and every row it left out.
 
     ``problems`` are failures of a part of the source (one endpoint, one page) that did not cost the rest.
+    ``token_prices`` are empty for a source of capacity.
     """
 
     offers: dy.DataFrame[Offers]
     skipped: dy.DataFrame[Skipped]
     facts: dy.DataFrame[NetworkFacts]
+    token_prices: dy.DataFrame[TokenPrices] = field(default_factory=TokenPrices.create_empty)
     problems: tuple[str, ...] = ()
 
 
@@ -177,7 +195,7 @@ class Fetcher:
     ``hosts`` are the published host names the source declares; the session refuses any other, also in
     redirects and paging links. ``time_budget_seconds`` is how long `collect` waits for it. ``key_variable`` names
     the environment variable of its key, which `fetch` finds in ``session.key``; a source that can do without
-    has ``key_required`` False.
+    has ``key_required`` False. ``max_body_bytes`` is the size at which one answer is given up.
     """
 
     name: str
@@ -190,6 +208,7 @@ class Fetcher:
     key_variable: str | None = None
     key_required: bool = True
     time_budget_seconds: float = 90.0
+    max_body_bytes: int = MAX_BODY_BYTES
 
 
 class RowSkipped(Exception):
@@ -227,6 +246,7 @@ class Rows:
     observed_at: datetime
     offers: list[dict[str, Any]] = field(default_factory=list)
     facts: list[dict[str, Any]] = field(default_factory=list)
+    token_prices: list[dict[str, Any]] = field(default_factory=list)
     skipped: list[dict[str, Any]] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
     _seen: set[str] = field(default_factory=set)
@@ -273,8 +293,10 @@ class Rows:
         country: str | None = None,
         available: int | None = None,
         total: int | None = None,
+        reliability: float | None = None,
         machine_id: str | None = None,
         upstream: str | None = None,
+        listed_currency: str = "USD",
         note: str | None = None,
     ) -> None:
         """Add one live offer in USD; an impossible price or a key seen before skips the row."""
@@ -305,11 +327,12 @@ class Rows:
                 "country": country,
                 "available": available,
                 "total": total,
+                "reliability": reliability,
                 "machine_id": machine_id,
                 "upstream": upstream,
                 "listed_price": listed_price,
                 "listed_unit": listed_unit,
-                "listed_currency": "USD",
+                "listed_currency": listed_currency,
                 "observed_at": self.observed_at,
                 "layer": "live",
                 "source_url": source_url,
@@ -348,22 +371,71 @@ class Rows:
             }
         )
 
+    def token_price(
+        self,
+        *,
+        provider: str,
+        model_id: str,
+        usd_per_mtok_input: float,
+        usd_per_mtok_output: float,
+        kind: str,
+        source_url: str,
+        usd_per_mtok_cached_input: float | None = None,
+        variant: str | None = None,
+        names: tuple[str, ...] = (),
+        note: str | None = None,
+    ) -> None:
+        """Add one live price of tokens; an impossible price or a key seen before skips the row.
+
+        The LLM is the one that ``model_id`` or, failing it, one of ``names`` stands for.
+        """
+        for what, usd in (("input", usd_per_mtok_input), ("output", usd_per_mtok_output)):
+            if not MIN_USD_PER_MTOK <= usd <= MAX_USD_PER_MTOK:
+                raise RowSkipped.unreadable(
+                    f"{usd:g} USD per million {what} tokens, outside {MIN_USD_PER_MTOK:g} to {MAX_USD_PER_MTOK:g}"
+                )
+        cached = usd_per_mtok_cached_input
+        host = token_host(provider)
+        key = f"token|{host.host}|{model_id}|{variant}"
+        if key in self._seen:
+            raise RowSkipped("duplicate", f"{model_id} at {host.host} stands in the payload twice; the first is kept")
+        self._seen.add(key)
+        self.token_prices.append(
+            {
+                "source": self.source,
+                "provider": host.host,
+                "model_id": model_id,
+                "variant": variant,
+                "llm": next((llm for llm in map(llm_id, (model_id, *names)) if llm is not None), None),
+                "host_kind": host.kind,
+                "usd_per_mtok_input": usd_per_mtok_input,
+                "usd_per_mtok_output": usd_per_mtok_output,
+                "usd_per_mtok_cached_input": cached if cached and 0 < cached <= MAX_USD_PER_MTOK else None,
+                "observed_at": self.observed_at,
+                "layer": "live",
+                "kind": kind,
+                "source_url": source_url,
+                "note": note,
+            }
+        )
+
     def check_readable(self, where: str) -> None:
         """Raise when more than a fifth of the rows in scope could not be read: the payload has changed."""
         unreadable = [row for row in self.skipped if row["kind"] == "unreadable"]
-        in_scope = len(self.offers) + len(unreadable)
+        in_scope = len(self.offers) + len(self.token_prices) + len(unreadable)
         if unreadable and len(unreadable) > MAX_UNREADABLE_SHARE * in_scope:
             first = unreadable[0]
+            such = f"{first['row_id'][:120]}: {first['reason'][:240]}"  # a payload gone wrong must not fill the report
             raise SourceError(
                 self.source,
                 where,
-                seen=f"{len(unreadable)} of {in_scope} rows unreadable, such as {first['row_id']}: {first['reason']}",
+                seen=f"{len(unreadable)} of {in_scope} rows unreadable, such as {such}",
                 expected=f"at most {MAX_UNREADABLE_SHARE:.0%}",
             )
 
     def check_offers(self, where: str) -> None:
         """Raise when a payload that always has offers gave none: an empty file must never look like a quiet market."""
-        if not self.offers:
+        if not self.offers and not self.token_prices:
             kinds = ", ".join(f"{sum(row['kind'] == kind for row in self.skipped)} {kind}" for kind in self._kinds())
             raise SourceError(
                 self.source, where, seen=f"no offer at all ({kinds or 'no row'})", expected="at least one offer"
@@ -373,6 +445,7 @@ class Rows:
         """Take over everything another payload of the same source gave."""
         self.offers += other.offers
         self.facts += other.facts
+        self.token_prices += other.token_prices
         self.skipped += other.skipped
         self.problems += other.problems
 
@@ -392,10 +465,18 @@ def fetch_result(rows: Rows) -> FetchResult:
     for row in details.iter_rows(named=True):
         broken = ", ".join(rule for rule in rules if row[rule] != "valid")
         rows.skip(str(row["offer_id"]), "unreadable", f"breaks {broken}")
+    if details.height > MAX_UNREADABLE_SHARE * len(rows.offers):
+        raise SourceError(
+            rows.source,
+            "offers",
+            seen=f"{details.height} of {len(rows.offers)} break the schema: {rows.skipped[-1]['reason']}",
+            expected=f"at most {MAX_UNREADABLE_SHARE:.0%}",
+        )
     return FetchResult(
         offers=offers,
         skipped=Skipped.validate(_frame(rows.skipped, Skipped)),
         facts=NetworkFacts.validate(_frame(rows.facts, NetworkFacts)),
+        token_prices=TokenPrices.validate(_frame(rows.token_prices, TokenPrices)),
         problems=tuple(rows.problems),
     )
 
@@ -420,14 +501,42 @@ def checked_number(value: object, what: str, *, text: bool = False) -> float | N
     return number
 
 
-def checked_whole(value: object, what: str) -> int | None:
-    """A whole number of at least 0 or None; anything else skips the row."""
-    number = checked_number(value, what)
+def checked_whole(value: object, what: str, *, text: bool = False) -> int | None:
+    """A whole number of at least 0 or None; anything else skips the row. With `text`, numeric strings count too."""
+    number = checked_number(value, what, text=text)
     if number is None:
         return None
     if number != int(number) or not 0 <= number < 2**53:
         raise RowSkipped.unreadable(f"{what} is {number:g}, expected a whole number of at least 0")
     return int(number)
+
+
+def checked_price(value: object, what: str, *, text: bool = False) -> float:
+    """A number above 0. Null and 0 mean that nothing is offered, never that it is free, and skip the row."""
+    price = checked_number(value, what, text=text)
+    if price is None or price == 0:
+        raise RowSkipped.out_of_scope(f"unpriced ({what} is {'null' if price is None else 0})")
+    if price < 0:
+        raise RowSkipped.unreadable(f"{what} is {price:g}, expected more than 0")
+    return price
+
+
+def checked_object(row: object) -> Mapping[str, Any]:
+    """A row that is an object; anything else skips the row."""
+    if not isinstance(row, Mapping):
+        raise RowSkipped.unreadable("the row is no object")
+    return row
+
+
+def text_or_none(value: object) -> str | None:
+    """A text that is not empty, or None: for what a row may leave out."""
+    return value.strip() or None if isinstance(value, str) else None
+
+
+def country_or_none(value: object) -> str | None:
+    """A two-letter country code, or None."""
+    text = text_or_none(value)
+    return text.upper() if text and re.fullmatch(r"[A-Za-z]{2}", text) else None
 
 
 def checked_text(value: object, what: str) -> str:
@@ -438,7 +547,18 @@ def checked_text(value: object, what: str) -> str:
 
 
 def _frame(rows: list[dict[str, Any]], schema: type[dy.Schema]) -> pl.DataFrame:
-    return pl.DataFrame(rows, schema=schema.create_empty().schema, orient="row")
+    columns = schema.create_empty().schema
+    try:
+        return pl.DataFrame(rows, schema=columns, orient="row")
+    except UnicodeEncodeError:  # half a surrogate pair: JSON can spell it, UTF-8 can't
+        whole = [
+            {
+                key: value.encode("utf-8", "replace").decode() if isinstance(value, str) else value
+                for key, value in row.items()
+            }
+            for row in rows
+        ]
+        return pl.DataFrame(whole, schema=columns, orient="row")
 
 
 def _kind(value: object) -> str:

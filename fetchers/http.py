@@ -215,16 +215,36 @@ class SourceSession:
         """Ask once by POST with a JSON body; a redirect is refused, for it would lose the body."""
         return self._ask("POST", name, url, params=params, headers=headers, json=json)
 
-    def try_answer(self, name: str, url: str, *, params: Mapping[str, str] | None = None) -> Answer:
+    def try_answer(
+        self,
+        name: str,
+        url: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
+    ) -> Answer:
         """Like `get_answer`, but a failure becomes an `Answer` of no HTTP status whose body says why.
 
-        For a source of several endpoints, where one that fails must not cost the others.
+        For a source of several endpoints, where one that fails must not cost the others. With `json` it asks
+        like `post_answer`.
         """
         try:
-            return self.get_answer(name, url, params=params)
+            if json is not None:
+                return self.post_answer(name, url, json=json, params=params, headers=headers)
+            return self.get_answer(name, url, params=params, headers=headers)
         except SourceError as error:
             status = NO_ANSWER if error.unreachable else REFUSED
             return Answer(name=name, url=error.where, status=status, body=error.seen.encode())
+
+    def pause(self, seconds: float, *, before: str) -> None:
+        """Wait before the next request, as the host of `before` asks; a mirror needs no such courtesy."""
+        if mapped_address(before, self._mirrors)[1] is not None or urlsplit(before).netloc in self._unreachable:
+            return
+        if self._deadline is not None:
+            seconds = min(seconds, self._deadline - time.monotonic())
+        if seconds > 0:
+            time.sleep(seconds)
 
     def close(self) -> None:
         """Close the connections."""

@@ -321,7 +321,7 @@ class _Writer:
                     key = (*pair, r["reference_accelerator"], r["llm"], r["workload"], reference)
                     source, url = origins.get(key, (None, None))
                     name = self.names.long_pair(*pair)
-                    label: Cell = {"text": name, "rows": len(present), "under": chips(r) + addition}
+                    label: Cell = {"text": name, "rows": len(present), "under": addition.removeprefix(", ")}
                     if pair in claims and isinstance(label, dict):
                         label["tone"] = "claim"
                     cells: list[Cell] = [label] if i == 0 else []
@@ -340,7 +340,7 @@ class _Writer:
                         ]
                     else:
                         cells += [
-                            REFERENCE_WORDS[reference],
+                            {"text": REFERENCE_WORDS[reference], "under": _terms(chips(r), r["reference_terms"])},
                             usd(r["reference_usd_per_accelerator_hour"], unknown="none"),
                             usd(r["usd_per_mtok_reference"]),
                             _span(r["usd_per_mtok_reference_low"], r["usd_per_mtok_reference_high"], usd),
@@ -875,10 +875,16 @@ def _outlook_cell(row: view.Row | None) -> Cell:
     """``Mar 2029``, ``already lost`` or ``not reached by 2036``."""
     if row is None or row["state"] == "not_comparable":
         return {"text": "n/c", "quiet": True}
+    never = f"not reached by {row['horizon'].year}"
     if row["state"] == "already_lost":
         return {"text": _STATE_WORDS["already_lost"], "tone": "bad"}
+    low, high = (words.month(row[k]) if row[k] is not None else never for k in ("date_low", "date_high"))
     if row["state"] == "not_reached":
-        return {"text": f"not reached by {row['horizon'].year}", "tone": "good"}
-    span = [words.month(row[k]) for k in ("date_low", "date_high") if row[k] is not None]
-    made: dict[str, Any] = {"text": words.month(row["date"]), "tone": "warn"}
-    return made | ({"under": " to ".join(span)} if len(span) == 2 else {})
+        made: dict[str, Any] = {"text": never, "tone": "good"}
+        return made if low == never else made | {"under": f"low end: {low}"}
+    return {"text": words.month(row["date"]), "tone": "warn", "under": low if low == high else f"{low} to {high}"}
+
+
+def _terms(chip: str, terms: str | None) -> str:
+    """``H100 SXM 80GB, on demand``: which chip a price is of, and on what terms."""
+    return f"{chip}, {terms.replace('_', ' ')}" if terms else chip

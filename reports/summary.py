@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from depin_compare.analysis import Analysis
 from reports import words
-from reports.view import plain
+from reports.view import ages_in_days, plain
 
 __all__ = ["ADVICE_NOTE", "ages_line", "verdict_lines"]
 
@@ -46,6 +46,7 @@ def ages_line(analysis: Analysis) -> str:
     missing = states["layer"].null_count()
     if missing:
         parts.append(f"{missing} without data")
-    oldest = states["age_days"].max()
-    tail = f"; oldest data {words.age(oldest)}" if isinstance(oldest, float) else ""
+    prices = plain(analysis.market_prices)
+    oldest = max(ages_in_days(analysis.as_of, prices["observed_at"].to_list()), default=None)
+    tail = f"; oldest price in use {words.age(oldest)}" if oldest is not None else ""
     return f"{start}; sources: {', '.join(parts)}{tail}."

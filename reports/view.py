@@ -202,9 +202,18 @@ def headline_paths(headlines: pl.DataFrame, paths: pl.DataFrame) -> pl.DataFrame
 
 
 def main_pair(frame: pl.DataFrame) -> Pair | None:
-    """The cloud x silicon that stands for the clouds where only one can be drawn: the first in order."""
-    pairs = ordered_pairs(frame) if not frame.is_empty() else []
-    return pairs[0] if pairs else None
+    """The cloud x silicon that stands for the clouds where only one can be drawn: the strictest.
+
+    That is the one whose list price leaves networks the least advantage today; a claim of something nobody can
+    rent, which has no list price, never stands for the clouds. Without list prices, the first in order.
+    """
+    if frame.is_empty():
+        return None
+    listed = frame.filter(pl.col("reference") == "list", pl.col("advantage").is_not_null(), pl.col("month") == 0)
+    strictest = (
+        listed.group_by("cloud", "silicon").agg(pl.col("advantage").mean()).sort("advantage", "cloud", "silicon")
+    )
+    return strictest.select("cloud", "silicon").row(0) if strictest.height else ordered_pairs(frame)[0]
 
 
 def ages_in_days(as_of: datetime, observed: Iterable[datetime | None]) -> list[float]:

@@ -70,6 +70,20 @@ def test_fail_on_turns_an_unreachable_source_into_exit_code_four(type_in):
     assert type_in("run", "--offline", "--out", "report", "--fail-on", "eroded")[0] == 3
 
 
+def test_old_data_are_stale_whatever_layer_they_come_from(type_in):
+    assert type_in("run", "--offline", "--out", "report", "--fail-on", "stale")[0] == 4
+
+
+def test_a_folder_that_can_not_be_written_is_one_line_and_exit_code_one(type_in, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    code, _, err = type_in("run", "--offline", "--out", str(tmp_path / "file" / "report"))
+    assert code == 1
+    assert len(err.strip().splitlines()[-1:]) == 1
+    assert "Traceback" not in err
+    assert type_in("margins", "-o", str(tmp_path / "nowhere" / "rows.csv"))[0] == 1
+    assert type_in("run", "--offline", "--record", "x")[0] == 2
+
+
 def test_words_it_does_not_know_are_usage_errors(type_in, tmp_path):
     assert type_in("run", "--fail-on", "rain")[0] == 2
     assert type_in("compare", "--as-of", "yesterday")[0] == 2
@@ -173,6 +187,12 @@ def test_a_job_file_is_checked_key_by_key(type_in, tmp_path):
     job.write_text("[assumptions]\ncloud_utilization = 0.9\n")
     code, _, err = type_in("assumptions", "--config", str(job))
     assert (code, "cloud_utilisation" in err) == (2, True)
+    job.write_text("[sources.akahs]\nenabled = false\n")
+    code, _, err = type_in("run", "--config", str(job))
+    assert (code, "akash" in err) == (2, True)
+    job.write_text('[analysis]\nnetworks = ["akahs"]\n')
+    code, _, err = type_in("run", "--offline", "--config", str(job))
+    assert (code, "akash" in err) == (2, True)
     job.write_text("[sources.akash\n")
     assert type_in("run", "--config", str(job))[0] == 2
     job.write_text("[assumptions]\ncloud_utilisation = 0.9\n")

@@ -80,6 +80,7 @@ class Comparison(dy.Schema):
     price_kind = dy.String(nullable=True)
     reference_terms = dy.String(nullable=True)
     network_observed_at = dy.Datetime(time_zone="UTC", time_unit="us", nullable=True)
+    network_kind = dy.Enum(KINDS, nullable=True)
     network_layer = dy.Enum(LAYERS, nullable=True)
     reference_observed_at = dy.Datetime(time_zone="UTC", time_unit="us", nullable=True)
     reference_layer = dy.Enum(LAYERS, nullable=True)
@@ -281,6 +282,7 @@ def compare(
         *_prefixed("network"),
         pl.col("price_kind"),
         pl.col("observed_at").alias("network_observed_at"),
+        pl.col("kind").alias("network_kind"),
         pl.col("layer").alias("network_layer"),
         pl.col("not_comparable").alias("network_reason"),
     )  # fmt: skip

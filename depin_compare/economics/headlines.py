@@ -20,10 +20,6 @@ from depin_compare.refdata.assumption_set import AssumptionSet
 __all__ = ["Headlines", "headlines", "subjects"]
 
 
-# One data-centre node: a network with fewer of a chip has no market for it.
-MIN_SUPPLY = 8
-
-
 class Headlines(dy.Schema):
     """The one row a network that stands for it on the first page: its chip, model, and the sentence."""
 
@@ -51,8 +47,8 @@ def subjects(
     """What stands for each network: its cheapest chip for the first LLM, in the order given, that it can serve.
 
     Left aside, unless nothing else is there: chips priced only indicatively, and chips of which the network is
-    known to have fewer than `MIN_SUPPLY`: one card in one basement is no market. Networks that can serve none
-    of the LLMs have no subject.
+    known to have fewer than the assumption ``min_supply_headline``: one card in one basement is no market.
+    Networks that can serve none of the LLMs have no subject.
 
     Parameters
     ----------
@@ -68,6 +64,7 @@ def subjects(
         In order of preference; the first workload is the headline's.
     """
     chosen: list[Subject] = []
+    min_supply = assumptions["min_supply_headline"].central
     for network in networks:
         priced = costs.filter(
             pl.col("side") == "network", pl.col("seller") == network, pl.col("usd_per_mtok").is_not_null()
@@ -75,7 +72,9 @@ def subjects(
         firm = priced.filter(pl.col("price_kind") != "indicative")
         pool = firm if len(firm) else priced
         for llm in llms:
-            rows = _preferred(pool.filter(pl.col("llm") == llm, pl.col("workload") == workloads[0]), markets, facts)
+            rows = _preferred(
+                pool.filter(pl.col("llm") == llm, pl.col("workload") == workloads[0]), markets, facts, min_supply
+            )
             if rows.is_empty():
                 continue
             row = rows.row(0, named=True)
@@ -97,7 +96,7 @@ def subjects(
     return tuple(chosen)
 
 
-def _preferred(priced: pl.DataFrame, markets: pl.DataFrame, facts: pl.DataFrame) -> pl.DataFrame:
+def _preferred(priced: pl.DataFrame, markets: pl.DataFrame, facts: pl.DataFrame, least: float) -> pl.DataFrame:
     """Candidates cheapest first; those not known to be rare, where there are any."""
     told = facts.filter(pl.col("metric") == "gpus_total", pl.col("subject").is_not_null()).sort("observed_at")
     counted = told.group_by(pl.col("network").alias("seller"), pl.col("subject").alias("accelerator")).agg(
@@ -114,7 +113,7 @@ def _preferred(priced: pl.DataFrame, markets: pl.DataFrame, facts: pl.DataFrame)
         )
         .with_columns(pl.coalesce("n_accelerators", "supply").alias("supply"))
     )
-    common = candidates.filter(pl.col("supply").is_null() | (pl.col("supply") >= MIN_SUPPLY))
+    common = candidates.filter(pl.col("supply").is_null() | (pl.col("supply") >= least))
     return (common if len(common) else candidates).sort("usd_per_mtok", "accelerator")
 
 
@@ -231,6 +230,9 @@ def _cheaper_than(advantages: pl.Series, words: str) -> str:
     return f"cheaper than {cheaper} of {n} {words}"
 
 
+_USE_WORDS = {"assumption": "assumed", "third_party": "reported"}
+
+
 def _supplier(subject: Subject, margins: pl.DataFrame) -> str:
     margin = margins.filter(
         pl.col("network") == subject.network,
@@ -241,10 +243,11 @@ def _supplier(subject: Subject, margins: pl.DataFrame) -> str:
         return ""
     row = margin.row(0, named=True)
     who = f"A {str(subject.archetype).replace('_', '-')} provider"
+    if row["full_margin"] is None and row["full_margin_with_rewards"] is None:
+        return f"{who}'s margin is not known: {row['not_known']}"
+    at = f"at the {_USE_WORDS.get(row['utilisation_kind'], 'published')} {row['utilisation']:.0%} use"
     if row["full_margin"] is None:
-        return f"{who}'s margin is not known ({row['not_known']})"
-    known = "assumed" if row["utilisation_kind"] == "assumption" else "published"
-    at = f"at the {known} {row['utilisation']:.0%} use"
+        return f"{who}, paid in tokens alone, keeps {row['full_margin_with_rewards']:.0%} of the rewards {at}"
     needed = row["breakeven_utilisation"]
     mends = f"break-even is at {needed:.0%}" if needed <= 1 else "no utilisation would suffice"
     if row["full_margin"] >= 0:

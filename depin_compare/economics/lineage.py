@@ -13,7 +13,18 @@ import polars as pl
 
 from depin_compare.bands import Band
 from depin_compare.economics.derivations import Derivation, Input
-from depin_compare.economics.nodes import NODE_UNITS, Node, OwnNode, hardware_of, node, own_node
+from depin_compare.economics.margins import PAID_IN_TOKENS
+from depin_compare.economics.nodes import (
+    NODE_UNITS,
+    Node,
+    OwnNode,
+    hardware_of,
+    minting_facts,
+    node,
+    own_node,
+    take_rate_facts,
+    utilisation_facts,
+)
 from depin_compare.inference.sellers import SELLER_ITEMS
 from depin_compare.refdata import accelerator_tco, accelerators, sources
 from depin_compare.refdata.assumption_set import USER_SOURCE, AssumptionSet
@@ -339,6 +350,9 @@ class Lineage:
         ]  # fmt: skip
         base = self._cloud_chip(cloud, "nvidia", min(able)[1], reference, work)
         factor = self.assumption("maia200_cost_factor")
+        if factor.kind != "assumption":
+            # What its maker claimed is of a day, as a price is; a number of the user's is not.
+            factor = replace(factor, layer="reference")
         per_mtok, whole = base.per_mtok, base.per_mtok_adjusted
 
         def adjusted(v: Values) -> float:
@@ -390,10 +404,7 @@ class Lineage:
         if rows.is_empty():
             return None
         row = rows.row(0, named=True)
-        kind = "third_party" if row["layer"] == "reference" else "published"
-        if row["source"] == USER_SOURCE:
-            kind = "assumption"
-        return self._priced({**row, "kind": kind}, "usd_per_accelerator_hour", note=_market_note(row))
+        return self._priced({**row, "terms": str(row["terms"])}, "usd_per_accelerator_hour", note=_market_note(row))
 
     def provider(self, network: str, accelerator: str, archetype: str, own: OwnNode | None = None) -> NodeLineage:
         """A provider's node with the source of each of its inputs."""
@@ -449,18 +460,21 @@ class Lineage:
             hardware = hardware_of(accelerator, archetype)
             if hardware is None:
                 return None
-            item, prices = hardware
+            item, condition, prices = hardware
             low, high = prices.select(pl.col("usd_low").min(), pl.col("usd_high").max()).row(0)
             band, n, row = Band(low, (low + high) / 2.0, high), prices.height, prices.row(-1, named=True)
             card = Input(
                 name=f"{item}_usd", band=band, unit="USD per accelerator", kind=str(row["kind"]),
                 source=row["source_id"], source_url=self._urls.get(row["source_id"]), observed_at=_day(row["as_of"]),
-                layer="reference", note=f"{row['condition']} {item}, middle of {n} price{'s' if n > 1 else ''}",
+                layer="reference", note=f"{condition} {item}, middle of {n} price{'s' if n > 1 else ''}",
             )  # fmt: skip
             if item == "system":
                 return (card,), lambda v: v[card.name]
             factor = self.assumption(f"system_capex_factor_{archetype}", name="system_capex_factor")
-            return (card, factor), lambda v: v[card.name] * v[factor.name]
+            if condition != "launch":
+                return (card, factor), lambda v: v[card.name] * v[factor.name]
+            since = self.assumption("card_price_over_launch")
+            return (card, since, factor), lambda v: v[card.name] * v[since.name] * v[factor.name]
         return None
 
     def _node_input(
@@ -470,24 +484,42 @@ class Lineage:
         made = Input(name=name, band=band, unit=unit, domain=_DOMAINS.get(name))
         if given:
             return replace(made, kind="assumption", source=USER_SOURCE)
-        if name in ("take_rate", "utilisation"):
-            metric = "take_rate_provider" if name == "take_rate" else name
-            rows = self.facts.filter(pl.col("network") == network, pl.col("metric") == metric)
-            if name == "utilisation":
-                rows = rows.filter(pl.col("subject").is_null() | (pl.col("subject") == accelerator))
-            rows = rows.sort(pl.col("subject").is_null(), "observed_at", descending=[False, True])
-            if rows.height:
-                fact = rows.row(0, named=True)
-                ways = rows["subject"].drop_nulls().to_list() if name == "take_rate" else []
-                note = f"middle of the ways to pay ({', '.join(ways)})" if band.low < band.high else fact["note"]
-                return replace(
-                    made, kind=str(fact["kind"]), source=fact["source"], source_url=fact["source_url"],
-                    observed_at=fact["observed_at"], layer=str(fact["layer"]), note=note,
-                )  # fmt: skip
+        told = {"take_rate": self._take_rate_fact, "utilisation": self._utilisation_fact}.get(name)
+        found = told(network, accelerator) if told is not None else None
+        if found is not None:
+            fact, note = found
+            return replace(
+                made, kind=str(fact["kind"]), source=fact["source"], source_url=fact["source_url"],
+                observed_at=fact["observed_at"], layer=str(fact["layer"]), note=note,
+            )  # fmt: skip
         for parameter in (f"{name}_{archetype}", name):
             if parameter in self._assumed:
                 return replace(self.assumption(parameter, name=name), band=band)
         return made
+
+    def _take_rate_fact(self, network: str, _: str) -> tuple[dict[str, Any], str | None] | None:
+        """The fact that a network's take rate stands on, and what else is in the number."""
+        minted = minting_facts(self.facts, network)
+        if minted.height:
+            return minted.row(0, named=True), PAID_IN_TOKENS
+        rows = take_rate_facts(self.facts, network)
+        if rows.is_empty():
+            return None
+        fact, ways = rows.row(0, named=True), rows["subject"].drop_nulls().unique(maintain_order=True).to_list()
+        spreads = self.facts.filter(pl.col("network") == network, pl.col("metric") == "mint_settle_spread")
+        notes = [fact["note"]]
+        notes += [f"paid in {ways[0]}; the band holds {', '.join(ways[1:])}"] if len(ways) > 1 else []
+        notes += [f"{row['value']:g} of it between minting and settling" for row in spreads.iter_rows(named=True)]
+        return fact, "; ".join(filter(None, notes)) or None
+
+    def _utilisation_fact(self, network: str, accelerator: str) -> tuple[dict[str, Any], str | None] | None:
+        """The fact that the share of hours rented stands on, and how far it may be from today's."""
+        rows = utilisation_facts(self.facts, network, accelerator)
+        if rows.is_empty():
+            return None
+        fact, drift = rows.row(0, named=True), self.assumptions["utilisation_drift"].central
+        since = None if fact["layer"] == "live" else f"may have moved by {drift:g} since (utilisation_drift)"
+        return fact, "; ".join(filter(None, [fact["note"], since])) or None
 
 
 def _only_adjusted(name: str) -> bool:

@@ -21,6 +21,7 @@ from depin_compare.refdata.assumption_set import AssumptionSet
 from depin_compare.units import HOURS_PER_YEAR, FloatOrArray
 
 __all__ = [
+    "PAID_IN_TOKENS",
     "Margins",
     "ProviderMargin",
     "breakeven_price",
@@ -32,6 +33,9 @@ __all__ = [
     "provider_margin",
     "stop_price",
 ]
+
+
+PAID_IN_TOKENS = "the network burns the payment and pays nodes in minted tokens"
 
 
 class Margins(dy.Schema):
@@ -418,12 +422,18 @@ def _margin_row(market: Mapping[str, object], archetype: str, costed: Node, fact
         "utilisation_kind": costed.utilisation_kind,
         "not_known": "; ".join(filter(None, [unpriced, costed.missing])) or None,
     }
-    if costed.missing is None:
-        row |= _needed_prices(costed.central())
-        if price is not None:
-            reward = _reward_usd_per_rented_hour(facts, network, accelerator)
-            row |= _margin_numbers(market, costed, fee[0].central if fee else 0.0, reward)
-    return row
+    if costed.missing is not None:
+        return row
+    reward = _reward_usd_per_rented_hour(facts, network, accelerator)
+    values = costed.central()
+    row |= {"take_rate": values["take_rate"], "capex_usd": values["capex_usd"]}
+    if price is not None:
+        row |= _amounts(market, costed, fee[0].central if fee else 0.0, reward)
+    if costed.paid_in_tokens:
+        unknown = None if reward is not None else "the reward or the token's price is not on record"
+        row["not_known"] = "; ".join(filter(None, [unpriced, PAID_IN_TOKENS, unknown]))
+        return row
+    return row | _needed_prices(values) | ({} if price is None else _margins_on_payment(market, costed))
 
 
 def _needed_prices(values: Mapping[str, float]) -> dict[str, object]:
@@ -431,25 +441,20 @@ def _needed_prices(values: Mapping[str, float]) -> dict[str, object]:
     running = node_running_costs(values)
     del running["capital_usd_per_hour"]
     return {
-        "take_rate": values["take_rate"],
-        "capex_usd": values["capex_usd"],
         "breakeven_usd_per_accelerator_hour": node_breakeven_price(values),
         "stop_usd_per_accelerator_hour": stop_price(utilisation=values["utilisation"], **running),
     }
 
 
-def _margin_numbers(
+def _amounts(
     market: Mapping[str, object], costed: Node, buyer_fee: float, reward_per_rented_hour: float | None
 ) -> dict[str, object]:
-    values, price = costed.central(), _price_band(market)
-    here = node_margin(values, price.central)
-    tenant = price.central * (1.0 + buyer_fee) * values["utilisation"]
-    low, central, high = quadrature_band(
-        lambda v: node_margin(v, v["usd_per_accelerator_hour"]).full,
-        {**costed.inputs, "usd_per_accelerator_hour": price},
-    )
+    """What a node costs and takes in per calendar hour, and its margin with token rewards where they are known."""
+    values, price = costed.central(), _price_band(market).central
+    tenant = price * (1.0 + buyer_fee) * values["utilisation"]
+    receipts = float(node_margin(values, price).receipts_usd_per_hour)
     reward = None if reward_per_rented_hour is None else reward_per_rented_hour * values["utilisation"]
-    receipts = float(here.receipts_usd_per_hour)
+    here = node_margin(values, price, reward=reward or 0.0)
     return {
         "tenant_usd_per_hour": tenant,
         "network_take_usd_per_hour": tenant - receipts,
@@ -457,17 +462,27 @@ def _margin_numbers(
         "power_usd_per_hour": here.power_usd_per_hour,
         "opex_usd_per_hour": here.opex_usd_per_hour,
         "capital_usd_per_hour": here.capital_usd_per_hour,
-        "profit_usd_per_hour": receipts
-        - float(here.power_usd_per_hour)
-        - float(here.opex_usd_per_hour)
-        - float(here.capital_usd_per_hour),
+        "reward_usd_per_hour": reward,
+        "full_margin_with_rewards": None if reward is None else here.full,
+    }
+
+
+def _margins_on_payment(market: Mapping[str, object], costed: Node) -> dict[str, object]:
+    """Margins on what the tenant pays, without token rewards, with their band and the share of hours it takes."""
+    values, price = costed.central(), _price_band(market)
+    low, central, high = quadrature_band(
+        lambda v: node_margin(v, v["usd_per_accelerator_hour"]).full,
+        {**costed.inputs, "usd_per_accelerator_hour": price},
+    )
+    here = node_margin(values, price.central)
+    costs = (here.power_usd_per_hour, here.opex_usd_per_hour, here.capital_usd_per_hour)
+    return {
+        "profit_usd_per_hour": float(here.receipts_usd_per_hour) - sum(float(cost) for cost in costs),
         "cash_margin": here.cash,
         "full_margin": float(central),
         "full_margin_low": float(low),
         "full_margin_high": float(high),
         "breakeven_utilisation": breakeven_utilisation(price.central, **node_running_costs(values)),
-        "reward_usd_per_hour": reward,
-        "full_margin_with_rewards": None if reward is None else node_margin(values, price.central, reward=reward).full,
     }
 
 

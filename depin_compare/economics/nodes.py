@@ -10,7 +10,6 @@ import polars as pl
 
 from depin_compare.bands import Band
 from depin_compare.errors import ModelDomainError, UnknownNameError
-from depin_compare.inference.sellers import published_band
 from depin_compare.market.overrides import UserChanges
 from depin_compare.refdata import accelerators, hardware_prices
 from depin_compare.refdata.assumption_set import AssumptionSet
@@ -23,9 +22,12 @@ __all__ = [
     "OwnNode",
     "archetypes_of",
     "hardware_of",
+    "minting_facts",
     "node",
     "node_changes",
     "own_node",
+    "take_rate_facts",
+    "utilisation_facts",
 ]
 
 # own: the node the user describes; what he leaves out is that of the archetype his is like.
@@ -57,6 +59,9 @@ def archetypes_of(accelerator: str) -> tuple[str, ...]:
 class Node:
     """Inputs of one node's economics; ``reasons`` says of every input that is unknown, and left out, why.
 
+    ``paid_in_tokens`` marks a network that pays its nodes in minted tokens alone, whatever the tenant paid: what
+    the node earns is then its reward, and its margin without rewards means nothing.
+
     ``inputs`` hold, where known: take_rate, utilisation, cost_of_capital, life_years, salvage_share,
     opex_share_of_capex, pue, usd_per_kwh, idle_power_share, load_kw, capex_usd.
     """
@@ -64,6 +69,7 @@ class Node:
     inputs: Mapping[str, Band]
     utilisation_kind: str
     reasons: Mapping[str, str]
+    paid_in_tokens: bool = False
 
     @property
     def missing(self) -> str | None:
@@ -161,6 +167,7 @@ def own_node(network: str, own: OwnNode, facts: pl.DataFrame, assumptions: Assum
         inputs={**rest.inputs, **own.inputs},
         utilisation_kind="assumption" if "utilisation" in own.inputs else rest.utilisation_kind,
         reasons=told,
+        paid_in_tokens=rest.paid_in_tokens,
     )
 
 
@@ -187,14 +194,17 @@ def node(network: str, accelerator: str, archetype: str, facts: pl.DataFrame, as
     def assumed(parameter: str) -> Band:
         return assumptions[f"{parameter}_{archetype}"]
 
-    measured = _measured_utilisation(facts, network, accelerator)
+    measured = _measured_utilisation(facts, network, accelerator, assumptions["utilisation_drift"].central)
     chip = accelerators().filter(pl.col("accelerator") == accelerator)
     power_w = chip["power_w"].item() if len(chip) else None
     draw = assumed("load_power_over_tdp")
+    paid_in_tokens = bool(minting_facts(facts, network).height)
     known: dict[str, Band | None] = {
-        "take_rate": _take_rate(facts, network),
+        "take_rate": Band.certain(1.0) if paid_in_tokens else _take_rate(facts, network),
         "load_kw": None if power_w is None else _scaled(draw, power_w / 1000.0),
-        "capex_usd": _capex_usd(accelerator, archetype, assumed("system_capex_factor")),
+        "capex_usd": _capex_usd(
+            accelerator, archetype, assumed("system_capex_factor"), assumptions["card_price_over_launch"]
+        ),
     }
     words = {
         "take_rate": f"{network} publishes no take rate",
@@ -210,6 +220,7 @@ def node(network: str, accelerator: str, archetype: str, facts: pl.DataFrame, as
         },
         utilisation_kind=measured[1] if measured else "assumption",
         reasons={name: words[name] for name, band in known.items() if band is None},
+        paid_in_tokens=paid_in_tokens,
     )
 
 
@@ -217,50 +228,93 @@ def _scaled(band: Band, factor: float) -> Band:
     return Band(band.low * factor, band.central * factor, band.high * factor)
 
 
-def _take_rate(facts: pl.DataFrame, network: str) -> Band | None:
-    """What the network keeps, over its ways to pay; None where it publishes nothing."""
-    told = published_band(facts, network, "take_rate_provider")
-    return told[0] if told else None
+# Of several ways to pay, the one that is priced in dollars stands for all; the others are ends of the band.
+_DOLLAR_TOKENS = ("ACT", "USDC")
 
 
-def _measured_utilisation(facts: pl.DataFrame, network: str, accelerator: str) -> tuple[Band, str] | None:
-    """The share rented that the network publishes, of the chip before the whole network, and how it is known."""
-    rows = facts.filter(
+def minting_facts(facts: pl.DataFrame, network: str) -> pl.DataFrame:
+    """The facts that say a network pays its nodes in minted tokens alone; none where it does not."""
+    return facts.filter(pl.col("network") == network, pl.col("metric") == "paid_in_minted_tokens", pl.col("value") == 1)
+
+
+def take_rate_facts(facts: pl.DataFrame, network: str) -> pl.DataFrame:
+    """What the network keeps for every way to pay; the one that stands for all first."""
+    dollars = pl.col("subject").is_in(_DOLLAR_TOKENS).fill_null(False)
+    rows = facts.filter(pl.col("network") == network, pl.col("metric") == "take_rate_provider")
+    return rows.sort(
+        dollars, pl.when(dollars).then(0.0).otherwise("value"), descending=[True, True], maintain_order=True
+    )
+
+
+def utilisation_facts(facts: pl.DataFrame, network: str, accelerator: str) -> pl.DataFrame:
+    """The shares rented a network publishes for a chip or for all of them, the one that counts first.
+
+    What answers now goes before what was stored, and that before what somebody once wrote down; of one layer,
+    the chip's own figure goes before the network's.
+    """
+    return facts.filter(
         pl.col("network") == network,
         pl.col("metric") == "utilisation",
         pl.col("subject").is_null() | (pl.col("subject") == accelerator),
-    ).sort(pl.col("subject").is_null(), "observed_at", descending=[False, True])
+    ).sort(pl.col("layer").to_physical(), pl.col("subject").is_null(), "observed_at", descending=[False, False, True])
+
+
+def _take_rate(facts: pl.DataFrame, network: str) -> Band | None:
+    """What the network keeps of a payment in dollars, with the other ways to pay as the ends of the band.
+
+    The spread between minting and settling a burn-mint credit is kept from the payment as well. None where the
+    network publishes nothing.
+    """
+    rates = take_rate_facts(facts, network)["value"].to_list()
+    if not rates:
+        return None
+    spreads = facts.filter(pl.col("network") == network, pl.col("metric") == "mint_settle_spread")["value"]
+    values = [float(value) + float(spreads.sum()) for value in rates]
+    return Band(min(values), values[0], max(values))
+
+
+def _measured_utilisation(facts: pl.DataFrame, network: str, accelerator: str, drift: float) -> tuple[Band, str] | None:
+    """The share rented that the network publishes, and how it is known; not live, it may have drifted since."""
+    rows = utilisation_facts(facts, network, accelerator)
     if rows.is_empty():
         return None
-    return Band.certain(float(rows["value"][0])), str(rows["kind"][0])
+    share, kind, layer = rows.select("value", "kind", "layer").row(0)
+    spread = 0.0 if layer == "live" else drift
+    return Band(max(0.0, share - spread), float(share), min(1.0, share + spread)), str(kind)
 
 
-def hardware_of(accelerator: str, archetype: str) -> tuple[str, pl.DataFrame] | None:
-    """What a node of an archetype is bought as, ``system`` or ``card``, and the prices that count.
+def hardware_of(accelerator: str, archetype: str) -> tuple[str, str, pl.DataFrame] | None:
+    """What a node of an archetype is bought as: ``system`` or ``card``, its condition, and the prices that count.
 
     A data centre buys whole new systems where a price for them is known, else cards; a home rig is built from
-    cards, second-hand before new. Of several prices of one sort the newest year counts: a launch price is not
-    today's. None where nobody prints a price.
+    cards, second-hand before new. Of several prices of one sort the newest year counts. A launch price is not
+    today's, and stands only where there is no other. None where nobody prints a price.
     """
-    prefer = [("system", "new"), ("card", "new"), ("card", "used")]
+    prefer = [("system", "new"), ("card", "new"), ("card", "used"), ("card", "launch")]
     if archetype == "home":
-        prefer = [("card", "used"), ("card", "new"), ("system", "new")]
+        prefer = [("card", "used"), ("card", "new"), ("card", "launch"), ("system", "new")]
     prices = hardware_prices().filter(pl.col("accelerator") == accelerator)
     for item, condition in prefer:
         rows = prices.filter(pl.col("item") == item, pl.col("condition") == condition)
         if rows.height:
-            return item, rows.filter(pl.col("as_of").dt.year() == rows["as_of"].dt.year().max()).sort("as_of")
+            newest = rows.filter(pl.col("as_of").dt.year() == rows["as_of"].dt.year().max()).sort("as_of")
+            return item, condition, newest
     return None
 
 
-def _capex_usd(accelerator: str, archetype: str, system_factor: Band) -> Band | None:
-    """Price of the accelerator with its share of the machine; of a card alone, times the factor."""
+def _capex_usd(accelerator: str, archetype: str, system_factor: Band, over_launch: Band) -> Band | None:
+    """Price of the accelerator with its share of the machine.
+
+    Of a card alone, times the factor; of a launch price, times the assumption of how far it has moved since.
+    """
     found = hardware_of(accelerator, archetype)
     if found is None:
         return None
-    item, rows = found
+    item, condition, rows = found
     low, high = rows.select(pl.col("usd_low").min(), pl.col("usd_high").max()).row(0)
     central = (low + high) / 2.0
+    if condition == "launch":
+        low, central, high = low * over_launch.low, central * over_launch.central, high * over_launch.high
     if item == "system":
         return Band(low, central, high)
     return Band(low * system_factor.low, central * system_factor.central, high * system_factor.high)

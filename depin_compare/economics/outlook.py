@@ -46,6 +46,9 @@ __all__ = [
 PRICINGS = ("fleet_average", "marginal")
 QUANTITIES = ("advantage", "full_margin", "full_margin_new_node")
 OUTLOOK_STATES = ("already_lost", "lost_within_horizon", "not_reached", "not_comparable")
+# Chips of which new silicon would be cheaper; the unit cost of any other is that of new silicon already.
+_OLD_SILICON = ("nvidia", "amd")
+_PAID_IN_TOKENS = "nodes are paid in minted tokens, not from the tenant's payment"
 VERDICTS = ("resilient", "exposed", "eroded", "not comparable")
 
 
@@ -231,7 +234,7 @@ def erosion(
         c(t) = c(0)\\, g(t)\\, w(t), \\qquad
         p(t) = p(0)\\, g(\\max(0, t-\\tau))\\, [1 - \\beta (1 - w(t - \\tau))]
 
-    so that an equal decline cancels, and with h = 0 the price is economics definition 8. Fleet-average pricing
+    so that an equal decline cancels, and with h = 0 the price is `tenant_price` at x = w. Fleet-average pricing
     takes s(t) from the adoption curve; marginal pricing takes s = 1 from the first month on, as if the newest
     silicon set the price at once. A cloud outside the scenario keeps w = 1, while networks answer those inside.
     A node bought today keeps its costs; a node bought at t costs g(t) as much for the same work.
@@ -355,21 +358,25 @@ class World:
         answer: FloatArray = np.asarray(tenant_price(1.0, index=answered, pass_through=values["pass_through"]))
         return self.shared(values, lagged) * answer
 
-    def carried(self, values: Mapping[str, float], cloud: str, reference: str) -> FloatArray:
+    def carried(self, values: Mapping[str, float], cloud: str, silicon: str, reference: str) -> FloatArray:
         """Network's price over a cloud's as a multiple of today's ratio."""
         key = (
             tuple(values[name] for name in self.scenario.parameters),
             cloud in self.scenario.clouds,
+            silicon in _OLD_SILICON,
             reference in ("list", "committed"),
         )
         if key not in self._known:
-            cost = self.shared(values, self.clock.years) * self.cloud_wedge(values, cloud, reference)
+            cost = self.shared(values, self.clock.years) * self.cloud_wedge(values, cloud, silicon, reference)
             self._known[key] = self.network_price(values) / cost
         return self._known[key]
 
-    def cloud_wedge(self, values: Mapping[str, float], cloud: str, reference: str) -> FloatArray:
-        """w(t) of one cloud's cost, or of its price list where the scenario says how far lists are cut."""
-        if cloud not in self.scenario.clouds:
+    def cloud_wedge(self, values: Mapping[str, float], cloud: str, silicon: str, reference: str) -> FloatArray:
+        """w(t) of one cloud's cost, or of its price list where the scenario says how far lists are cut.
+
+        Work on custom silicon is priced on new silicon already: the scenario's wedge is not taken twice.
+        """
+        if cloud not in self.scenario.clouds or silicon not in _OLD_SILICON:
             return np.ones_like(self.clock.years)
         if reference in ("list", "committed") and "list_price_factor" in values:
             # A price list is cut by decision, not by cost: whole when adoption has run its course.
@@ -383,11 +390,13 @@ class AdvantageModel:
 
     world: World
     cloud: str
+    silicon: str
     reference: str
 
     def __call__(self, values: Mapping[str, float]) -> FloatArray:
         """ln(q_ref / q_net) of today carried forward by what happens to both prices."""
-        falling: FloatArray = math.exp(-values["log_ratio"]) * self.world.carried(values, self.cloud, self.reference)
+        carried = self.world.carried(values, self.cloud, self.silicon, self.reference)
+        falling: FloatArray = math.exp(-values["log_ratio"]) * carried
         return 1.0 - falling
 
 
@@ -477,9 +486,9 @@ def _advantage_of(
     entry: dict[str, object] = {"quantity": "advantage"}
     if row["not_comparable"] is not None:
         return None, {**entry, "state": "not_comparable", "not_comparable": row["not_comparable"]}, []
-    clock, cloud, reference = world.clock, str(row["cloud"]), str(row["reference"])
+    clock, pair = world.clock, {name: str(row[name]) for name in ("cloud", "silicon", "reference")}
     today = Band(*(float(str(row[f"advantage{end}"])) for end in ("_low", "", "_high")))
-    advantage = AdvantageModel(world=world, cloud=cloud, reference=reference)
+    advantage = AdvantageModel(world=world, **pair)
     bands = {**world.scenario.parameters, "log_ratio": log_ratio_band(row)}
     centre = {name: band.central for name, band in bands.items()}
     result, moved = one_at_a_time(advantage, bands)
@@ -494,10 +503,9 @@ def _advantage_of(
         (one.name, one.unit, one.band, 1.0 - falling * at_low, 1.0 - falling * at_high)
         for one, at_low, at_high in today_rests_on.moved or ()
     ]
-    pair = {name: row[name] for name in ("cloud", "silicon", "reference")}
     key = {"network": subject.network, **pair, "scenario": world.scenario.id, "pricing": world.pricing}
     drivers = _ranked(key, "advantage", float(central[-1]), parts)
-    wedge = world.cloud_wedge(centre, cloud, reference)
+    wedge = world.cloud_wedge(centre, **pair)
     cost = world.shared(centre, clock.years) * wedge
     path = pl.DataFrame({
         "network": [subject.network] * len(clock.years),
@@ -546,8 +554,8 @@ def _margins_of(
     """Path, outlook and drivers of the provider's margins: of a node bought today, and of one bought at the time."""
     quantities = ("full_margin", "full_margin_new_node")
     node = subject.node
-    if node is None or node.missing is not None:
-        reason = node.missing if node else "only its maker runs this chip"
+    if node is None or node.missing is not None or node.paid_in_tokens:
+        reason = (node.missing or _PAID_IN_TOKENS) if node else "only its maker runs this chip"
         return None, [{"quantity": q, "state": "not_comparable", "not_comparable": reason} for q in quantities], []
     clock, price = world.clock, subject.usd_per_accelerator_hour
     bands = {**world.scenario.parameters, **node.inputs, "usd_per_accelerator_hour": price}
@@ -604,7 +612,7 @@ def _dates(clock: Clock, low: FloatArray, central: FloatArray, high: FloatArray)
     return {
         **_band_columns("today", Band(float(low[0]), float(central[0]), float(high[0]))),
         "at_horizon": float(central[-1]),
-        "state": "not_reached" if lost is None else "already_lost" if lost == clock.today else "lost_within_horizon",
+        "state": "not_reached" if lost is None else "already_lost" if central[0] <= 0 else "lost_within_horizon",
         "date": lost,
         "date_low": clock.crossing(low),
         "date_high": clock.crossing(high),
@@ -630,7 +638,7 @@ def _outlook_rows(
 
 
 def _verdict(entries: Mapping[str, Mapping[str, object]]) -> str:
-    """Economics definition 14, on the buyer's advantage and on the margin of a node bought at the time.
+    """How the network stands, by the buyer's advantage and the margin of a node bought at the time.
 
     eroded: the advantage is gone today. resilient: on the unfavourable path neither is lost by the horizon.
     exposed: everything between, and where the margin is not known.

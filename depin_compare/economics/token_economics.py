@@ -13,7 +13,7 @@ import polars as pl
 from depin_compare.bands import Band
 from depin_compare.economics.comparison import Comparison, unique_service_premium
 from depin_compare.economics.derivations import Derivation, Input, weakest_kind
-from depin_compare.economics.margins import Margins
+from depin_compare.economics.margins import PAID_IN_TOKENS, Margins
 from depin_compare.economics.tokenomics import (
     burn_mint_supply_change,
     cumulative_emission,
@@ -351,6 +351,7 @@ def _priced(
     return book.row(measure, valued, price_basis=basis, **how)
 
 
+_NODE_COSTS = ("power_usd_per_hour", "opex_usd_per_hour", "capital_usd_per_hour")
 _FEE_DOMAIN = (0.0, 1.0)
 
 
@@ -645,6 +646,14 @@ def _in_tokens(book: _Book, usd: Derivation, words: str, price: tuple[Input, ...
 def _gap(book: _Book, margins: pl.DataFrame, markets: pl.DataFrame) -> Iterator[TokenRow]:
     """What every kind of provider lacks to break even, in USD and tokens, and the token price that would close it."""
     usd, tokens, required = "subsidy_gap_usd_per_hour", "subsidy_gap_tokens_per_hour", "required_usd_per_token"
+    rewards = {chip: tokens_per_hour for chip, tokens_per_hour, _ in _job_rewards(book)}
+    minted = book.fact("paid_in_minted_tokens", "paid_in_minted_tokens")
+    if minted is not None and minted.value == 1:
+        yield from (
+            book.unknown(measure, f"{PAID_IN_TOKENS}: no price of an hour pays them") for measure in (usd, tokens)
+        )
+        yield from _required_of_minted(book, margins, rewards)
+        return
     known = [row for row in margins.iter_rows(named=True) if row["breakeven_usd_per_accelerator_hour"] is not None]
     if not known:
         reasons = margins["not_known"].drop_nulls().unique().sort().to_list() if margins.height else []
@@ -663,14 +672,55 @@ def _gap(book: _Book, margins: pl.DataFrame, markets: pl.DataFrame) -> Iterator[
         for row, gap in gaps:
             told = _in_tokens(book, gap, f"({gap.formula})", price, basis)
             yield book.row(tokens, told, subject=_subject(row), price_basis=basis)
-    rewards = {chip: tokens_per_hour for chip, tokens_per_hour, _ in _job_rewards(book)}
     closable = [
         (row, gap, reward) for row, gap in gaps if (reward := _of_chip(rewards, row["accelerator"])) is not None
     ]
     if not closable:
-        yield book.unknown(required, f"nobody publishes the {book.token or 'tokens'} paid per rented hour of a chip")
+        yield book.unknown(required, _no_reward(book))
     for row, gap, reward in closable:
         yield book.row(required, _required(book, row, gap, reward), subject=_subject(row))
+
+
+def _no_reward(book: _Book) -> str:
+    return f"nobody publishes the {book.token or 'tokens'} paid per rented hour of a chip"
+
+
+def _required_of_minted(
+    book: _Book, margins: pl.DataFrame, rewards: Mapping[str | None, Derivation]
+) -> Iterator[TokenRow]:
+    """The token price at which minted rewards, the nodes' only pay, cover what a rented hour costs."""
+    measure = "required_usd_per_token"
+    closable = [
+        (row, reward)
+        for row in margins.filter(pl.col("capital_usd_per_hour").is_not_null()).iter_rows(named=True)
+        if row["utilisation"] and (reward := _of_chip(rewards, row["accelerator"])) is not None
+    ]
+    if not closable:
+        yield book.unknown(measure, _no_reward(book) if margins.height else "no node's costs to set rewards against")
+    for row, reward in closable:
+        where = f"margin {book.network} {row['accelerator']} {row['archetype']}"
+        costs = tuple(
+            Input(
+                name=name, band=Band.certain(row[name]), unit="USD per hour", kind="assumption",
+                address=f"{where} {name}",
+            )
+            for name in _NODE_COSTS
+        )  # fmt: skip
+        use = Input(
+            name="utilisation", band=Band.certain(row["utilisation"]), unit="fraction", domain=(0.0, 1.0),
+            kind=row["utilisation_kind"], address=f"{where} utilisation",
+        )  # fmt: skip
+
+        def model(v: Mapping[str, float], reward: Derivation = reward) -> float:
+            per_rented_hour = sum(v[name] for name in _NODE_COSTS) / v["utilisation"]
+            return float(required_token_price(per_rented_hour, reward.model(v)))
+
+        needed = Derivation(
+            formula=f"({' + '.join(_NODE_COSTS)}) / utilisation / ({reward.formula})",
+            function=f"{_MODULE}.required_token_price", unit=f"USD per {book.token}",
+            inputs=(*costs, use, *reward.inputs), model=model, note="at least: rewards are no more than the rule's",
+        )  # fmt: skip
+        yield book.row(measure, needed, subject=_subject(row))
 
 
 def _subject(row: Mapping[str, Any]) -> str:
@@ -690,7 +740,7 @@ def _gap_of(book: _Book, row: Mapping[str, Any], market: Mapping[str, Any]) -> D
     price = "usd_per_accelerator_hour"
     asked = Input(
         name=price, band=Band(market[f"{price}_low"], market[price], market[f"{price}_high"]), unit="USD per GPU-hour",
-        kind="third_party" if market["layer"] == "reference" else "published", source=market["source"],
+        kind=str(market["kind"]), source=market["source"],
         source_url=market["source_url"], observed_at=market["observed_at"], layer=str(market["layer"]),
         note="market price", domain=(market[price] / 1000.0, market[price] * 1000.0),
     )  # fmt: skip
@@ -951,9 +1001,8 @@ def _premium_over(row: Mapping[str, Any], key: str, margins: pl.DataFrame) -> De
         )  # fmt: skip
 
     price = "usd_per_accelerator_hour"
-    kind = "third_party" if row["network_layer"] == "reference" else "published"
     inputs = (
-        side(network, "network_observed_at", "network_layer", kind),
+        side(network, "network_observed_at", "network_layer", row["network_kind"]),
         Input(
             name=price, band=Band.certain(row[f"network_{price}"]), unit="USD per GPU-hour",
             address=f"{work} network_{price}",

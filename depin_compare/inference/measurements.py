@@ -28,6 +28,7 @@ from depin_compare.inference.roofline import (
     batch_that_fits,
     decode_seconds,
     fastest_batch,
+    largest_batch,
     prefill_seconds_per_token,
 )
 from depin_compare.inference.throughput import chip_columns, llm_columns, storage_columns
@@ -48,6 +49,7 @@ _TEXTS = ("row_id", "source", "date", "engine", "accelerator", "model", "precisi
 _FILE_FORMATS = {"int4": 0.53, "awq": 0.53, "q4_k_m": 0.61, "q8_0": 1.0625, "int8w": 1.0, "int8": 1.0}
 _SAME_FORMAT = {"bf16": "fp16", "fp16": "fp16", "fp8": "fp8", "fp4": "fp4", "nvfp4": "fp4", "mxfp4": "fp4"}
 _PREFILL_CHUNK_LLAMACPP = 512.0
+_ROW_TYPES = {"row_id": pl.String, "source": pl.String, "date": pl.String, "measured": pl.Float64}
 
 
 class SkippedRows(dy.Schema):
@@ -123,11 +125,10 @@ def _splits(row: Mapping[str, Any], experts: bool) -> list[tuple[int, int, int, 
     """(tensor, pipeline, attention ranks, expert parallel, replicas): the row's own, or all that are possible."""
     n = int(row["n_accelerators"])
     if row["tp"] is None:
+        # Submitters of tuned results do use pipelines, but without their bubbles these would look too good.
         sizes = [2**i for i in range(4) if n % 2**i == 0]
-        found = [(t, p, 1, False, n / (t * p)) for t in sizes for p in sizes if t * p <= 8 and n % (t * p) == 0]
-        if experts:
-            found += [(1, 1, e, True, n / e) for e in sizes if e > 1]
-        return found
+        found = [(t, 1, 1, False, n / t) for t in sizes]
+        return found + [(1, 1, e, True, n / e) for e in sizes if experts and e > 1]
     tp, pp = int(row["tp"]), int(row["pp"] or 1)
     ep, dp = int(row["ep"] or 1), int(row["dp"] or 1)
     notes = (row["notes"] or "").lower()
@@ -263,8 +264,10 @@ def _measurements(table: pl.DataFrame, accelerators: pl.DataFrame, llms: pl.Data
         output_tokens=at["osl"],
     )
     columns = ("row_id", "source", "date", "accelerator", "model", "mode", "measured")
+    ids = [accelerators["accelerator"][chips[_key(row["accelerator"])]] for row in kept]
+    rows = pl.DataFrame({key: [row[key] for row in kept] for key in columns}, schema_overrides=_ROW_TYPES)
     return Measurements(
-        rows=pl.DataFrame({key: [row[key] for row in kept] for key in columns}),
+        rows=rows.with_columns(accelerator_id=pl.Series(ids, dtype=pl.String)),
         skipped=SkippedRows.validate(pl.DataFrame(skipped, schema={"row_id": pl.String, "reason": pl.String})),
         cases=cases,
         row=at["row"],
@@ -335,7 +338,7 @@ def predicted_tokens_per_second(data: Measurements, constants: Constants) -> Flo
     reserved = np.where(c.engine == ENGINES.index("tensorrt"), k.reserved_output_tensorrt, k.reserved_output_open)
     fits = batch_that_fits(c, k, reserved)
     smallest = c.pipeline
-    most = np.clip(np.minimum(fits, per_replica), smallest, k.max_batch * c.attention_ranks)
+    most = np.clip(np.minimum(fits, per_replica), smallest, largest_batch(c, k))
     queue = data.requests / data.replicas
     waves = np.ceil(queue / most)
     most = np.where(np.isfinite(queue), np.minimum(most, queue / np.where(np.isfinite(waves), waves, 1.0)), most)
@@ -361,8 +364,9 @@ def predicted_tokens_per_second(data: Measurements, constants: Constants) -> Flo
     prompt = np.flatnonzero(data.mode == MODES.index("prefill_only"))
     if len(prompt):
         sub = c.take(prompt)
-        chunk = np.where(sub.engine == ENGINES.index("llamacpp"), _PREFILL_CHUNK_LLAMACPP, k.chunk_tokens)
-        rate[prompt] = 1.0 / prefill_seconds_per_token(sub, k, np.minimum(chunk, sub.input_tokens))
+        one = np.where(sub.engine == ENGINES.index("llamacpp"), _PREFILL_CHUNK_LLAMACPP, k.chunk_tokens)
+        chunk = np.minimum(one, sub.input_tokens) * sub.attention_ranks
+        rate[prompt] = 1.0 / prefill_seconds_per_token(sub, k, chunk)
 
     total = np.where(fits >= smallest, rate * data.replicas, 0.0)
     best = np.zeros(len(data.rows))

@@ -13,6 +13,7 @@ import polars as pl
 
 from depin_compare.bands import Band
 from depin_compare.inference.sellers import SELLER_ITEMS, SellerTerms
+from depin_compare.market.discrepancies import without_double_counting
 from depin_compare.market.offers import LAYERS, Offers
 from depin_compare.market.overrides import DiscountOverride
 from depin_compare.market.prices import MarketPrices
@@ -22,14 +23,16 @@ from depin_compare.units import BYTES_PER_GB, TOKENS_PER_MTOK, usd_per_mtok
 
 __all__ = ["REFERENCES", "SILICON", "HourlyReferences", "UnitCosts", "hourly_references", "unit_costs"]
 
-# list: on-demand price list; committed: the cheapest one- or three-year commitment; modelled_cost: what the
-# hour costs the cloud; cost_plus_margin: that cost with the floor margin a cloud is known to accept.
+# list: on-demand price list; committed: the cheapest commitment printed (one or three years, or a block of hours
+# paid ahead); modelled_cost: what the hour costs the cloud; cost_plus_margin: that cost with the floor margin a
+# cloud is known to accept.
 REFERENCES = ("list", "committed", "modelled_cost", "cost_plus_margin")
 SILICON = ("nvidia", "amd", "tpu", "trainium", "maia-200")
 _SILICON_OF_VENDOR = {"NVIDIA": "nvidia", "AMD": "amd", "Google": "tpu", "AWS": "trainium"}
-_COMMITTED_TERMS = ("reserved_1y", "savings_1y", "reserved_3y", "savings_3y")
-# A chip sold only for booked time (AWS Capacity Blocks) has that as its list price.
-_LIST_TERMS = ("on_demand", "capacity_block", "flex_start")
+_LIST_TERMS = ("on_demand",)
+# A capacity block is paid ahead for a stated time: the commitment a cloud prints for chips it reserves no other way.
+_COMMITTED_TERMS = ("reserved_1y", "savings_1y", "reserved_3y", "savings_3y", "capacity_block")
+_MAIA_FACTOR = "maia200_cost_factor"
 MAIA_NOT_RENTABLE = "Maia 200 has no rentable instance: Microsoft publishes no price for it"
 
 
@@ -131,7 +134,8 @@ def hourly_references(
     """
     silicon = pl.col("vendor").replace_strict(_SILICON_OF_VENDOR, default=None).alias("silicon")
     listed = (
-        offers.lazy()
+        without_double_counting(offers)
+        .lazy()
         .filter(
             pl.col("segment") == "hyperscaler",
             pl.col("not_comparable").is_null(),
@@ -160,20 +164,31 @@ def hourly_references(
 
 
 def _cheapest(listed: pl.DataFrame, terms: tuple[str, ...]) -> pl.DataFrame:
-    """The cheapest row a cloud x accelerator among some terms, the earlier-named term first where both exist."""
+    """The cheapest row a cloud x accelerator among some terms: the buyer takes the cheapest region and term."""
     key = ["cloud", "accelerator"]
-    rank = pl.col("terms").cast(pl.String).replace_strict({t: i for i, t in enumerate(terms)}, default=None)
     return (
         listed.filter(pl.col("terms").is_in(terms))
-        .with_columns(rank.alias("rank"), pl.len().over(key).cast(pl.Int64).alias("n_offers"))
-        .sort("rank", "usd_per_accelerator_hour", "region", "offer_id", nulls_last=True)
+        .with_columns(pl.len().over(key).cast(pl.Int64).alias("n_offers"))
+        .sort("usd_per_accelerator_hour", "terms", "region", "offer_id", nulls_last=True)
         .group_by(key, maintain_order=True)
         .first()
         .select(
-            *key, "usd_per_accelerator_hour", "n_offers", "observed_at", "source", "source_url",
+            *key,
+            "usd_per_accelerator_hour",
+            *_certain(),
+            "n_offers",
+            "observed_at",
+            "source_url",
+            pl.coalesce("source_id", "source").alias("source"),
             pl.col("terms", "price_kind", "layer").cast(pl.String),
+            _known(),
         )
-    )  # fmt: skip
+    )
+
+
+def _known() -> pl.Expr:
+    """How a price is known: as its row says, and published where the seller itself answered."""
+    return pl.col("kind").cast(pl.String).fill_null("published").alias("kind")
 
 
 def _certain() -> list[pl.Expr]:
@@ -182,11 +197,6 @@ def _certain() -> list[pl.Expr]:
         pl.col("usd_per_accelerator_hour").alias("usd_per_accelerator_hour_low"),
         pl.col("usd_per_accelerator_hour").alias("usd_per_accelerator_hour_high"),
     ]
-
-
-def _printed_kind() -> pl.Expr:
-    """How a price of the catalogue is known: printed by the cloud, or told by the user."""
-    return pl.when(pl.col("source") == USER_SOURCE).then(pl.lit("assumption")).otherwise(pl.lit("published"))
 
 
 def _discounted(
@@ -232,45 +242,27 @@ def _list_prices(listed: pl.DataFrame, chips: pl.DataFrame) -> pl.DataFrame:
     frame = chips.join(_cheapest(listed, _LIST_TERMS), on=["cloud", "accelerator"], how="left")
     missing = pl.col("usd_per_accelerator_hour").is_null()
     return frame.with_columns(
-        *_certain(),
         pl.lit("list").alias("reference"),
-        pl.when(~missing).then(_printed_kind()).alias("kind"),
         pl.when(missing).then(pl.lit("the cloud prints no on-demand price for this chip")).alias("not_comparable"),
     )
 
 
 def _committed_prices(listed: pl.DataFrame, chips: pl.DataFrame, discount: Band) -> pl.DataFrame:
-    # Commitments are ranked by price alone: the buyer who commits takes the cheapest term printed.
-    cheapest = (
-        listed.filter(pl.col("terms").is_in(_COMMITTED_TERMS))
-        .with_columns(pl.len().over("cloud", "accelerator").cast(pl.Int64).alias("n_offers"))
-        .sort("usd_per_accelerator_hour", "terms", "region", "offer_id", nulls_last=True)
-        .group_by("cloud", "accelerator", maintain_order=True)
-        .first()
-    )
-    shared = ["n_offers", "observed_at", "source", "source_url"]
-    printed = cheapest.select(
-        "cloud", "accelerator", "usd_per_accelerator_hour", *_certain(), *shared,
-        pl.col("terms", "price_kind", "layer").cast(pl.String), _printed_kind().alias("kind"),
-    )  # fmt: skip
+    printed = _cheapest(listed, _COMMITTED_TERMS)
     on_demand = pl.col("usd_per_accelerator_hour")
-    assumed = (
-        _cheapest(listed.join(printed, on=["cloud", "accelerator"], how="anti"), _LIST_TERMS)
-        .with_columns(
-            (on_demand * (1 - discount.central)).alias("usd_per_accelerator_hour"),
-            (on_demand * (1 - discount.high)).alias("usd_per_accelerator_hour_low"),
-            (on_demand * (1 - discount.low)).alias("usd_per_accelerator_hour_high"),
-            pl.lit("list less an assumed discount").alias("terms"),
-            pl.lit("assumption").alias("kind"),
-        )
-        .select(printed.columns)
+    assumed = _cheapest(listed.join(printed, on=["cloud", "accelerator"], how="anti"), _LIST_TERMS).with_columns(
+        (on_demand * (1 - discount.central)).alias("usd_per_accelerator_hour"),
+        (on_demand * (1 - discount.high)).alias("usd_per_accelerator_hour_low"),
+        (on_demand * (1 - discount.low)).alias("usd_per_accelerator_hour_high"),
+        pl.lit("on demand less an assumed discount").alias("terms"),
+        pl.lit("assumption").alias("kind"),
     )
     frame = chips.join(pl.concat([printed, assumed]), on=["cloud", "accelerator"], how="left")
     missing = pl.col("usd_per_accelerator_hour").is_null()
     return frame.with_columns(
         pl.lit("committed").alias("reference"),
         pl.when(missing)
-        .then(pl.lit("the cloud prints neither a commitment nor a list price for this chip"))
+        .then(pl.lit("the cloud prints neither a commitment nor an on-demand price for this chip"))
         .alias("not_comparable"),
     )
 
@@ -357,9 +349,10 @@ def unit_costs(
         q = \\frac{p (1+f_b)}{3600\\, T} 10^6, \\qquad
         q_{adj} = \\frac{p (1+f_b)}{3600\\, T A (1-\\rho)} 10^6 + B g \\frac{10^6}{10^9}
 
-    Economics definition 1; the share of T reached and the buyer's duty cycle stay at one, being the same on both
-    sides. Independent relative bands add in quadrature. A fee nobody publishes adds nothing and stays null. The two
-    modelled references pay for traffic what it is assumed to cost a cloud, not what the cloud charges.
+    `depin_compare.inference.costs.inference_cost`; the share of T reached and the buyer's duty cycle stay at one,
+    being the same on both sides. Independent relative bands add in quadrature. A fee nobody publishes adds nothing
+    and stays null. The two modelled references pay for traffic what it is assumed to cost a cloud, not what the
+    cloud charges.
     """
     network = markets.filter(pl.col("segment") != "hyperscaler").select(
         pl.lit("network").alias("side"),
@@ -373,12 +366,7 @@ def unit_costs(
         pl.col("terms").cast(pl.String),
         pl.col("price_kind").cast(pl.String),
         "n_offers",
-        pl.when(pl.col("source") == USER_SOURCE)
-        .then(pl.lit("assumption"))
-        .when(pl.col("layer") == "reference")
-        .then(pl.lit("third_party"))
-        .otherwise(pl.lit("published"))
-        .alias("kind"),
+        pl.col("kind").cast(pl.String),
         "observed_at",
         pl.col("layer").cast(pl.String),
         "source",
@@ -413,7 +401,7 @@ def unit_costs(
     )  # fmt: skip
     columns = UnitCosts.column_names()
     frame = pl.concat(
-        [priced.select(columns), _maia_unit_costs(priced, assumptions["maia200_cost_factor"]).select(columns)],
+        [priced.select(columns), _maia_unit_costs(priced, assumptions).select(columns)],
         how="vertical_relaxed",
     )
     return UnitCosts.validate(
@@ -513,8 +501,10 @@ def _adjusted(priced: pl.DataFrame, cost_over_price: Band) -> pl.DataFrame:
     )
 
 
-def _maia_unit_costs(priced: pl.DataFrame, factor: Band) -> pl.DataFrame:
+def _maia_unit_costs(priced: pl.DataFrame, assumptions: AssumptionSet) -> pl.DataFrame:
     """Azure's cheapest NVIDIA unit cost times the claimed factor; list and committed do not exist."""
+    factor = assumptions[_MAIA_FACTOR]
+    claim = assumptions.frame.row(by_predicate=pl.col("parameter") == _MAIA_FACTOR, named=True)
     work = ["llm", "workload", "reference"]
     azure = priced.filter(pl.col("side") == "cloud", pl.col("seller") == "azure", pl.col("silicon") == "nvidia")
     costs = (
@@ -549,7 +539,13 @@ def _maia_unit_costs(priced: pl.DataFrame, factor: Band) -> pl.DataFrame:
                 "tokens_per_second",
             )
         ),
-        ("claimed factor on " + pl.col("accelerator")).alias("terms"),
+        (
+            pl.format(
+                "claimed factor on the {} cost of {}, {}", "accelerator", "source", pl.col("observed_at").dt.date()
+            )
+        ).alias("terms"),
+        pl.lit(claim["source_id"]).alias("source"),
+        pl.lit(claim["as_of"]).cast(pl.Datetime("us", "UTC")).alias("observed_at"),
         pl.lit("vendor_claim").alias("kind"),
         pl.lit("vendor_claim").alias("throughput_basis"),
     )  # fmt: skip

@@ -36,7 +36,8 @@ from depin_compare.units import BYTES_PER_GIB, FloatArray, FloatOrArray
 __all__ = [
     "ENGINES",
     "MATHS",
-    "VENDORS",
+    "REFERENCE_YEAR",
+    "STACKS",
     "Cases",
     "Constants",
     "all_reduce_seconds",
@@ -46,6 +47,7 @@ __all__ = [
     "fastest_batch",
     "iteration_seconds",
     "kv_bytes_per_token",
+    "largest_batch",
     "overlapped",
     "prefill_seconds_per_token",
     "share_of_experts_hit",
@@ -54,14 +56,21 @@ __all__ = [
 IntArray = npt.NDArray[np.int64]
 BoolArray = npt.NDArray[np.bool_]
 
-# Whose software runs. AWS's multipliers come from its 2024 stack on its second-generation cores; what its
-# later chips reach is not published, so they are put midway (geometrically) between those and NVIDIA's.
-VENDORS = ("NVIDIA", "AMD", "Google", "Intel", "AWS", "AWS since Trainium2", "other")
+# Whose kernels run, NVIDIA's by generation. AWS's multipliers come from its 2024 stack on its second-generation
+# cores; what its later chips reach is not published, so they are put midway (geometrically) between those and
+# NVIDIA's.
+STACKS = (
+    "NVIDIA", "Ampere", "Ada", "Hopper", "Blackwell", "Blackwell graphics",
+    "AMD", "Google", "Intel", "AWS", "AWS since Trainium2", "other",
+)  # fmt: skip
+_NVIDIA_STACKS = 6
 ENGINES = ("tensorrt", "vllm", "sglang", "llamacpp", "vendor")
 # What the tensor cores multiply: 16-bit floats, FP8, FP4, or 16-bit floats after unpacking narrower weights.
-# The year of the software whose constants are 1: the middle of the calibration data.
-REFERENCE_YEAR = 2025.5
 MATHS = ("fp16", "fp8", "fp4", "unpacked")
+# The year whose software has no gain or lag: the middle of the calibration data.
+REFERENCE_YEAR = 2025.5
+# vLLM starts with small limits on chips below this memory.
+_LARGE_MEMORY_BYTES = 70.0 * BYTES_PER_GIB
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +80,7 @@ class Constants:
     eff_fp16: float
     eff_fp8: float
     eff_fp4: float
+    eff_fp4_graphics: float
     eff_unpacked: float
     eff_weights: float
     eff_kv: float
@@ -90,19 +100,23 @@ class Constants:
     step_s: float
     layer_s: float
     moe_layer_s: float
+    latent_layer_s: float
     sequence_s: float
     memory_share: float
+    usable_share: float
+    rest_share: float
     reserve_gib: float
     max_batch: float
+    max_batch_vllm: float
+    max_batch_small: float
     chunk_tokens: float
     server_share: float
-    power_exponent: float
     slo_margin: float
     reserved_output_tensorrt: float
     reserved_output_open: float
     expert_skew: float
     rank_wait: float
-    moe_token_s: float
+    expert_row_s: float
     gain_per_year: float
     vllm_compute: float
     vllm_overhead: float
@@ -111,6 +125,11 @@ class Constants:
     llamacpp_compute: float
     llamacpp_overhead: float
     llamacpp_bandwidth_bytes_per_s: float
+    ampere_compute: float
+    ada_compute: float
+    hopper_compute: float
+    blackwell_compute: float
+    geforce_compute: float
     amd_compute: float
     amd_bandwidth: float
     amd_overhead: float
@@ -151,10 +170,11 @@ class Cases:
     link: FloatArray
     fast_link: BoolArray
     power_ratio: FloatArray
-    vendor: IntArray
+    stack: IntArray
     engine: IntArray
     geforce: BoolArray
     year: FloatArray
+    latent: BoolArray
     layers: FloatArray
     moe_layers: FloatArray
     hidden: FloatArray
@@ -401,42 +421,49 @@ class _Rates:
 
 
 def _with_unmeasured(known: list[float]) -> FloatArray:
-    """Multipliers of all `VENDORS` from those of the measured ones.
+    """Multipliers of all `STACKS` from those of the measured ones.
 
     Stacks that nobody measured get the geometric mean of the measured stacks outside NVIDIA.
     """
-    return np.append(known, [np.sqrt(known[4]), np.exp(np.mean(np.log(known[1:])))])
+    return np.append(known, [np.sqrt(known[-1]), np.exp(np.mean(np.log(known[_NVIDIA_STACKS:])))])
 
 
 def _rates(cases: Cases, constants: Constants) -> _Rates:
     """Datasheet peaks times what software reaches of them."""
     k = constants
-    vendor_compute = _with_unmeasured([1.0, k.amd_compute, k.google_compute, k.intel_compute, k.aws_compute])
-    vendor_bandwidth = _with_unmeasured([1.0, k.amd_bandwidth, k.google_bandwidth, k.intel_bandwidth, k.aws_bandwidth])
-    vendor_overhead = _with_unmeasured([1.0, k.amd_overhead, 1.0, 1.0, k.aws_overhead])
+    generations = [1.0, k.ampere_compute, k.ada_compute, k.hopper_compute, k.blackwell_compute, 1.0]
+    same = [1.0] * _NVIDIA_STACKS
+    stack_compute = _with_unmeasured([*generations, k.amd_compute, k.google_compute, k.intel_compute, k.aws_compute])
+    stack_bandwidth = _with_unmeasured([*same, k.amd_bandwidth, k.google_bandwidth, k.intel_bandwidth, k.aws_bandwidth])
+    stack_overhead = _with_unmeasured([*same, k.amd_overhead, 1.0, 1.0, k.aws_overhead])
     engine_compute = np.array([1.0, k.vllm_compute, k.sglang_compute, k.llamacpp_compute, 1.0])
     engine_overhead = np.array([1.0, k.vllm_overhead, k.sglang_overhead, k.llamacpp_overhead, 1.0])
     # The multipliers of the other vendors were fitted on their own engines and contain them.
-    nvidia = cases.vendor == 0
+    nvidia = cases.stack < _NVIDIA_STACKS
     newer = np.exp(k.gain_per_year * (cases.year - REFERENCE_YEAR))
     llamacpp = cases.engine == ENGINES.index("llamacpp")
-    compute = vendor_compute[cases.vendor] * cases.power_ratio**k.power_exponent * newer
+    compute = stack_compute[cases.stack] * cases.power_ratio * newer
     compute = compute * np.where(nvidia, engine_compute[cases.engine], 1.0)
     # llama.cpp accumulates in 16 bits, which GeForce cards do at twice the rate their peaks are entered at.
-    compute = compute * np.where(llamacpp & cases.geforce, 2.0, 1.0)
-    bandwidth = cases.bandwidth * vendor_bandwidth[cases.vendor] * newer
-    bandwidth = np.where(llamacpp, 1.0 / (1.0 / bandwidth + 1.0 / k.llamacpp_bandwidth_bytes_per_s), bandwidth)
-    overhead = vendor_overhead[cases.vendor] * np.where(nvidia, engine_overhead[cases.engine], 1.0) / newer
+    # At the halved rate their cores are easier to keep busy than full-rate ones.
+    compute = compute * np.where(cases.geforce, np.where(llamacpp, 2.0, k.geforce_compute), 1.0)
+    bandwidth = cases.bandwidth * stack_bandwidth[cases.stack] * newer
+    # Its kernels for one sequence cannot keep fast memory busy: what they read levels off (p-norm of 4).
+    levelled = (bandwidth**-4.0 + k.llamacpp_bandwidth_bytes_per_s**-4.0) ** -0.25
+    bandwidth = np.where(llamacpp, levelled, bandwidth)
+    overhead = stack_overhead[cases.stack] * np.where(nvidia, engine_overhead[cases.engine], 1.0) / newer
+    graphics = STACKS.index("Blackwell graphics")
     by_math = np.stack(
         [
             cases.peak_fp16 * k.eff_fp16,
             cases.peak_fp8 * k.eff_fp8,
-            cases.peak_fp4 * k.eff_fp4,
+            cases.peak_fp4 * np.where(cases.stack == graphics, k.eff_fp4_graphics, k.eff_fp4),
             cases.peak_fp16 * k.eff_fp16 * k.eff_unpacked,
         ]
     )
     position = np.arange(len(cases))
-    fixed = (k.step_s + cases.layers * k.layer_s + cases.moe_layers * k.moe_layer_s) * overhead
+    layer = k.layer_s + np.where(cases.latent, k.latent_layer_s, 0.0)
+    fixed = (k.step_s + cases.layers * layer + cases.moe_layers * k.moe_layer_s) * overhead
     return _Rates(
         weights=bandwidth * k.eff_weights,
         kv=bandwidth * k.eff_kv,
@@ -453,63 +480,98 @@ def _rates(cases: Cases, constants: Constants) -> _Rates:
     )
 
 
-def _step_seconds(
-    cases: Cases, constants: Constants, rates: _Rates, batch: FloatArray, prompt_tokens: FloatArray, context: FloatArray
-) -> FloatArray:
-    """One iteration of one replica that decodes ``batch`` sequences and takes in ``prompt_tokens``."""
-    c, k = cases, constants
-    ranks = c.attention_ranks
-    tokens = batch + prompt_tokens
-    # With attention ranks each chip computes its own sequences, and waits for the one that has most to do.
-    wait = ranks**k.rank_wait
-    own_batch = batch / ranks
-    own_prompt = prompt_tokens / ranks * wait
-    own_tokens = own_batch + own_prompt
-    chips = c.tensor * ranks  # of one pipeline stage chain; pipelines are handled by the caller
-
+def _dense_seconds(c: Cases, k: Constants, rates: _Rates, own_tokens: FloatArray, own_batch: FloatArray) -> FloatArray:
+    """Dense blocks and attention projections at the weights' format, the LM head in 16 bits. [s]"""
     load = (c.dense_params * c.dense_bytes + 2.0 * c.head_params) / c.tensor / rates.weights
     math = 2.0 * (c.dense_params * own_tokens / rates.dense + c.head_params * own_batch / rates.fp16) / c.tensor
-    seconds = overlapped(load, math, k.overlap_gemm)
+    return np.asarray(overlapped(load, math, k.overlap_gemm))
 
+
+def _expert_seconds(c: Cases, k: Constants, rates: _Rates, tokens: FloatArray) -> FloatArray:
+    """Routed experts: the weights of those that are hit, and their math at the efficiency of short rows. [s]
+
+    Few rows an expert, or a thin slice of it on each chip, leave the tensor cores half empty. Where whole
+    experts live on different chips, the busiest chip sets the time: the expected maximum of the draws, plus
+    the lasting preference of real routers. It never loads more than all its experts.
+    """
     routed = c.experts > 1
-    if np.any(routed):
-        used = np.where(routed, c.experts_per_token, 1.0)
-        of = np.maximum(c.experts, 1.0)
-        hit = share_of_experts_hit(tokens, of, used)
-        load = c.expert_params * c.expert_bytes * hit / chips / rates.weights
-        rows = tokens * used / of
-        inner = np.where(c.expert_parallel, c.expert_inner, c.expert_inner / chips)
-        efficiency = rows / (rows + k.expert_rows_half) * inner / (inner + k.expert_inner_half)
-        math = 2.0 * c.expert_params * used / of * tokens / chips / (rates.expert * np.maximum(efficiency, 1e-9))
-        per_rank = np.maximum(tokens * used / chips, 1e-9)
-        busiest = np.where(
-            c.expert_parallel & (chips > 1),
-            1.0
-            + k.expert_imbalance * np.sqrt(2.0 * np.log(np.maximum(chips, 1.0)) / per_rank)
-            + k.expert_skew * np.log2(np.maximum(chips, 1.0)),
-            1.0,
-        )
-        # However unlucky the draw, the busiest chip cannot do more than all chips together.
-        seconds = seconds + np.where(routed, overlapped(load, math, k.overlap_gemm) * np.minimum(busiest, chips), 0.0)
+    if not np.any(routed):
+        return np.zeros(len(c))
+    chips = c.tensor * c.attention_ranks
+    used, of = np.where(routed, c.experts_per_token, 1.0), np.maximum(c.experts, 1.0)
+    # Expected maximum of g sums over the mean: 1 + sqrt(2 ln g) standard deviations; tokens are Poisson, experts that
+    # are hit or not are binomial.
+    sigmas = np.where(c.expert_parallel, k.expert_imbalance * np.sqrt(2.0 * np.log(chips)), 0.0)
+    skewed = 1.0 + np.where(c.expert_parallel, k.expert_skew * np.log2(chips), 0.0)
+    busiest = np.minimum(skewed + sigmas / np.sqrt(np.maximum(tokens * used / chips, 1e-9)), chips)
+    hit = share_of_experts_hit(tokens, of, used)
+    hit_there = np.minimum(hit * skewed + sigmas * np.sqrt(chips / of * hit * (1.0 - hit)), 1.0)
+    load = c.expert_params * c.expert_bytes * hit_there / chips / rates.weights
+    rows = np.maximum(tokens * used / of * busiest, 1e-9)
+    inner = np.where(c.expert_parallel, c.expert_inner, c.expert_inner / chips)
+    efficiency = rows / (rows + k.expert_rows_half) * inner / (inner + k.expert_inner_half)
+    math = 2.0 * c.expert_params * rows / chips / (rates.expert * np.where(inner > 0, efficiency, 1.0))
+    return np.where(routed, overlapped(load, math, k.overlap_gemm), 0.0)
 
-    shards = np.minimum(c.tensor, c.kv_shards)
+
+def _attention_seconds(
+    c: Cases, k: Constants, rates: _Rates, own_batch: FloatArray, own_prompt: FloatArray, context: FloatArray
+) -> FloatArray:
+    """Keys and values read by decoding sequences, or their math, and the math of prompts among themselves. [s]"""
     attended = attended_tokens(context, c.window, c.full_layer_share)
+    shards = np.minimum(c.tensor, c.kv_shards)
     load = own_batch * c.kv_values_per_token * c.kv_bytes * attended / shards / rates.kv
     math = own_batch * c.attention_flops_decode * attended / np.minimum(c.tensor, c.heads) / rates.attention_decode
-    seconds = seconds + overlapped(load, math, k.overlap_attention)
-    attended = attended_tokens(c.input_tokens / 2.0, c.window, c.full_layer_share)
-    seconds = seconds + own_prompt * c.attention_flops_prefill * attended / c.tensor / rates.attention_prefill
+    before = attended_tokens(c.input_tokens / 2.0, c.window, c.full_layer_share)  # a prompt token sees half on average
+    prompt = own_prompt * c.attention_flops_prefill * before / c.tensor / rates.attention_prefill
+    return np.asarray(overlapped(load, math, k.overlap_attention) + prompt)
 
-    spread = np.where(c.expert_parallel, chips, 1.0)
-    rows = k.activations_per_layer * c.layers * own_tokens + (
-        k.activations_per_expert * c.moe_layers * c.experts_per_token * tokens / spread
-    )
-    seconds = seconds + rows * c.hidden * 2.0 / rates.memory + k.moe_token_s * c.moe_layers * own_tokens
 
+def _activation_seconds(
+    c: Cases, k: Constants, rates: _Rates, tokens: FloatArray, own_tokens: FloatArray
+) -> FloatArray:
+    """Norms, residuals and quantisation of each layer; sorting tokens to experts and back. [s]"""
+    chips = np.where(c.expert_parallel, c.tensor * c.attention_ranks, 1.0)
+    routed_rows = c.moe_layers * c.experts_per_token * tokens / chips
+    rows = k.activations_per_layer * c.layers * own_tokens + k.activations_per_expert * routed_rows
+    sorting = k.expert_row_s * c.experts_per_token * c.moe_layers * own_tokens
+    return np.asarray(rows * c.hidden * 2.0 / rates.memory + sorting)
+
+
+def _link_seconds(c: Cases, rates: _Rates, tokens: FloatArray, own_tokens: FloatArray) -> FloatArray:
+    """Two all-reduces a layer between tensor-parallel chips; FP8 dispatch, 16-bit combine between ranks. [s]"""
     reduce = all_reduce_seconds(c.tensor, tokens * c.hidden * 2.0, rates.link, rates.latency_s)
-    partners = np.minimum(chips, c.experts_per_token)
+    ranks = c.attention_ranks
+    partners = np.minimum(ranks, c.experts_per_token)
     dispatch = 2.0 * rates.latency_s + 3.0 * own_tokens * c.hidden * partners * (ranks - 1.0) / ranks / rates.link
-    seconds = seconds + 2.0 * c.layers * reduce + np.where(ranks > 1, c.moe_layers * dispatch, 0.0)
+    return np.asarray(2.0 * c.layers * reduce + np.where(ranks > 1, c.moe_layers * dispatch, 0.0))
+
+
+def _step_seconds(
+    cases: Cases,
+    constants: Constants,
+    rates: _Rates,
+    batch: FloatArray,
+    prompt_tokens: FloatArray,
+    context: FloatArray,
+    wait: FloatOrArray = 1.0,
+) -> FloatArray:
+    """One iteration of one replica that decodes ``batch`` sequences and takes in ``prompt_tokens``. [s]
+
+    ``wait`` is how much longer the chip with most prompt tokens needs for them than the mean one.
+    """
+    c, k = cases, constants
+    tokens = batch + prompt_tokens
+    own_batch = batch / c.attention_ranks
+    own_prompt = prompt_tokens / c.attention_ranks * wait
+    own_tokens = own_batch + own_prompt
+    seconds = (
+        _dense_seconds(c, k, rates, own_tokens, own_batch)
+        + _expert_seconds(c, k, rates, tokens)
+        + _attention_seconds(c, k, rates, own_batch, own_prompt, context)
+        + _activation_seconds(c, k, rates, tokens, own_tokens)
+        + _link_seconds(c, rates, tokens, own_tokens)
+    )
     return np.asarray(seconds + rates.fixed_s + own_batch * rates.sequence_s, dtype=np.float64)
 
 
@@ -518,11 +580,15 @@ def _iteration(cases: Cases, constants: Constants, rates: _Rates, batch: FloatAr
     context = cases.input_tokens + cases.output_tokens / 2.0
     stage_batch = batch / cases.pipeline
     absorbed = stage_batch * cases.input_tokens / cases.output_tokens
-    share = np.maximum(np.minimum(1.0, stage_batch / cases.output_tokens), absorbed / constants.chunk_tokens)
+    room = constants.chunk_tokens * cases.attention_ranks
+    share = np.maximum(np.minimum(1.0, stage_batch / cases.output_tokens), absorbed / room)
     share = np.where(absorbed > 0, share, 0.0)
     chunk = absorbed / np.where(share > 0, share, 1.0)
     plain = _step_seconds(cases, constants, rates, stage_batch, np.zeros_like(stage_batch), context)
-    mixed = _step_seconds(cases, constants, rates, stage_batch, chunk, context)
+    # Each attention rank, like each stage of a pipeline, works on its own sequences, and waits for the one that has
+    # most prompts to take in.
+    wait = (cases.attention_ranks * cases.pipeline) ** constants.rank_wait
+    mixed = _step_seconds(cases, constants, rates, stage_batch, chunk, context, wait)
     return (1.0 - share) * plain + share * mixed
 
 
@@ -549,8 +615,10 @@ def iteration_seconds(cases: Cases, batch: FloatArray, constants: Constants) -> 
 
     .. math:: f = \max(\min(1, B / O), T_p / 8192)
 
-    of them carries a chunk of :math:`T_p / f` tokens, the others none. A pipeline of p stages runs p
-    micro-batches of B/p sequences, each stage taking 1/p of the time.
+    of them carries a chunk of :math:`T_p / f` tokens, the others none (8192 on each attention rank). A pipeline
+    of p stages runs p micro-batches of B/p sequences, each stage taking 1/p of the time. Chips that work on
+    different sequences in step wait for the one with most prompt tokens: its share is
+    :math:`g^\omega` times the mean.
 
     References
     ----------
@@ -571,13 +639,26 @@ def decode_seconds(cases: Cases, batch: FloatArray, constants: Constants, contex
 def prefill_seconds_per_token(cases: Cases, constants: Constants, chunk: FloatArray | None = None) -> FloatArray:
     """Time a replica needs per prompt token when it does nothing else. [s], shape ``(n,)``.
 
-    ``chunk`` is the number of prompt tokens in an iteration; default: the engine's chunk size. Pipelines
+    ``chunk`` is the number of prompt tokens in an iteration; default: the engine's chunk size on each attention
+    rank. Pipelines
     work on one chunk per stage, so a replica of p stages takes 1/p of the whole model's time per chunk.
     """
-    tokens = np.full(len(cases), constants.chunk_tokens) if chunk is None else np.asarray(chunk, dtype=np.float64)
+    tokens = constants.chunk_tokens * cases.attention_ranks if chunk is None else np.asarray(chunk, dtype=np.float64)
     rates = _rates(cases, constants)
     zeros = np.zeros_like(tokens)
     return _step_seconds(cases, constants, rates, zeros, tokens, zeros) / tokens / cases.pipeline
+
+
+def _cautious(cases: Cases) -> BoolArray:
+    """Where vLLM's defaults are small: on chips with less than 70 GiB, and on Ampere whatever it holds."""
+    return np.asarray((cases.memory < _LARGE_MEMORY_BYTES) | (cases.stack == STACKS.index("Ampere")))
+
+
+def largest_batch(cases: Cases, constants: Constants) -> FloatArray:
+    """Most sequences that the engine decodes at once in one replica. [sequences], shape ``(n,)``."""
+    vllm = np.where(_cautious(cases), constants.max_batch_small, constants.max_batch_vllm)
+    most = np.where(cases.engine == ENGINES.index("vllm"), vllm, constants.max_batch)
+    return np.asarray(most * cases.attention_ranks, dtype=np.float64)
 
 
 def batch_that_fits(cases: Cases, constants: Constants, reserved_output: FloatOrArray = 1.0) -> FloatArray:
@@ -588,7 +669,7 @@ def batch_that_fits(cases: Cases, constants: Constants, reserved_output: FloatOr
     cases : Cases
         Shape ``(n,)``.
     constants : Constants
-        ``memory_share`` and ``reserve_gib`` are used.
+        ``memory_share``, ``usable_share``, ``rest_share`` and ``reserve_gib`` are used.
     reserved_output : float or ndarray
         Share of the output's room that a running sequence occupies: 1 if the engine reserves it all,
         about 0.6 in long steady runs. 0 to 1. [-]
@@ -602,14 +683,19 @@ def batch_that_fits(cases: Cases, constants: Constants, reserved_output: FloatOr
     -----
     .. math:: B_{max} = g \frac{u M - w - r}{K (I + \rho O)}
 
-    with w the weights on the fullest chip and K the keys and values per token on all chips that hold
-    copies of them: heads that are fewer than the tensor-parallel ranks are stored more than once.
+    (TensorRT-LLM: a share of :math:`M - w - r`), with w the weights on one chip and K the keys and values per
+    token on all chips that hold copies of them: heads that are fewer than the tensor-parallel ranks are
+    stored more than once.
     """
     c = cases
     chips = c.tensor * c.pipeline * c.attention_ranks
     dense = c.dense_params * c.dense_bytes + 2.0 * (c.head_params + c.embedding_params)
     weights = dense / (c.tensor * c.pipeline) + c.expert_params * c.expert_bytes / chips
-    free = constants.memory_share * c.memory - weights - constants.reserve_gib * BYTES_PER_GIB
+    reserve = constants.reserve_gib * BYTES_PER_GIB
+    # TensorRT-LLM takes its share of what the weights leave, the others a share of the whole memory.
+    of_rest = constants.rest_share * (constants.usable_share * c.memory - weights - reserve)
+    of_whole = constants.memory_share * c.memory - weights - reserve
+    free = np.where(c.engine == ENGINES.index("tensorrt"), of_rest, of_whole)
     room = attended_tokens(c.input_tokens + np.asarray(reserved_output) * c.output_tokens, c.window, c.full_layer_share)
     copies = c.tensor / np.minimum(c.tensor, c.kv_shards)
     return np.asarray(free * chips / (c.kv_values_per_token * c.kv_bytes * room * copies), dtype=np.float64)

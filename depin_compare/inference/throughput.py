@@ -23,12 +23,13 @@ from depin_compare.inference.roofline import (
     ENGINES,
     MATHS,
     REFERENCE_YEAR,
-    VENDORS,
+    STACKS,
     Cases,
     Constants,
     batch_that_fits,
     fastest_batch,
     iteration_seconds,
+    largest_batch,
     prefill_seconds_per_token,
 )
 from depin_compare.inference.workloads import Workload
@@ -43,6 +44,7 @@ __all__ = [
     "DEFAULT_MAX_ACCELERATORS",
     "Throughput",
     "Throughputs",
+    "chip_bands",
     "chip_columns",
     "llm_columns",
     "load_constants",
@@ -125,9 +127,15 @@ class Throughput:
 
 
 @cache
+def _document() -> dict[str, Any]:
+    """The whole of ``refdata/throughput.toml``, read once."""
+    return load_toml("throughput")
+
+
+@cache
 def load_constants() -> Constants:
     """The calibrated constants that ship with the package, from ``refdata/throughput.toml``."""
-    rows = load_toml("throughput")["constants"]
+    rows = _document()["constants"]
     wanted = set(Constants.__dataclass_fields__)
     if set(rows) != wanted:
         odd = ", ".join(sorted(set(rows) ^ wanted))
@@ -139,7 +147,7 @@ def load_constants() -> Constants:
 def _architectures() -> dict[str, dict[str, Any]]:
     """Architecture of each listed chip: its name, sustained FP16 TFLOPS per W (or none), software stack."""
     known: dict[str, dict[str, Any]] = {}
-    for name, row in load_toml("throughput")["architectures"].items():
+    for name, row in _document()["architectures"].items():
         for chip in row["accelerators"]:
             known[chip] = {"architecture": name, **{k: v for k, v in row.items() if k != "accelerators"}}
     return known
@@ -165,7 +173,7 @@ def chip_columns(frame: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.fmin(1.0, sustained * power / fp16)
     stacks = [known.get(chip, {}).get("stack", vendor) for chip, vendor in zip(chips, frame["vendor"], strict=True)]
-    vendor = [VENDORS.index(stack) if stack in VENDORS else VENDORS.index("other") for stack in stacks]
+    stack = [STACKS.index(name) if name in STACKS else STACKS.index("other") for name in stacks]
     return {
         "geforce": ((frame["vendor"] == "NVIDIA") & (frame["family"].cast(pl.String) == "consumer")).to_numpy(),
         "memory": _column(frame, "memory_gib", np.nan) * BYTES_PER_GIB,
@@ -176,7 +184,7 @@ def chip_columns(frame: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
         "link": _column(frame, "link_gb_per_s", _LEAST_LINK_GB_PER_S) * BYTES_PER_GB,
         "fast_link": frame["link_class"].cast(pl.String).is_in(_FAST_LINKS).fill_null(value=False).to_numpy(),
         "power_ratio": np.where(np.isfinite(ratio) & (ratio > 0), ratio, 1.0),
-        "vendor": np.array(vendor, dtype=np.int64),
+        "stack": np.array(stack, dtype=np.int64),
     }
 
 
@@ -210,6 +218,7 @@ def llm_columns(frame: pl.DataFrame) -> dict[str, npt.NDArray[Any]]:
     window = _column(frame, "sliding_window", np.inf)
     full = np.where(np.isfinite(window), _column(frame, "full_attention_layers", 0), layers)
     return {
+        "latent": latent,
         "layers": layers,
         "moe_layers": moe_layers,
         "hidden": hidden,
@@ -318,7 +327,7 @@ def _allowed(max_accelerators: int | Mapping[str, int], chips: Sequence[str]) ->
 def _bases(frame: pl.DataFrame) -> list[str]:
     """What each chip's figures rest on; see `BASES`."""
     known = _architectures()
-    measured = set(load_toml("throughput")["calibration"]["accelerators"])
+    measured = set(_document()["calibration"]["accelerators"])
     families = {known[chip]["architecture"] for chip in measured if chip in known}
     bases = []
     for chip, kind in zip(frame["accelerator"], frame["kind"].cast(pl.String), strict=True):
@@ -331,12 +340,15 @@ def _bases(frame: pl.DataFrame) -> list[str]:
     return bases
 
 
-def _bands(frame: pl.DataFrame, bases: Sequence[str]) -> tuple[FloatArray, FloatArray]:
-    """Low and high over central, one position a chip: by architecture if listed, else by basis."""
-    bands, known = load_toml("throughput")["bands"], _architectures()
+def chip_bands(frame: pl.DataFrame) -> tuple[FloatArray, FloatArray]:
+    """Low and high over the central rate, one position a chip: by architecture if listed, else by basis. [-]
+
+    Four of five measurements are expected between the two.
+    """
+    bands, known = _document()["bands"], _architectures()
     rows = [
         bands.get(known.get(chip, {}).get("architecture"), bands[basis])
-        for chip, basis in zip(frame["accelerator"], bases, strict=True)
+        for chip, basis in zip(frame["accelerator"], _bases(frame), strict=True)
     ]
     return np.array([row["low"] for row in rows]), np.array([row["high"] for row in rows])
 
@@ -382,14 +394,25 @@ def throughput_table(
 
     Notes
     -----
-    Tried are tensor-parallel replicas, pipelines where chips have no better link than PCIe and, for LLMs with experts, replicas whose chips share
-    the experts while each serves its own sequences; 1, 2, 4, ... chips of each. For each, the batch is the
-    largest that memory, engine and service level allow (throughput rises with the batch). Workloads with a
-    service level run at the share of that rate which random arrivals leave (``server_share``).
+    Tried are tensor-parallel replicas; pipelines where chips have no better link than PCIe; and, for LLMs with
+    experts, replicas whose chips share the experts while each serves its own sequences; 1, 2, 4, ... chips of
+    each. For each, the batch is the largest that memory, engine and service level allow (throughput rises
+    with the batch). Workloads with a service level run at the share of that rate which random arrivals leave
+    (``server_share``). Software is that of the calibration's middle year: later gains are not extrapolated.
 
     References
     ----------
-    .. [1] Pope et al. 2022, arXiv 2211.05102. .. [2] Erdil 2025, arXiv 2506.04645.
+    .. [1] Pope et al. 2022, arXiv 2211.05102.
+    .. [2] Erdil 2025, arXiv 2506.04645.
+
+    Examples
+    --------
+    >>> from depin_compare.refdata import accelerators, llms
+    >>> chips = accelerators().filter(pl.col("accelerator").is_in(["h100-sxm", "rtx-4090"]))
+    >>> models = llms().filter(pl.col("llm") == "llama-3.1-8b")
+    >>> table = throughput_table(chips, models, ["chat", "batch"], max_accelerators=1)
+    >>> table.select("accelerator", "workload", "split").rows()[0]
+    ('h100-sxm', 'chat', 'one chip')
     """
     k = constants or load_constants()
     loads = [load_workload(one) for one in workloads]
@@ -431,14 +454,16 @@ def throughput_table(
     flat = np.ravel_multi_index((a, m, w), shape)
     best = _best_of_group(flat, rate, int(np.prod(shape)))
     fastest = _best_of_group(flat, 1.0 / seconds, int(np.prod(shape)))  # the most a user can get
-    found = (best >= 0) & (rate[best] > 0)
+    found = best >= 0
+    found[found] = rate[best[found]] > 0
     pick = best[found]
     chosen = cases.take(pick)
     prompt_s = prefill_seconds_per_token(chosen, k) * chosen.accelerators
     served = np.where(np.isfinite(grid.loads["seconds_per_token"][w[pick]]), k.server_share, 1.0)
     central = rate[pick] * served
     ratio = chosen.input_tokens / chosen.output_tokens
-    low, high = _bands(accelerators, bases := _bases(accelerators))
+    bases = _bases(accelerators)
+    low, high = chip_bands(accelerators)
     a_all, m_all, w_all = (x.ravel() for x in np.indices(shape))
 
     def column(values: npt.NDArray[Any], dtype: Any = pl.Float64) -> pl.Series:
@@ -467,7 +492,8 @@ def throughput_table(
             "basis": pl.Series(bases, dtype=pl.Enum(BASES)).gather(a_all),
         }
     )
-    speeds = np.where(fastest >= 0, 1.0 / seconds[fastest], np.nan)
+    speeds = np.full(len(fastest), np.nan)
+    speeds[fastest >= 0] = 1.0 / seconds[fastest[fastest >= 0]]
     reasons = _reasons(~found, grid, accelerators, context, asked, allowed, speeds, k, shape)
     return Throughputs.validate(frame.with_columns(not_comparable=pl.Series(reasons, dtype=pl.String)), cast=True)
 
@@ -530,7 +556,7 @@ def _load_columns(loads: Sequence[Workload]) -> dict[str, npt.NDArray[Any]]:
 def _batch_bound(cases: Cases, k: Constants, concurrency: FloatArray) -> FloatArray:
     """Whole sequences that memory, engine and demand allow in one replica."""
     fits = np.floor(batch_that_fits(cases, k, k.reserved_output_open))
-    return np.minimum(np.minimum(fits, k.max_batch * cases.attention_ranks), concurrency)
+    return np.minimum(np.minimum(fits, largest_batch(cases, k)), concurrency)
 
 
 def _best_of_group(group: npt.NDArray[Any], score: FloatArray, n_groups: int) -> npt.NDArray[np.int64]:

@@ -16,7 +16,7 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare.analysis import Analysis, SourceStates, analyse
-from depin_compare.errors import ConfigError, StoreError
+from depin_compare.errors import ConfigError, StoreError, UnknownNameError
 from depin_compare.jobs.config import JobConfig
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.layers import layered_facts, layered_offers
@@ -52,8 +52,16 @@ def collected(
     replay: Path | None = None,
     record: Path | None = None,
 ) -> Collection:
-    """Ask the sources, and store what answered; a store that can't be written is logged and costs nothing else."""
-    off = [name for name, source in config.sources.items() if not source.enabled and name in FETCHERS]
+    """Ask the sources, and store what answered; a store that can't be written is logged and costs nothing else.
+
+    Raises
+    ------
+    UnknownNameError
+        If the job file or ``sources`` names a source there is none of.
+    """
+    for unknown in (name for name in config.sources if name not in FETCHERS):
+        raise UnknownNameError("source", unknown, FETCHERS)
+    off = [name for name, source in config.sources.items() if not source.enabled]
     budgets = {n: s.time_budget_seconds for n, s in config.sources.items() if s.time_budget_seconds is not None}
     collection = collect(
         sources,
@@ -63,6 +71,7 @@ def collected(
         replay=replay,
         record=record,
         time_budgets=budgets,
+        key_variables={n: s.key_variable for n, s in config.sources.items() if s.key_variable is not None},
     )
     if store is not None and replay is None and any(s.status in ("ok", "partial") for s in collection.statuses):
         try:
@@ -86,8 +95,9 @@ def gathered(config: JobConfig, *, as_of: datetime, store: Store | None, collect
     ``as_of`` is midnight of the day the run stands for: what was stored in the course of it counts.
     ``collection`` is None when nothing was asked (offline, or a past day).
     """
-    live_offers = collection.offers if collection else Offers.create_empty()
-    live_facts = collection.facts if collection else NetworkFacts.create_empty()
+    replayed = [s.source for s in collection.statuses if s.observed_at < as_of] if collection else []
+    live_offers = _relabelled(collection.offers, replayed) if collection else Offers.create_empty()
+    live_facts = _relabelled(collection.facts, replayed) if collection else NetworkFacts.create_empty()
     silent = [n for n in FETCHERS if collection is None or n not in collection.results]
     stored_offers, stored_facts = (
         store.newest(silent, before=as_of + timedelta(days=1))
@@ -103,6 +113,13 @@ def gathered(config: JobConfig, *, as_of: datetime, store: Store | None, collect
         skipped=collection.skipped if collection else None,
         source_states=_source_states(config, collection, offers, facts, as_of),
     )
+
+
+def _relabelled(frame: pl.DataFrame, replayed: list[str]) -> Any:
+    """Answers recorded on an earlier day are stored data, whatever they were when they were recorded."""
+    old = (pl.col("layer") == "live") & pl.col("source").is_in(replayed)
+    stored = pl.lit("stored").cast(frame.schema["layer"])
+    return frame.with_columns(pl.when(old).then(stored).otherwise("layer").alias("layer"))
 
 
 def from_file(path: Path, *, as_of: datetime) -> Inputs:
@@ -152,7 +169,7 @@ def _source_states(
                 "source": name,
                 "gives": fetcher.gives,
                 "state": state,
-                "rows": status.offers + status.facts if status else 0,
+                "rows": status.offers + status.facts + status.token_prices if status else 0,
                 "skipped": sum(status.skipped.values()) if status else 0,
                 "detail": detail or None,
                 **_standing(standing, as_of),
@@ -191,6 +208,9 @@ def _standing(frame: pl.DataFrame, as_of: datetime) -> dict[str, Any]:
 def analysis_of(config: JobConfig, inputs: Inputs) -> Analysis:
     """The analysis a job asks for."""
     asked = config.analysis
+    known = networks()["network"]
+    for unknown in (n for n in asked.networks if n not in set(known)):
+        raise UnknownNameError("network", unknown, known)
     return analyse(
         inputs.offers,
         inputs.facts,

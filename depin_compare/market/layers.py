@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
+from depin_compare.market.discrepancies import CATALOGUES
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers
 
@@ -27,11 +28,13 @@ def layered_offers(
     -------
     DataFrame[Offers]
         All live rows; stored rows of sources that gave nothing live; reference rows of networks that neither
-        speaks of. A source's layers are never mixed: half of yesterday's catalogue beside half of today's would
-        look like a market that never was.
+        speaks of first-hand (a catalogue that lists ten of a cloud's machines says nothing of its other chips;
+        `without_double_counting` settles what both price). A source's layers are never mixed: half of yesterday's
+        catalogue beside half of today's would look like a market that never was.
     """
     older = stored.join(live.select("source").unique(), on="source", how="anti")
-    known = pl.concat([live.select("network"), older.select("network")]).unique()
+    first_hand = ~pl.col("source").is_in(CATALOGUES)
+    known = pl.concat([frame.filter(first_hand).select("network") for frame in (live, older)]).unique()
     rest = reference.join(known, on="network", how="anti")
     return Offers.validate(pl.concat([live, older, rest]).sort("source", "offer_id"))
 

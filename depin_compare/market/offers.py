@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
+from depin_compare.refdata import KINDS
+
 __all__ = [
     "LAYERS",
     "MAX_USD_PER_ACCELERATOR_HOUR",
@@ -47,7 +49,8 @@ class Offers(dy.Schema):
 
     Prices are USD per accelerator and hour, before buyer-side fees, with what the source includes (disk,
     traffic) told in the source's own docstring. A row without a comparable price is allowed only with
-    ``not_comparable`` saying why.
+    ``not_comparable`` saying why. ``kind`` says how the price is known (null for what the seller itself just
+    answered, which is published); ``source_id`` names the row of the sources table behind a reference price.
     """
 
     source = dy.String(nullable=False, min_length=1)
@@ -77,6 +80,8 @@ class Offers(dy.Schema):
     observed_at = dy.Datetime(time_zone="UTC", time_unit="us", nullable=False)
     layer = dy.Enum(LAYERS, nullable=False)
     source_url = dy.String(nullable=False, min_length=1)
+    kind = dy.Enum(KINDS, nullable=True)
+    source_id = dy.String(nullable=True)
     not_comparable = dy.String(nullable=True)
     note = dy.String(nullable=True)
 

@@ -203,7 +203,7 @@ def overridden_offers(
                 "price_kind": "list" if segment == "hyperscaler" else "ask",
                 "listed_price": repr(price.usd_per_accelerator_hour), "listed_unit": "USD per accelerator-hour",
                 "listed_currency": "USD", "observed_at": datetime.combine(day, time(), UTC), "layer": "reference",
-                "source_url": USER_SOURCE, "note": price.note,
+                "source_url": USER_SOURCE, "kind": "assumption", "note": price.note,
             }  # fmt: skip
     mine = pl.DataFrame(list(made.values()), schema=Offers.create_empty().schema) if made else Offers.create_empty()
     rest = offers.join(

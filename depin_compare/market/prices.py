@@ -7,13 +7,18 @@ from collections.abc import Collection
 import dataframely as dy
 import polars as pl
 
+from depin_compare.market.discrepancies import without_double_counting
 from depin_compare.market.offers import LAYERS, PRICE_KINDS, RENTER_PRICE_KINDS, Offers
+from depin_compare.refdata import KINDS
 
 __all__ = ["MarketPrices", "market_prices"]
 
 
 class MarketPrices(dy.Schema):
     """One row a network x accelerator x terms, over the offers a renter can take and nobody resells.
+
+    ``source`` is the source, or the id of the sources table for a reference price; it, the day and the rest are
+    those of the offer in the middle.
 
     ``usd_per_accelerator_hour`` is the median weighted by accelerators on offer; ``low`` and ``high`` are the
     cheapest and the dearest offer (equal to it where there is one).
@@ -32,11 +37,18 @@ class MarketPrices(dy.Schema):
     region = dy.String(nullable=True)
     observed_at = dy.Datetime(time_zone="UTC", time_unit="us", nullable=False)
     layer = dy.Enum(LAYERS, nullable=False)
+    kind = dy.Enum(KINDS, nullable=False)
     source = dy.String(nullable=False)
     source_url = dy.String(nullable=False)
 
 
 _KEY = ["network", "segment", "accelerator", "terms"]
+
+
+def _machines() -> pl.Expr:
+    """Accelerators of each machine once, however many products it is offered as."""
+    machine = pl.coalesce("machine_id", "offer_id")
+    return pl.coalesce("total", "available").filter(machine.is_first_distinct())
 
 
 def market_prices(
@@ -47,7 +59,7 @@ def market_prices(
     Parameters
     ----------
     offers : DataFrame[Offers]
-        Any mix of networks and layers.
+        Any mix of networks, sources and layers; `without_double_counting` decides between them.
     terms : collection of str
         Terms to keep.
 
@@ -55,8 +67,8 @@ def market_prices(
     -------
     DataFrame[MarketPrices]
         Sorted by network and accelerator. Left out: what the host is paid (``reward``), capacity resold from
-        elsewhere (``upstream``), rows marked not comparable, and indicative figures wherever the network has
-        a firm price for the same chip.
+        elsewhere (``upstream``), rows marked not comparable, indicative figures wherever the network has a firm
+        price for the same chip, and offers known to be taken wherever another is known to be free.
 
     Notes
     -----
@@ -71,7 +83,8 @@ def market_prices(
     )
     price = pl.col("usd_per_accelerator_hour")
     kept = (
-        offers.lazy()
+        without_double_counting(offers)
+        .lazy()
         .filter(
             pl.col("terms").is_in(list(terms)),
             pl.col("price_kind").is_in(RENTER_PRICE_KINDS),
@@ -79,7 +92,13 @@ def market_prices(
             pl.col("not_comparable").is_null(),
         )
         .filter(firm | ~firm.any().over(_KEY))
-        .sort([*_KEY, "usd_per_accelerator_hour", "source", "offer_id"])
+        .filter(
+            (pl.col("available") != 0) | pl.col("available").is_null() | ~(pl.col("available") > 0).any().over(_KEY)
+        )
+        .sort(
+            [*_KEY, "usd_per_accelerator_hour", "observed_at", "source", "offer_id"],
+            descending=[False] * (len(_KEY) + 1) + [True, False, False],  # of equal prices the newest stands for both
+        )
         .with_columns(weight.alias("weight"))
         .with_columns(pl.col("weight").cum_sum().over(_KEY).alias("below"))
     )
@@ -91,9 +110,10 @@ def market_prices(
             price.min().alias("usd_per_accelerator_hour_low"),
             price.max().alias("usd_per_accelerator_hour_high"),
             pl.len().cast(pl.Int64).alias("n_offers"),
-            pl.coalesce("total", "available").sum().alias("n_accelerators"),
-            *(pl.col(c).filter(middle).first() for c in ("price_kind", "region", "layer", "source", "source_url")),
-            pl.col("observed_at").max(),
+            _machines().sum().alias("n_accelerators"),
+            *(pl.col(c).filter(middle).first() for c in ("price_kind", "region", "layer", "source_url", "observed_at")),
+            pl.coalesce("source_id", "source").filter(middle).first().alias("source"),
+            pl.col("kind").cast(pl.String).fill_null("published").filter(middle).first(),
         )
         .with_columns(pl.when(pl.col("n_accelerators") > 0).then("n_accelerators").alias("n_accelerators"))
         .sort("network", "accelerator", "terms")

@@ -16,7 +16,7 @@ from depin_compare.market.offers import Offers
 __all__ = ["reference_facts", "reference_offers"]
 
 # Rows that differ in one of these are different prices; of rows that don't, the newest day counts.
-PRICE_KEY = ("network", "accelerator", "terms", "tier", "price_kind", "region")
+PRICE_KEY = ("network", "accelerator", "terms", "tier", "price_kind")
 FACT_KEY = ("network", "metric", "subject", "unit")
 # A rule holds from its first to its last day; anything else is what somebody saw on a day.
 RULE_KINDS = ("protocol", "published")
@@ -37,7 +37,8 @@ def reference_offers(networks: Collection[str] | None = None, as_of: date | None
     Returns
     -------
     dy.DataFrame[Offers]
-        The newest day of each (network, accelerator, terms, tier, price kind, region). Rows of the same
+        The newest day of each (network, accelerator, terms, tier, price kind), whatever the region: a price of another
+        region and another year is no price of today. Rows of the same
         day stay side by side: the ends of a range, or one machine in several sizes.
     """
     frame: pl.DataFrame = refdata.reference_prices()

@@ -28,6 +28,7 @@ from depin_compare.errors import ReferenceDataError
 
 __all__ = [
     "ACCELERATOR_FAMILIES",
+    "HOST_KINDS",
     "KINDS",
     "AcceleratorNames",
     "AcceleratorTco",
@@ -35,26 +36,39 @@ __all__ = [
     "Assumptions",
     "HardwarePrices",
     "Instances",
+    "LlmNames",
     "Llms",
+    "MachineShapes",
     "NetworkFactRows",
     "Networks",
     "ReferencePrices",
+    "ReferenceTokenPrices",
     "Sources",
+    "TokenHosts",
+    "UnpricedNetworks",
     "accelerator_names",
     "accelerator_tco",
     "accelerators",
     "assumptions",
     "hardware_prices",
     "instances",
+    "llm_names",
     "llms",
     "load_toml",
+    "machine_shapes",
     "network_facts",
     "networks",
     "reference_prices",
+    "reference_token_prices",
     "sources",
+    "token_hosts",
+    "unpriced_networks",
 ]
 
 KINDS = ("measured", "protocol", "published", "third_party", "vendor_claim", "assumption")
+# cloud: a hyperscaler's model service; network: a decentralised network or marketplace of other people's GPUs;
+# lab: the maker of the model; other: everyone else who hosts models.
+HOST_KINDS = ("cloud", "network", "lab", "other")
 ACCELERATOR_FAMILIES = ("consumer", "workstation", "datacenter", "custom")
 
 
@@ -144,6 +158,16 @@ class Instances(Sourced):
     accelerator_count = dy.Float64(nullable=False, min_exclusive=0)
 
 
+class MachineShapes(Sourced):
+    """What a cloud's machine has beside its accelerators, where its price is the sum of the parts."""
+
+    cloud = dy.String(primary_key=True)
+    instance_type = dy.String(primary_key=True)
+    vcpus = dy.Float64(nullable=False, min_exclusive=0)
+    memory_gib = dy.Float64(nullable=False, min_exclusive=0)
+    local_ssd_gib = dy.Float64(nullable=False, min=0)
+
+
 class Networks(Sourced):
     """The networks and clouds the product knows, with their segment and token."""
 
@@ -152,6 +176,14 @@ class Networks(Sourced):
     segment = dy.Enum(["decentralized", "marketplace", "neocloud", "hyperscaler"], nullable=False)
     token = dy.String(nullable=True)
     coingecko_id = dy.String(nullable=True)
+
+
+class UnpricedNetworks(Sourced):
+    """Networks that sell accelerator capacity and publish no price of it by the hour, with the reason."""
+
+    network = dy.String(primary_key=True, min_length=1)
+    display_name = dy.String(nullable=False, min_length=1)
+    reason = dy.String(nullable=False, min_length=1)
 
 
 class NetworkFactRows(Sourced):
@@ -167,11 +199,11 @@ class NetworkFactRows(Sourced):
 
 
 class HardwarePrices(Sourced):
-    """What it costs to own a card or a whole system, per accelerator."""
+    """What it costs to own a card or a whole system, per accelerator; ``launch`` is what the maker once asked."""
 
     accelerator = dy.String(nullable=False)
     item = dy.Enum(["card", "system"], nullable=False)
-    condition = dy.Enum(["new", "used"], nullable=False)
+    condition = dy.Enum(["new", "used", "launch"], nullable=False)
     usd_low = dy.Float64(nullable=False, min_exclusive=0)
     usd_high = dy.Float64(nullable=False, min_exclusive=0)
 
@@ -222,6 +254,38 @@ class ReferencePrices(Sourced):
     listed_currency = dy.String(nullable=False)
     source_url = dy.String(nullable=False)
     not_comparable = dy.String(nullable=True)
+
+
+class LlmNames(dy.Schema):
+    """Names hosts give an open model -> its id. Matching ignores case, punctuation and all before the last slash."""
+
+    name = dy.String(primary_key=True, min_length=1)
+    llm = dy.String(nullable=False)
+    seen_in = dy.String(nullable=False)
+    source_id = dy.String(nullable=False)
+
+
+class TokenHosts(dy.Schema):
+    """Who hosts models, under every name the sources give them; networks and clouds have the id of `Networks`."""
+
+    name = dy.String(primary_key=True, min_length=1)
+    host = dy.String(nullable=False)
+    display_name = dy.String(nullable=False)
+    host_kind = dy.Enum(HOST_KINDS, nullable=False)
+    seen_in = dy.String(nullable=False)
+    source_id = dy.String(nullable=False)
+
+
+class ReferenceTokenPrices(Sourced):
+    """Dated prices per million tokens that ship with the package; ``llm`` is empty for closed models."""
+
+    price_id = dy.String(primary_key=True, min_length=1)
+    provider = dy.String(nullable=False)
+    model_id = dy.String(nullable=False)
+    llm = dy.String(nullable=True)
+    usd_per_mtok_input = dy.Float64(nullable=False, min_exclusive=0, max=1000)
+    usd_per_mtok_output = dy.Float64(nullable=False, min_exclusive=0, max=1000)
+    usd_per_mtok_cached_input = dy.Float64(nullable=True, min_exclusive=0, max=1000)
 
 
 _Schema = TypeVar("_Schema", bound=dy.Schema)
@@ -298,9 +362,21 @@ def instances() -> dy.DataFrame[Instances]:
 
 
 @cache
+def machine_shapes() -> dy.DataFrame[MachineShapes]:
+    """Processors, memory and local disks of machines that are priced by their parts."""
+    return _sourced("machine_shapes", MachineShapes)
+
+
+@cache
 def networks() -> dy.DataFrame[Networks]:
     """Networks and clouds the product knows."""
     return _sourced("networks", Networks)
+
+
+@cache
+def unpriced_networks() -> dy.DataFrame[UnpricedNetworks]:
+    """Networks without a public price; none of them has a source of its own."""
+    return _sourced("unpriced_networks", UnpricedNetworks)
 
 
 @cache
@@ -333,11 +409,40 @@ def reference_prices() -> dy.DataFrame[ReferencePrices]:
     return _sourced("reference_prices", ReferencePrices)
 
 
+@cache
+def llm_names() -> dy.DataFrame[LlmNames]:
+    """Names hosts give an open model -> its id."""
+    frame = _sourced("llm_names", LlmNames)
+    orphans = sorted(set(frame["llm"]) - set(llms()["llm"]))
+    if orphans:
+        raise ReferenceDataError(f"refdata/llm_names.csv: no LLM {', '.join(orphans)}")
+    return frame
+
+
+@cache
+def token_hosts() -> dy.DataFrame[TokenHosts]:
+    """Who hosts models, and what kind of host that is."""
+    return _sourced("token_hosts", TokenHosts)
+
+
+@cache
+def reference_token_prices() -> dy.DataFrame[ReferenceTokenPrices]:
+    """Dated prices per million tokens that ship with the package."""
+    frame = _sourced("token_prices", ReferenceTokenPrices)
+    for column, known in (("llm", set(llms()["llm"])), ("provider", set(token_hosts()["host"]))):
+        orphans = sorted(set(frame[column].drop_nulls()) - known)
+        if orphans:
+            raise ReferenceDataError(f"refdata/token_prices.csv: no {column} {', '.join(orphans)}")
+    return frame
+
+
 def unused_sources() -> list[str]:
     """Sources that no row of any table or scenario names; the tests keep this empty."""
     tables: list[pl.DataFrame] = [
-        accelerators(), accelerator_names(), llms(), instances(), networks(), network_facts(),
+        accelerators(), accelerator_names(), llms(), instances(), machine_shapes(), networks(), network_facts(),
+        unpriced_networks(),
         hardware_prices(), accelerator_tco(), assumptions(), reference_prices(),
+        llm_names(), token_hosts(), reference_token_prices(),
     ]  # fmt: skip
     used: set[str] = set()
     for frame in tables:

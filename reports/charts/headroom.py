@@ -118,7 +118,8 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
     sheet = Sheet(
         title=finding(shown),
         subtitle="Headroom: further fall of cloud inference cost, in % of today's, until the network's advantage (or "
-        "supplier's margin) is zero. Left of zero: already lost",
+        "supplier's margin) is zero. The margin: a fall only clouds have, half of it passed on. Left of zero: "
+        "already lost",
         footer=notes,
         plot_height=0.5 + (len(pairs) * (len(references) + 0.8) + 1.2) * 0.112,
         keys=keys,

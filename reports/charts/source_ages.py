@@ -24,13 +24,13 @@ _STATE_WORDS = {
 
 
 def finding(states: pl.DataFrame) -> str:
-    """The title: how many sources answered and how old the oldest data in use is; true of any frame."""
+    """The title: how many sources answered and how old the stalest one is; true of any frame."""
     if states.is_empty():
         return "No source was asked"
     live = int((states["layer"] == "live").fill_null(False).sum())
     oldest = states["age_days"].max()
     start = f"{live} of {plural(states.height, 'source')} answered live"
-    return f"{start}; the oldest data in use is {age(oldest)} old" if isinstance(oldest, float) else start
+    return f"{start}; the newest data of the stalest is {age(oldest)} old" if isinstance(oldest, float) else start
 
 
 @styled

@@ -7,6 +7,7 @@ import pytest
 
 from depin_compare.analysis import Analysis, analyse
 from depin_compare.errors import ConfigError, UnknownNameError
+from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.reference import reference_facts, reference_offers
 from depin_compare.refdata.assumption_set import assumption_set
 
@@ -46,10 +47,14 @@ def test_the_four_references_of_an_aws_h100_follow_from_their_sources(analysis):
     cost = unit_cost(analysis, reference="modelled_cost", **chip)
     plus = unit_cost(analysis, reference="cost_plus_margin", **chip)
     assert listed["usd_per_accelerator_hour"] == pytest.approx(55.04 / 8)
-    assert committed["usd_per_accelerator_hour"] == pytest.approx(6.88 * 0.55)
-    assert committed["kind"] == "assumption"
+    assert committed["usd_per_accelerator_hour"] == pytest.approx(5.191)  # a capacity block, paid ahead
+    assert (committed["terms"], committed["kind"]) == ("capacity_block", "third_party")
+    assumed = unit_cost(analysis, seller="azure", accelerator="h100-sxm", reference="committed")
+    assert assumed["usd_per_accelerator_hour"] == pytest.approx(98.32 / 8 * 0.55)
+    assert assumed["kind"] == "assumption"
     assert cost["usd_per_accelerator_hour"] == pytest.approx(1.30 / 0.85)
     assert plus["usd_per_accelerator_hour"] == pytest.approx(1.30 / 0.85 / 0.86)
+    assert cost["source"] == "inferencex-constants"
     for row in (listed, committed, cost, plus):
         expected = row["usd_per_accelerator_hour"] / row["tokens_per_second"] / 3600 * 1e6
         assert row["usd_per_mtok"] == pytest.approx(expected)
@@ -114,10 +119,36 @@ def test_every_seed_network_meets_every_cloud(analysis):
             assert (network, *cloud) in told
 
 
-def test_render_stands_on_prices_somebody_was_billed_not_on_an_illustration(analysis):
+def test_render_is_paid_in_tokens_and_stands_on_no_illustration(analysis):
     headline = one(analysis.headlines, network="render")
-    price = one(analysis.market_prices, network="render", accelerator=headline["accelerator"])
-    assert price["price_kind"] == "rate_card"
+    assert headline["accelerator"] == "rtx-4090"
+    assert "h200" not in analysis.market_prices.filter(pl.col("network") == "render")["accelerator"]
+    node = one(analysis.margins, network="render", accelerator="rtx-4090", archetype="home")
+    assert (node["full_margin"], node["full_margin_with_rewards"]) == (None, None)
+    assert "minted tokens" in node["not_known"]
+    assert "not known" in headline["sentence"]
+
+
+def test_what_render_pays_its_nodes_is_the_reward_and_nothing_else():
+    price = reference_facts().filter(pl.col("metric") == "token_price").head(1)
+    render = price.with_columns(
+        network=pl.lit("render"), subject=pl.lit("RENDER"), value=pl.lit(1.85), unit=pl.lit("USD per RENDER")
+    )
+    facts = NetworkFacts.validate(pl.concat([reference_facts(), render]), cast=True)
+    told = analyse(reference_offers(), facts, as_of=AS_OF, network_ids=["render"])
+    node = one(told.margins, network="render", accelerator="rtx-4090", archetype="home")
+    reward = 25 / 168 * 1.85 * node["utilisation"]
+    assert node["reward_usd_per_hour"] == pytest.approx(reward, rel=1e-4)
+    costs = node["power_usd_per_hour"] + node["opex_usd_per_hour"] + node["capital_usd_per_hour"]
+    assert node["full_margin_with_rewards"] == pytest.approx(1 - costs / reward, rel=1e-3)
+    assert node["full_margin"] is None
+
+
+def test_work_on_new_silicon_gets_no_cheaper_by_the_new_silicon(analysis):
+    paths = analysis.advantage_paths
+    custom = paths.filter(pl.col("silicon").is_in(["maia-200", "tpu", "trainium"]))
+    assert custom.height > 0
+    assert (custom["wedge_index"] == 1.0).all()
 
 
 def test_paths_start_at_today_and_agree_with_the_comparison(analysis):
@@ -190,9 +221,9 @@ def test_a_past_day_knows_nothing_later_and_uses_its_own_rules():
     row = {"network": "akash", "accelerator": "h100-sxm", "archetype": "data_centre"}
     old, new = one(before.margins, **row), one(after.margins, **row)
     assert old["usd_per_accelerator_hour"] == new["usd_per_accelerator_hour"] == pytest.approx(1.53)
-    assert old["take_rate"] == pytest.approx((0.04 + 0.20) / 2)
-    assert new["take_rate"] == 0.0
-    assert old["network_take_usd_per_hour"] == pytest.approx(1.53 * old["utilisation"] * 0.12)
+    assert old["take_rate"] == pytest.approx(0.20)  # paid in USDC
+    assert new["take_rate"] == pytest.approx(0.0025)  # what minting and settling a credit costs
+    assert old["network_take_usd_per_hour"] == pytest.approx(1.53 * old["utilisation"] * 0.20)
 
 
 def test_an_override_moves_what_depends_on_it_and_nothing_else(analysis):

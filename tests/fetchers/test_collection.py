@@ -17,6 +17,14 @@ from fetchers import FETCHERS, collect
 from fetchers.collection import collect_from, unreachable_hosts
 
 
+@pytest.fixture(autouse=True)
+def keys(monkeypatch):
+    """A key for every source that wants one."""
+    for fetcher in FETCHERS.values():
+        if fetcher.key_variable is not None:
+            monkeypatch.setenv(fetcher.key_variable, "example-key")
+
+
 @pytest.fixture
 def all_serve(serve):
     for source in FETCHERS:
@@ -35,7 +43,7 @@ def test_every_source_has_a_status_and_its_rows(all_serve, observed_at):
     collection = gather(observed_at)
     assert states(collection) == dict.fromkeys(FETCHERS, "ok")
     akash = collection.status("akash")
-    assert (akash.offers, akash.skipped) == (11, {"out_of_scope": 6, "duplicate": 0, "unreadable": 3})
+    assert (akash.offers, akash.skipped) == (11, {"out_of_scope": 6, "duplicate": 0, "unreadable": 4})
     assert akash.facts == collection.facts.filter(pl.col("source") == "akash").height
     assert akash.hosts == ("console-api.akash.network",)
     assert akash.error is None
@@ -154,12 +162,20 @@ def test_a_recording_that_is_not_there_fails_its_source_only(serve, observed_at,
 
 
 def test_a_mirror_on_this_machine_serves_a_source_end_to_end(server, payload, observed_at):
-    server.answers["/akash/v1/gpu-prices"] = (200, {}, payload("akash/gpu-prices.json"))
-    server.answers["/akash/v1/gpu-breakdown"] = (200, {}, payload("akash/gpu-breakdown.json"))
+    files = {
+        "gpu-prices": "gpu-prices",
+        "gpu-breakdown": "gpu-breakdown",
+        "providers": "providers",
+        "dashboard-data": "dashboard",
+        "bme/dashboard-data": "burn-mint",
+        "bme/status-history": "burn-mint-status",
+    }
+    for path, name in files.items():
+        server.answers[f"/akash/v1/{path}"] = (200, {}, payload(f"akash/{name}.json"))
     mirrors = {"https://console-api.akash.network": f"{server.address}/akash"}
     collection = collect(["akash"], observed_at=observed_at, mirrors=mirrors)
     assert states(collection) == {"akash": "ok"}
-    assert server.asked == ["/akash/v1/gpu-prices", "/akash/v1/gpu-breakdown"]
+    assert server.asked == [f"/akash/v1/{path}" for path in files]
     assert set(collection.offers["source_url"]) == {"https://console-api.akash.network/v1/gpu-prices"}
 
 
@@ -214,8 +230,12 @@ def test_behind_a_proxy_nothing_is_probed(monkeypatch):
 def test_one_dead_host_of_several_does_not_cost_the_source(server, payload, observed_at):
     server.answers["/prices/current/coingecko:render-token"] = (200, {}, payload("render/defillama.json"))
     collection = collect(["render"], observed_at=observed_at, mirrors={"https://coins.llama.fi": server.address})
-    assert states(collection) == {"render": "ok"}
+    assert states(collection) == {"render": "partial"}
     assert collection.facts["value"].to_list() == [2.41]
+    assert [problem.partition(":")[0] for problem in collection.status("render").problems] == [
+        "no burn statistics",
+        "no count of nodes",
+    ]
 
 
 def test_the_moment_is_kept_in_utc(serve):

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from depin_compare.errors import SourceError
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers, Skipped
+from depin_compare.market.token_prices import TokenPrices
 from depin_compare.refdata import networks
 from fetchers import FETCHERS
 from fetchers.contract import (
@@ -27,14 +28,20 @@ from fetchers.contract import (
     Rows,
     RowSkipped,
     checked_number,
+    checked_object,
+    checked_price,
     checked_text,
     checked_whole,
+    country_or_none,
     fetch_result,
+    text_or_none,
 )
 from fetchers.http import source_session
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 SOURCES = list(FETCHERS)
+# A source of token prices: no offers, and no networks they are of.
+TOKENS_ONLY = {"litellm", "models_dev", "openrouter"}
 # A source without offers of its own.
 FACTS_ONLY = {"token_prices"}
 
@@ -52,7 +59,7 @@ def test_the_table_of_fetchers_is_sorted_and_keyed_by_name():
 def test_a_source_declares_what_it_is(source):
     fetcher = FETCHERS[source]
     assert module(source).FETCHER is fetcher
-    assert fetcher.networks
+    assert bool(fetcher.networks) == (source not in TOKENS_ONLY)
     assert set(fetcher.networks) <= set(networks()["network"])
     assert fetcher.hosts
     assert all(host == host.lower() and "/" not in host and ":" not in host for host in fetcher.hosts)
@@ -82,12 +89,14 @@ def test_a_source_notes_what_a_reader_must_know(source):
 def test_the_recorded_payload_gives_offers_of_the_declared_networks(source, serve, run):
     serve(source)
     result = run(source)
-    assert (result.offers.height == 0) == (source in FACTS_ONLY)
-    assert result.offers.height + result.facts.height > 0
+    assert (result.offers.height == 0) == (source in FACTS_ONLY | TOKENS_ONLY)
+    assert (result.token_prices.height > 0) == (source in TOKENS_ONLY)
+    assert result.offers.height + result.facts.height + result.token_prices.height > 0
     assert set(result.offers["network"]) | set(result.facts["network"]) <= set(FETCHERS[source].networks)
     assert Offers.is_valid(result.offers)
     assert Skipped.is_valid(result.skipped)
     assert NetworkFacts.is_valid(result.facts)
+    assert TokenPrices.is_valid(result.token_prices)
     assert result.problems == ()
 
 
@@ -102,6 +111,7 @@ def test_parse_needs_no_network_and_gives_the_same_twice(source, serve, web, obs
     assert first.offers.equals(again.offers)
     assert first.skipped.equals(again.skipped)
     assert first.facts.equals(again.facts)
+    assert first.token_prices.equals(again.token_prices)
 
 
 FAILURES = {
@@ -123,7 +133,8 @@ FAILURES = {
 @pytest.mark.parametrize("failure", FAILURES)
 def test_a_source_fails_with_its_own_error(source, failure, payloads, web, run):
     for url, _, _ in payloads[source]:
-        web.get(url, **FAILURES[failure])
+        for method in ("GET", "POST"):
+            web.add(method, url, **FAILURES[failure])
     with pytest.raises(SourceError) as caught:
         run(source)
     assert caught.value.source == source
@@ -239,11 +250,26 @@ def test_a_key_seen_twice_is_a_duplicate_and_the_first_stays():
 
 
 def test_a_row_that_breaks_the_schema_costs_only_itself():
-    rows = rows_with(1.0, 2.0)
+    rows = rows_with(*[1.0] * 5)
     rows.offers[0]["available"] = -3
     result = fetch_result(rows)
-    assert result.offers["offer_id"].to_list() == ["o1"]
+    assert result.offers["offer_id"].to_list() == ["o1", "o2", "o3", "o4"]
     assert result.skipped["reason"].to_list() == ["breaks available|min"]
+
+
+def test_a_schema_that_most_rows_break_is_the_parsers_fault_and_told():
+    rows = rows_with(1.0, 2.0)
+    rows.offers[0]["available"] = -3
+    with pytest.raises(SourceError, match=r"1 of 2 break the schema: breaks available\|min"):
+        fetch_result(rows)
+
+
+def test_half_a_surrogate_pair_is_replaced_and_breaks_no_frame():
+    rows = rows_with(1.0, accelerator_name=json.loads(r'"H100 \ud800"'))
+    rows.skip(json.loads(r'"\udfff"'), "unreadable", "reason")
+    result = fetch_result(rows)
+    assert result.offers["accelerator_name"].to_list() == ["H100 ?"]
+    assert result.skipped["row_id"].to_list() == ["?"]
 
 
 @given(good=st.integers(0, 40), bad=st.integers(0, 40), beside=st.integers(0, 40))
@@ -296,6 +322,21 @@ def test_whole_numbers_and_texts():
             checked_text(value, "t")
 
 
+def test_zero_and_null_are_no_price_and_a_negative_one_is_unreadable():
+    assert checked_price("1.5", "p", text=True) == 1.5
+    for value, kind in ((None, "out_of_scope"), (0, "out_of_scope"), (-1.0, "unreadable"), ("1.5", "unreadable")):
+        with pytest.raises(RowSkipped) as caught:
+            checked_price(value, "p")
+        assert caught.value.kind == kind
+
+
+def test_what_a_row_may_leave_out_is_none():
+    assert (text_or_none(" a "), text_or_none(" "), text_or_none(3)) == ("a", None, None)
+    assert (country_or_none("fi"), country_or_none("Finland"), country_or_none(None)) == ("FI", None, None)
+    with pytest.raises(RowSkipped, match="the row is no object"):
+        checked_object([])
+
+
 def outcome(source, taken):
     try:
         return FETCHERS[source].parse(taken, observed_at=NOW)
@@ -303,25 +344,53 @@ def outcome(source, taken):
         return error
 
 
+# Source -> names of the answers its parser looks for.
+ANSWERS = {
+    "akash": ("gpu-prices", "gpu-breakdown", "providers", "dashboard", "burn-mint", "burn-mint-status"),
+    "aws": ("on-demand/us-east-1", "spot", "spot-advisor", "capacity-blocks"),
+    "azure": ("prices/Standard_ND",),
+    "chutes": ("pricing", "revenue"),
+    "clore": ("marketplace",),
+    "fluence": ("container", "vm", "bare_metal"),
+    "golem": ("online",),
+    "google": ("skus/6F81-5844-456A", "skus/E000-3F24-B8AA"),
+    "gpuhunt": ("aws/version", "aws", "nebius"),
+    "hyperbolic": ("options",),
+    "ionet": ("machines", "replicas", "containers", "market", "quote/container"),
+    "litellm": ("map",),
+    "lium": ("executors", "machines"),
+    "models_dev": ("api",),
+    "nosana": ("markets", "jobs-running", "nodes-country", "stats"),
+    "opencomputeprices": ("data",),
+    "openrouter": ("models", "endpoints/meta-llama/llama-3.3-70b-instruct"),
+    "oracle": ("products",),
+    "prime_intellect": ("gpus",),
+    "render": ("defillama", "burn/ledger", "burn/dashboard", "nodes"),
+    "runpod": ("gpu-types", "gpu-types-short"),
+    "salad": ("gpu-classes", "demand"),
+    "skypilot": ("aws", "gcp", "vast"),
+    "spheron": ("offers",),
+    "targon": ("inventory",),
+    "token_prices": ("defillama", "coingecko"),
+    "vast": ("offers/H100 SXM", "gpu-stats"),
+}
+
+
 @pytest.mark.parametrize("source", SOURCES)
 @given(document=st.recursive(json_values, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_no_payload_whatever_breaks_a_parser(source, document):
     """Whatever JSON comes, a parser gives a result or its `SourceError`, never a bug."""
     wrapped = {
-        "models": document, "data": {"hardware": document}, "Items": document, "coins": document,
-        "status": "succeeded", "availability": document,
+        "models": document, "data": {"hardware": document, "gpuTypes": document}, "Items": document, "coins": document,
+        "status": "succeeded", "availability": document, "offers": document,
     }  # fmt: skip
-    names = {
-        "akash": ("gpu-prices", "gpu-breakdown"), "azure": ("prices/Standard_ND",),
-        "ionet": ("machines", "replicas", "containers", "market"),
-        "render": ("defillama",), "token_prices": ("defillama", "coingecko"),
-    }[source]  # fmt: skip
     for body in (document, wrapped, {**wrapped, "data": document}):
         taken = Recording(
             source=source,
             recorded_at=NOW,
             answers=tuple(
-                Answer(name=name, url="https://x.example", status=200, body=json.dumps(body).encode()) for name in names
+                Answer(name=name, url="https://x.example", status=200, body=json.dumps(body).encode())
+                for name in ANSWERS[source]
             ),
         )
         assert isinstance(outcome(source, taken), SourceError | FetchResult)
@@ -337,6 +406,17 @@ row_values = st.one_of(json_values, st.sampled_from(["h100", "80Gi", "SXM5", "nv
         ("ionet", "machines", lambda rows: {"data": {"hardware": rows}}, ("ionet/machines.json", ("data", "hardware"))),
         ("ionet", "market", lambda rows: {"status": "succeeded", "data": rows}, ("ionet/market.json", ("data",))),
         ("azure", "prices/Standard_ND", lambda rows: {"Items": rows}, ("azure/nd-1.json", ("Items",))),
+        ("hyperbolic", "options", lambda rows: rows, ("hyperbolic/options.json", ())),
+        ("lium", "executors", lambda rows: rows, ("lium/executors.json", ())),
+        ("nosana", "markets", lambda rows: rows, ("nosana/markets.json", ())),
+        (
+            "runpod",
+            "gpu-types",
+            lambda rows: {"data": {"gpuTypes": rows}},
+            ("runpod/gpu-types.json", ("data", "gpuTypes")),
+        ),
+        ("spheron", "offers", lambda rows: {"data": rows}, ("spheron/page-2.json", ("data",))),
+        ("vast", "offers/H100 SXM", lambda rows: {"offers": rows}, ("vast/h100-sxm.json", ("offers",))),
     ],
 )
 @given(data=st.data())

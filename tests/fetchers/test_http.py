@@ -17,8 +17,10 @@ from urllib3.response import HTTPResponse
 from depin_compare.errors import SourceError
 from fetchers.http import (
     NO_ANSWER,
+    REFUSED,
     RETRY_AFTER_CAP_SECONDS,
     CappedRetry,
+    SourceSession,
     mapped_address,
     redacted,
     source_session,
@@ -26,6 +28,7 @@ from fetchers.http import (
 
 HOST = "api.example.com"
 URL = f"https://{HOST}/v1/prices"
+PAUSE = SourceSession.pause  # the fixture `waits` puts a note in its place
 
 
 def session(**options):
@@ -144,6 +147,26 @@ def test_a_status_that_will_not_pass_is_not_tried_again(server):
     server.answers["/v1/prices"] = (403, {}, b"no")
     session(mirrors={f"https://{HOST}": server.address}).get_answer("prices", URL)
     assert len(server.asked) == 1
+
+
+def test_a_source_is_paced_within_its_time_and_a_mirror_is_not(monkeypatch):
+    slept = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    PAUSE(session(), 0.75, before=URL)
+    PAUSE(session(mirrors={f"https://{HOST}": "http://127.0.0.1:1"}), 0.75, before=URL)
+    PAUSE(session(unreachable={HOST: "name not found"}), 0.75, before=URL)
+    PAUSE(session(deadline=time.monotonic() - 1), 0.75, before=URL)
+    assert slept == [0.75]
+    PAUSE(session(deadline=time.monotonic() + 0.2), 0.75, before=URL)
+    assert 0 < slept[-1] <= 0.2
+
+
+def test_a_post_that_may_fail_becomes_an_answer_too(web):
+    web.post(URL, body=b"[]")
+    assert session().try_answer("prices", URL, json={"a": 1}).body == b"[]"
+    assert web.calls[0].request.body == b'{"a": 1}'
+    answer = session(max_body_bytes=1).try_answer("prices", URL, json={"a": 1})
+    assert (answer.status, answer.body) == (REFUSED, b"more than 1 bytes")
 
 
 # -- mirrors

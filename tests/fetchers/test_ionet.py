@@ -163,3 +163,108 @@ def test_all_lists_failing_is_an_error(web, run, payloads):
     with pytest.raises(SourceError, match=r"HTTP 403 \(begins '<html>") as caught:
         run("ionet")
     assert not caught.value.unreachable
+
+
+# -- quotes
+
+CONTAINER_QUOTE = f"{BASE}/enterprise/v1/io-cloud/caas/price"
+MACHINE_QUOTE = f"{BASE}/enterprise/v1/io-cloud/vmaas/price"
+PLACES = f"{BASE}/enterprise/v1/io-cloud/vmaas/available-vms"
+
+
+def with_a_machine_to_quote(serve, web, payload, price=0.7):
+    """A machine of two cards with a numeric id before all others, free in one place."""
+    document = json.loads(payload("ionet/machines.json"))
+    machine = {
+        "id": "rtx4090-700", "deploy_id": 700, "name": "GeForce RTX 4090", "num_cards": 2, "supplier": "internal",
+        "sold_out": False, "price": price, "vram_per_card": 24, "interconnect": None, "location": "US",
+    }  # fmt: skip
+    document["data"]["hardware"].insert(0, machine)
+    serve("ionet", except_for="/vmaas/hardware")
+    web.get(f"{BASE}/v1/io-cloud/vmaas/hardware", json=document)
+    web.get(PLACES, json={"data": [{"id": 11, "iso2": "us", "name": "Iowa", "available_replicas": 2}]})
+
+
+def asked(web, address):
+    (call,) = [call for call in web.calls if call.request.url.startswith(address)]
+    return call.request.params
+
+
+def test_the_most_plentiful_container_is_quoted(serve, run, web):
+    serve("ionet")
+    run("ionet")
+    assert asked(web, CONTAINER_QUOTE) == {
+        "hardware_id": "203", "duration_hours": "1", "gpus_per_container": "8", "replica_count": "1",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(("total", "each"), [(2.4, "0.3"), (159.36, "19.92")])
+def test_a_quote_in_another_unit_than_the_list_is_a_problem_and_no_price(serve, run, web, total, each):
+    serve("ionet", except_for="/caas/price")
+    web.get(CONTAINER_QUOTE, json={"data": {"total_cost_usdc": total}})
+    result = run("ionet")
+    assert result.problems == (
+        f"the unit of the container list is in doubt: 203 is quoted at {each} USD per GPU and hour, "
+        "and listed at 2.39 to 2.49",
+    )
+    assert offer(result, "container:203@US")["usd_per_accelerator_hour"] == 2.49
+
+
+@pytest.mark.parametrize(
+    ("answer", "seen"),
+    [
+        ({"status": 422, "json": {"detail": "x"}}, "HTTP 422"),
+        ({"body": "<html>"}, "no JSON"),
+        ({"json": {"data": {"total_cost_usdc": None}}}, "None USDC"),
+        ({"json": {"data": {"total_cost_usdc": "20.31"}}}, "expected a number"),
+        ({"json": {"data": None}}, "None USDC"),
+    ],
+)
+def test_a_quote_that_fails_leaves_the_prices_and_says_that_they_are_unchecked(serve, run, web, answer, seen):
+    serve("ionet", except_for="/caas/price")
+    web.get(CONTAINER_QUOTE, **answer)
+    result = run("ionet")
+    assert "units of the container list are not checked" in result.problems[0]
+    assert seen in result.problems[0]
+    assert len(result.problems) == 1
+    assert offer(result, "container:203@US")["usd_per_accelerator_hour"] == 2.49
+
+
+def test_a_machine_is_quoted_where_it_stands_free(serve, run, web, payload):
+    with_a_machine_to_quote(serve, web, payload)
+    web.get(MACHINE_QUOTE, json={"data": {"total_cost_usdc": 0.714}})  # 0.357 each, of a list price of 0.35
+    result = run("ionet")
+    assert result.problems == ()
+    assert asked(web, MACHINE_QUOTE) == {
+        "currency": "usdc", "duration_hours": "1", "gpus_per_vm": "2", "replica_count": "1",
+        "hardware_id": "700", "location_ids": "[11]",
+    }  # fmt: skip
+
+
+def test_a_machine_quoted_at_its_list_price_a_card_is_a_problem(serve, run, web, payload):
+    """Were the list's price of one card, as one client of the network says, the quote would be double."""
+    with_a_machine_to_quote(serve, web, payload)
+    web.get(MACHINE_QUOTE, json={"data": {"total_cost_usdc": 1.4}})
+    (problem,) = run("ionet").problems
+    assert "700 is quoted at 0.7 USD per GPU and hour, and listed at 0.35" in problem
+
+
+def test_a_machine_that_stands_free_nowhere_is_not_quoted(serve, run, web, payload):
+    with_a_machine_to_quote(serve, web, payload)
+    web.replace("GET", PLACES, json={"data": []})
+    assert run("ionet").problems == ()
+
+
+def test_a_list_that_fails_is_not_quoted(serve, run, web):
+    serve("ionet", except_for="/enterprise/v1/io-cloud/caas/hardware")
+    web.get(f"{BASE}/enterprise/v1/io-cloud/caas/hardware", status=500, body="oops")
+    run("ionet")
+    assert not [call for call in web.calls if "/caas/price" in call.request.url]
+
+
+def test_a_machine_of_absurdly_many_cards_is_unreadable(serve, run, web, payload):
+    document = json.loads(payload("ionet/machines.json"))
+    document["data"]["hardware"].append({"id": "huge", "name": "H200", "num_cards": 10**9, "price": 2e9})
+    serve("ionet", except_for="/vmaas/hardware")
+    web.get(f"{BASE}/v1/io-cloud/vmaas/hardware", json=document)
+    assert skipped(run("ionet"), "machine:huge") == [("unreadable", "num_cards is 1000000000")]

@@ -17,6 +17,7 @@ from matplotlib.lines import Line2D
 
 from depin_compare.analysis import Analysis
 from reports.charts import CHARTS, advantage_erosion, headroom, margin_erosion, price_ladder, source_ages, unit_costs
+from reports.charts.predicted_measured import predicted_measured
 from reports.style import CLAIM, Look, alt_text, png_bytes, svg_text, text_width, title_of
 from reports.view import headline_comparison
 
@@ -263,7 +264,7 @@ class TestAdvantageErosion:
         look = Look.of(analysis)
         lost = analysis.advantage_paths.with_columns(advantage=pl.lit(-0.1))
         assert title_of(advantage_erosion(analysis.headlines, analysis.advantage_paths, look)).startswith(
-            "All 3 networks stay"
+            "2 of 3 networks stay below the list price of Google with TPU"
         )
         assert title_of(advantage_erosion(analysis.headlines, lost, look)).startswith("None of 3 networks stay")
 
@@ -338,10 +339,11 @@ class TestSourceAges:
         look = Look.of(analysis)
         live = analysis.source_states.with_columns(layer=pl.lit("live"), age_days=pl.lit(0.5))
         assert title_of(source_ages(analysis.source_states, look)) == (
-            "2 of 6 sources answered live; the oldest data in use is 90 days old"
+            "2 of 6 sources answered live; the newest data of the stalest is 90 days old"
         )
         assert (
-            title_of(source_ages(live, look)) == "6 of 6 sources answered live; the oldest data in use is 12 hours old"
+            title_of(source_ages(live, look))
+            == "6 of 6 sources answered live; the newest data of the stalest is 12 hours old"
         )
 
 
@@ -352,3 +354,22 @@ def test_every_axes_is_one_of_ours(analysis: Analysis) -> None:
     for draw in CHARTS.values():
         assert all(isinstance(axes, Axes) for axes in draw(analysis, Look.of(analysis)).axes)
     assert not _pylab_helpers.Gcf.get_all_fig_managers()
+
+
+class TestPredictedMeasured:
+    """The throughput model against measured runs."""
+
+    ROWS = pl.DataFrame({"accelerator": ["H100-SXM", "RTX-4090", "H100-SXM"], "measured": [100.0, 50.0, 1000.0]})
+
+    def test_every_run_is_a_point_of_its_family(self) -> None:
+        rows = self.ROWS.with_columns(predicted=pl.col("measured") * 1.1)
+        figure = predicted_measured(rows, {"h100-sxm": "datacenter", "rtx-4090": "consumer"})
+        (cloud,), (home,) = lines(figure, "runs:datacenter"), lines(figure, "runs:consumer")
+        assert list(cloud.get_xdata()) == [100.0, 1000.0]
+        assert list(home.get_ydata()) == pytest.approx([55.0])
+        assert "10%" in title_of(figure)
+        assert "none by more than a factor of two" in title_of(figure)
+
+    def test_the_title_counts_what_is_far_off(self) -> None:
+        rows = self.ROWS.with_columns(predicted=pl.col("measured") * pl.Series([1.0, 3.0, 0.4]))
+        assert "2 by more than a factor of two" in title_of(predicted_measured(rows))

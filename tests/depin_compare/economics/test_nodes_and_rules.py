@@ -26,7 +26,7 @@ def market(network: str, accelerator: str, price: float) -> pl.DataFrame:
         "network": network, "segment": "decentralized", "accelerator": accelerator, "terms": "on_demand",
         **{f"usd_per_accelerator_hour{end}": price for end in ("", "_low", "_high")},
         "n_offers": 1, "price_kind": "ask", "observed_at": datetime(2026, 1, 1, tzinfo=UTC), "layer": "reference",
-        "source": network, "source_url": "https://example.org",
+        "kind": "third_party", "source": network, "source_url": "https://example.org",
     }  # fmt: skip
     return dc.MarketPrices.validate(pl.DataFrame([row], schema=dc.MarketPrices.create_empty().schema))
 
@@ -45,16 +45,17 @@ def test_my_node_by_hand():
     # 1,752 USD over 4 years without interest is 0.05 an hour. Power: 0.2 x (0.4 x 0.5 + 0.05 x 0.5) = 0.045.
     found = only(margins_of("akash", 0.40, nodes=[own()]), archetype="own")
     assert found["tenant_usd_per_hour"] == pytest.approx(0.20)
-    assert found["network_take_usd_per_hour"] == 0.0
+    # A quarter of a per cent is lost between minting and settling.
+    assert found["network_take_usd_per_hour"] == pytest.approx(0.0005)
     assert found["capital_usd_per_hour"] == pytest.approx(0.05)
     assert found["power_usd_per_hour"] == pytest.approx(0.045)
-    assert found["profit_usd_per_hour"] == pytest.approx(0.105)
-    assert found["full_margin"] == pytest.approx(0.525)
+    assert found["profit_usd_per_hour"] == pytest.approx(0.1045)
+    assert found["full_margin"] == pytest.approx(0.1045 / 0.1995)
     assert found["full_margin_low"] == pytest.approx(found["full_margin_high"])  # all is certain
-    assert found["breakeven_usd_per_accelerator_hour"] == pytest.approx(0.19)
-    assert found["stop_usd_per_accelerator_hour"] == pytest.approx(0.09)
-    # (0.05 + 0.2 x 0.05) / (0.40 - 0.2 x 0.35)
-    assert found["breakeven_utilisation"] == pytest.approx(0.06 / 0.33)
+    assert found["breakeven_usd_per_accelerator_hour"] == pytest.approx(0.19 / 0.9975)
+    assert found["stop_usd_per_accelerator_hour"] == pytest.approx(0.09 / 0.9975)
+    # (0.05 + 0.2 x 0.05) / (0.40 x 0.9975 - 0.2 x 0.35)
+    assert found["breakeven_utilisation"] == pytest.approx(0.06 / 0.329)
 
 
 def test_what_i_leave_out_is_that_of_the_archetype_mine_is_like():
@@ -114,11 +115,11 @@ def test_the_waterfall_goes_from_the_tenants_bill_to_the_profit():
     assert steps["step"].cast(pl.String).to_list() == [
         "tenant", "network_take", "power", "overhead", "capital", "profit",
     ]  # fmt: skip
-    # 0.20 less 12 % is 0.176 received; less 0.045 power and 0.05 capital is 0.081.
-    assert steps["usd_per_hour"].to_list() == pytest.approx([0.20, -0.024, -0.045, 0.0, -0.05, 0.081])
-    assert steps["to_usd_per_hour"].to_list() == pytest.approx([0.20, 0.176, 0.131, 0.131, 0.081, 0.081])
-    assert steps["from_usd_per_hour"].to_list() == pytest.approx([0.0, 0.20, 0.176, 0.131, 0.131, 0.0])
-    assert steps["share_of_tenant"][5] == pytest.approx(0.405)
+    # 0.20 less 20 % is 0.16 received; less 0.045 power and 0.05 capital is 0.065.
+    assert steps["usd_per_hour"].to_list() == pytest.approx([0.20, -0.04, -0.045, 0.0, -0.05, 0.065])
+    assert steps["to_usd_per_hour"].to_list() == pytest.approx([0.20, 0.16, 0.115, 0.115, 0.065, 0.065])
+    assert steps["from_usd_per_hour"].to_list() == pytest.approx([0.0, 0.20, 0.16, 0.115, 0.115, 0.0])
+    assert steps["share_of_tenant"][5] == pytest.approx(0.325)
 
 
 def test_every_waterfall_adds_up_and_rewards_stand_apart():
@@ -126,7 +127,12 @@ def test_every_waterfall_adds_up_and_rewards_stand_apart():
     token = facts.filter(pl.col("metric") == "reward_per_hour").with_columns(
         pl.lit("token_price").alias("metric"), pl.lit("RENDER").alias("subject"), pl.lit(2.0).alias("value")
     )
-    known = dc.NetworkFacts.validate(pl.concat([facts.filter(pl.col("metric") != "token_price"), token]))
+    # As if Render paid its nodes the tenant's payment and the tokens on top of it.
+    paid = facts.filter(pl.col("metric") == "paid_in_minted_tokens").with_columns(
+        pl.lit("take_rate_provider").alias("metric"), pl.lit(0.05).alias("value")
+    )
+    rest = facts.filter(~pl.col("metric").is_in(["token_price", "paid_in_minted_tokens"]))
+    known = dc.NetworkFacts.validate(pl.concat([rest, token, paid]))
     markets = dc.market_prices(dc.reference_offers())
     kept = dc.margins(markets, known, assumption_set())
     frame = dc.waterfall(kept)
@@ -142,16 +148,30 @@ def test_every_waterfall_adds_up_and_rewards_stand_apart():
     assert (profit["to_usd_per_hour"] - profit["from_usd_per_hour_reward"]).abs().max() < 1e-12
 
 
+def test_paid_in_minted_tokens_a_node_keeps_nothing_of_the_payment():
+    found = only(margins_of("render", 0.40, nodes=[own(("render",))]), archetype="own")
+    assert found["take_rate"] == found["network_take_share"] == 1.0
+    assert found["network_take_usd_per_hour"] == found["tenant_usd_per_hour"] == pytest.approx(0.20)
+    assert found["capital_usd_per_hour"] == pytest.approx(0.05)
+    for name in ("full_margin", "cash_margin", "profit_usd_per_hour", "breakeven_usd_per_accelerator_hour",
+                 "stop_usd_per_accelerator_hour", "breakeven_utilisation", "full_margin_with_rewards"):  # fmt: skip
+        assert found[name] is None
+    assert found["not_known"] == (
+        "the network burns the payment and pays nodes in minted tokens; the reward or the token's price is not on record"
+    )
+    assert dc.waterfall(margins_of("render", 0.40, nodes=[own(("render",))])).is_empty()
+
+
 # Rules that changed in 2026, on the days around the change.
 
 
 @pytest.mark.parametrize(
     ("day", "take", "received", "profit", "full", "needed"),
-    # 0.40 an hour, half of it rented: 0.20. Until 22 March 4 % of what is paid in AKT and 20 % of what is paid in
-    # USDC, 12 % between them: 0.024; since 23 March nothing.
+    # 0.40 an hour, half of it rented: 0.20. Until 22 March 20 % of what is paid in USDC, the way priced in dollars:
+    # 0.04; since 23 March only the 0.25 % between minting and settling: 0.0005.
     [
-        (date(2026, 3, 22), 0.024, 0.176, 0.081, 0.081 / 0.176, 0.19 / 0.88),
-        (date(2026, 3, 23), 0.0, 0.200, 0.105, 0.525, 0.19),
+        (date(2026, 3, 22), 0.04, 0.16, 0.065, 0.065 / 0.16, 0.19 / 0.80),
+        (date(2026, 3, 23), 0.0005, 0.1995, 0.1045, 0.1045 / 0.1995, 0.19 / 0.9975),
     ],
 )
 def test_akash_margins_before_and_since_its_take_ended(day, take, received, profit, full, needed):
@@ -177,14 +197,15 @@ def test_nosana_bills_before_and_since_its_fee_ended(day, bill, take, share):
 
 
 def test_a_month_of_an_h100_to_the_cent_before_and_since():
-    # 1.53 USD an hour at the 52.2792 % use published for 2025: 730 hours earn 583.91 USD; the take was 70.07 of it.
+    # 1.53 USD an hour at the 52.2792 % use published for 2025: 730 hours earn 583.91 USD. In dollars
+    # the take was 20 % of it, 116.78; since then it is the 0.25 % between minting and settling, 1.46.
     months = {
         day: only(margins_of("akash", 1.53, day=day, accelerator="h100-sxm"), archetype="data_centre")
         for day in (date(2026, 3, 22), date(2026, 3, 23))
     }
     before, since = months.values()
     assert round(before["tenant_usd_per_hour"] * 730, 2) == round(since["tenant_usd_per_hour"] * 730, 2) == 583.91
-    assert round(before["network_take_usd_per_hour"] * 730, 2) == 70.07
-    assert round(since["network_take_usd_per_hour"] * 730, 2) == 0.0
+    assert round(before["network_take_usd_per_hour"] * 730, 2) == 116.78
+    assert round(since["network_take_usd_per_hour"] * 730, 2) == 1.46
     gained = since["profit_usd_per_hour"] - before["profit_usd_per_hour"]
-    assert round(gained * 730, 2) == 70.07
+    assert round(gained * 730, 2) == 115.32

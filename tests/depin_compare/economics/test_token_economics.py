@@ -229,7 +229,7 @@ def test_at_the_required_token_price_rewards_bring_the_full_margin_to_zero():
     row = changed.margins.filter(
         pl.col("network") == "render", pl.col("accelerator") == "rtx-4090", pl.col("archetype") == "home"
     ).row(0, named=True)
-    assert row["full_margin"] < 0
+    assert row["full_margin"] is None
     assert row["full_margin_with_rewards"] == pytest.approx(0.0, abs=1e-5)  # the reward has six digits
 
 
@@ -346,7 +346,8 @@ def test_the_premium_is_that_of_the_comparison(tokens):
             pl.col("match") == "cheapest",
             pl.col("unique_service_premium").is_not_null(),
         )
-        assert rows.height > 4
+        # No price of the hour lets a node break even that is paid in minted tokens.
+        assert (rows.height > 4) is (head["network"] != "render")
         for row in rows.iter_rows(named=True):
             key = f"{row['cloud']}/{row['silicon']}/{row['reference']}"
             told = one(tokens, head["network"], "unique_service_premium", key)

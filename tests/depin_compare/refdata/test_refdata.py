@@ -30,8 +30,12 @@ TABLES: dict[str, Callable[[], pl.DataFrame]] = {
     "hardware_prices": refdata.hardware_prices,
     "accelerator_tco": refdata.accelerator_tco,
     "reference_prices": refdata.reference_prices,
+    "llm_names": refdata.llm_names,
+    "token_hosts": refdata.token_hosts,
+    "token_prices": refdata.reference_token_prices,
+    "unpriced_networks": refdata.unpriced_networks,
 }
-DATED = sorted(set(TABLES) - {"accelerator_names"})
+DATED = sorted(set(TABLES) - {"llm_names", "token_hosts", "accelerator_names"})
 HOPPER_AND_LATER = ["h100-pcie", "h100-sxm", "h100-nvl", "h200", "h200-nvl", "gh200", "b200", "b300", "gb200", "gb300"]
 
 
@@ -75,6 +79,10 @@ def test_rows_are_sorted_so_that_a_diff_reads_line_by_line(name: str) -> None:
         "network_facts": ["network", "metric"],
         "networks": ["network"],
         "reference_prices": ["offer_id"],
+        "llm_names": ["llm"],
+        "token_hosts": ["host"],
+        "token_prices": ["price_id"],
+        "unpriced_networks": ["network"],
     }[name]
     rows = TABLES[name]().with_columns(pl.selectors.enum().cast(pl.String)).select(keys).rows()
     assert rows == sorted(rows)
@@ -287,6 +295,14 @@ def test_facts_name_known_networks() -> None:
     assert set(refdata.network_facts()["network"]) <= set(refdata.networks()["network"])
 
 
+def test_networks_without_a_public_price_say_why_and_have_none() -> None:
+    unpriced = refdata.unpriced_networks()
+    assert {"aethir", "flux", "livepeer"} <= set(unpriced["network"])
+    assert unpriced["reason"].str.len_chars().min() > 20
+    assert not set(unpriced["network"]) & set(refdata.reference_prices()["network"])
+    assert not set(unpriced["network"]) & set(refdata.networks()["network"])
+
+
 def test_rules_of_one_network_and_subject_never_overlap() -> None:
     rules = refdata.network_facts().filter(pl.col("metric").is_in(["take_rate_provider", "fee_buyer"]))
     assert rules.height >= 15
@@ -361,7 +377,7 @@ def test_reference_prices_use_the_vocabulary_of_offers() -> None:
     table = refdata.reference_prices()
     assert set(table["terms"]) <= set(TERMS)
     assert set(table["price_kind"]) <= set(PRICE_KINDS)
-    assert set(table["network"]) == set(refdata.networks()["network"])
+    assert set(table["network"]) <= set(refdata.networks()["network"])
     assert set(table["accelerator"].drop_nulls()) <= set(refdata.accelerators()["accelerator"])
     assert table["source_url"].str.starts_with("https://").all()
 
