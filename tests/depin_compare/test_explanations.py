@@ -224,21 +224,21 @@ def test_the_ends_of_a_band_are_told_with_the_formula_of_the_middle(analysis):
 def test_the_outlook_tells_dates_verdicts_and_ages(analysis):
     never = explain(analysis, "outlook ionet azure/nvidia/list base date")
     assert never.value == "not reached by 2036-12-31"
-    lost = explain(analysis, "outlook akash aws/nvidia/list base date")
+    lost = explain(analysis, "outlook akash aws/nvidia/committed base date")
     assert lost.value == str(
         analysis.outlook.filter(
             pl.col("network") == "akash", pl.col("cloud") == "aws", pl.col("silicon") == "nvidia",
-            pl.col("reference") == "list", pl.col("scenario") == "base", pl.col("quantity") == "advantage",
+            pl.col("reference") == "committed", pl.col("scenario") == "base", pl.col("quantity") == "advantage",
             pl.col("pricing") == "fleet_average",
         )["date"].item()
     )  # fmt: skip
-    lag = by_name(explain(analysis, "outlook akash aws/nvidia/list base"))["network_lag_years"]
+    lag = by_name(explain(analysis, "outlook akash aws/nvidia/committed base"))["network_lag_years"]
     assert lag.address == "scenario base network_lag_years"
     assert 0.5 < lag.flips_at < 1.0
-    verdict = explain(analysis, "outlook akash aws/nvidia/list base verdict")
+    verdict = explain(analysis, "outlook akash aws/nvidia/committed base verdict")
     assert verdict.value == "exposed"
     assert any("moved most by" in note for note in verdict.notes)
-    age = explain(analysis, "outlook akash aws/nvidia/list base data_age_days")
+    age = explain(analysis, "outlook akash aws/nvidia/committed base data_age_days")
     assert age.value == 92.0  # a price of 2026-08-22
     assert min(one.observed_at for one in age.inputs) == "2026-08-22"
 
