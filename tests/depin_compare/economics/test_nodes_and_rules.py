@@ -157,7 +157,8 @@ def test_paid_in_minted_tokens_a_node_keeps_nothing_of_the_payment():
                  "stop_usd_per_accelerator_hour", "breakeven_utilisation", "full_margin_with_rewards"):  # fmt: skip
         assert found[name] is None
     assert found["not_known"] == (
-        "the network burns the payment and pays nodes in minted tokens; the reward or the token's price is not on record"
+        "the network burns the payment and pays nodes in minted tokens; "
+        "the reward or the token's price is not on record"
     )
     assert dc.waterfall(margins_of("render", 0.40, nodes=[own(("render",))])).is_empty()
 
