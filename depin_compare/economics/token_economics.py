@@ -357,6 +357,10 @@ _FEE_DOMAIN = (0.0, 1.0)
 
 def _take(book: _Book) -> Iterator[TokenRow]:
     """What never reaches the provider, for every way to pay."""
+    minted = book.fact("paid_in_minted_tokens", "paid_in_minted_tokens", domain=(0.0, 1.0))
+    if minted is not None and minted.value == 1:
+        yield book.row("network_take", replace(_as_printed(minted, "fraction"), note=PAID_IN_TOKENS))
+        return
     ways = book.subjects("take_rate_provider")
     if not ways:
         yield book.unknown("network_take", f"{book.display_name} publishes no take rate")

@@ -58,7 +58,7 @@ def test_every_network_has_a_column_and_every_gap_its_reason(real: dc.Analysis) 
     take = shown["Network keeps"]
     assert "0.25%" in take[0]
     assert "4.4% in USDC" in take[1]
-    assert "5.0%" in take[2]
+    assert "100%" in take[2]
     coverage = next(cells for name, cells in shown.items() if name.startswith("Revenue over emissions"))
     assert coverage[1].startswith("0.34 then")
     assert "today and stressed: not known" in coverage[1]
