@@ -9,12 +9,14 @@ Pure functions over frames and numbers: no network, no files but the packaged ta
 
 from depin_compare.analysis import Analysis, analyse
 from depin_compare.bands import Band
+from depin_compare.economics.catalogue import OfferComparison, compare_offers
 from depin_compare.economics.comparison import (
     Comparison,
     advantage,
     compare,
     log_advantage,
     reliability_adjusted_usd_per_hour,
+    sla_shadow_premium,
     unique_service_premium,
 )
 from depin_compare.economics.erosion import (
@@ -26,28 +28,44 @@ from depin_compare.economics.erosion import (
     margin_headroom,
     tenant_price,
 )
-from depin_compare.economics.margins import Margins, breakeven_price, breakeven_utilisation, margins, provider_margin
-from depin_compare.economics.outlook import AdvantagePaths, MarginPaths, Outlook, erosion
+from depin_compare.economics.margins import (
+    Margins,
+    breakeven_price,
+    breakeven_utilisation,
+    margins,
+    provider_margin,
+    stop_price,
+)
+from depin_compare.economics.nodes import OwnNode
+from depin_compare.economics.outlook import AdvantagePaths, Drivers, MarginPaths, Outlook, erosion
 from depin_compare.economics.scenarios import scenarios
+from depin_compare.economics.token_economics import TokenEconomics, token_economics
 from depin_compare.economics.tokenomics import (
     burn_mint_supply_change,
+    cumulative_emission,
     emission_coverage,
     network_take,
+    network_take_of_fees,
     required_token_price,
+    scheduled_emission,
     subsidy_gap,
     subsidy_usd_per_hour,
 )
+from depin_compare.economics.waterfall import Waterfall, waterfall
+from depin_compare.explanations import Explanation, explain
 from depin_compare.inference.costs import (
     capital_recovery_factor,
     capital_usd_per_hour,
     inference_cost,
     power_usd_per_hour,
 )
-from depin_compare.inference.references import UnitCosts
+from depin_compare.inference.references import HourlyReferences, UnitCosts, hourly_references
+from depin_compare.inference.sellers import SellerTerms, seller_terms
 from depin_compare.inference.throughput import Throughputs, throughput, throughput_table
 from depin_compare.market.accelerators import accelerator_id
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers, Skipped
+from depin_compare.market.overrides import DiscountOverride, FactOverride, Overrides, PriceOverride
 from depin_compare.market.prices import MarketPrices, market_prices
 from depin_compare.market.reference import reference_facts, reference_offers
 from depin_compare.refdata.assumption_set import assumption_set
@@ -57,15 +75,27 @@ __all__ = [
     "Analysis",
     "Band",
     "Comparison",
+    "DiscountOverride",
+    "Drivers",
+    "Explanation",
+    "FactOverride",
+    "HourlyReferences",
     "MarginPaths",
     "Margins",
     "MarketPrices",
     "NetworkFacts",
+    "OfferComparison",
     "Offers",
     "Outlook",
+    "Overrides",
+    "OwnNode",
+    "PriceOverride",
+    "SellerTerms",
     "Skipped",
     "Throughputs",
+    "TokenEconomics",
     "UnitCosts",
+    "Waterfall",
     "accelerator_id",
     "adopted_share",
     "advantage",
@@ -79,16 +109,21 @@ __all__ = [
     "capital_recovery_factor",
     "capital_usd_per_hour",
     "compare",
+    "compare_offers",
     "cost_index",
+    "cumulative_emission",
     "emission_coverage",
     "erosion",
+    "explain",
     "headroom",
+    "hourly_references",
     "inference_cost",
     "log_advantage",
     "margin_headroom",
     "margins",
     "market_prices",
     "network_take",
+    "network_take_of_fees",
     "power_usd_per_hour",
     "provider_margin",
     "reference_facts",
@@ -96,10 +131,16 @@ __all__ = [
     "reliability_adjusted_usd_per_hour",
     "required_token_price",
     "scenarios",
+    "scheduled_emission",
+    "seller_terms",
+    "sla_shadow_premium",
+    "stop_price",
     "subsidy_gap",
     "subsidy_usd_per_hour",
     "tenant_price",
     "throughput",
     "throughput_table",
+    "token_economics",
     "unique_service_premium",
+    "waterfall",
 ]

@@ -13,15 +13,27 @@ import polars as pl
 
 from depin_compare.economics.comparison import Comparison, compare
 from depin_compare.economics.headlines import Headlines, headlines, subjects
+from depin_compare.economics.lineage import Lineage
 from depin_compare.economics.margins import Margins, margins
-from depin_compare.economics.outlook import AdvantagePaths, MarginPaths, Outlook, erosion
+from depin_compare.economics.nodes import OwnNode, node_changes
+from depin_compare.economics.outlook import AdvantagePaths, Drivers, MarginPaths, Outlook, erosion
 from depin_compare.economics.scenarios import ScenarioValues, scenario_values, scenarios
+from depin_compare.economics.token_economics import TokenEconomics, token_economics
 from depin_compare.errors import ConfigError, UnknownNameError
 from depin_compare.inference.references import UnitCosts, hourly_references, unit_costs
+from depin_compare.inference.sellers import SellerTerms, seller_terms
 from depin_compare.inference.throughput import Throughputs, throughput_table
 from depin_compare.inference.workloads import workload
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers, Skipped
+from depin_compare.market.overrides import (
+    Overrides,
+    UserChanges,
+    assumption_changes,
+    discount_changes,
+    overridden_facts,
+    overridden_offers,
+)
 from depin_compare.market.prices import MarketPrices, market_prices
 from depin_compare.refdata import Assumptions, Sources, accelerators, llms, networks, sources
 from depin_compare.refdata.assumption_set import AssumptionSet, assumption_set
@@ -66,13 +78,17 @@ _FRAMES: dict[str, type[dy.Schema]] = {
     "facts": NetworkFacts,
     "market_prices": MarketPrices,
     "throughputs": Throughputs,
+    "seller_terms": SellerTerms,
     "unit_costs": UnitCosts,
     "comparison": Comparison,
     "margins": Margins,
     "advantage_paths": AdvantagePaths,
     "margin_paths": MarginPaths,
     "outlook": Outlook,
+    "drivers": Drivers,
+    "token_economics": TokenEconomics,
     "assumptions": Assumptions,
+    "user_changes": UserChanges,
     "scenarios": ScenarioValues,
     "sources": Sources,
 }
@@ -90,13 +106,17 @@ class Analysis:
     facts: dy.DataFrame[NetworkFacts]
     market_prices: dy.DataFrame[MarketPrices]
     throughputs: dy.DataFrame[Throughputs]
+    seller_terms: dy.DataFrame[SellerTerms]
     unit_costs: dy.DataFrame[UnitCosts]
     comparison: dy.DataFrame[Comparison]
     margins: dy.DataFrame[Margins]
     advantage_paths: dy.DataFrame[AdvantagePaths]
     margin_paths: dy.DataFrame[MarginPaths]
     outlook: dy.DataFrame[Outlook]
+    drivers: dy.DataFrame[Drivers]
+    token_economics: dy.DataFrame[TokenEconomics]
     assumptions: dy.DataFrame[Assumptions]
+    user_changes: dy.DataFrame[UserChanges]
     scenarios: dy.DataFrame[ScenarioValues]
     sources: dy.DataFrame[Sources]
     display_names: dict[str, str]
@@ -129,7 +149,7 @@ class Analysis:
             raise ConfigError(f"not a saved analysis ({error}); give the analysis.json of an earlier run") from error
         if version != 1:
             raise ConfigError(f"saved analysis has schema {version}, this version reads 1; run the analysis again")
-        loaded: dict[str, Any] = {name: _load_frame(frames[name], schema) for name, schema in _FRAMES.items()}
+        loaded: dict[str, Any] = {name: _load_frame(frames.get(name, {}), schema) for name, schema in _FRAMES.items()}
         return cls(
             as_of=datetime.fromisoformat(document["as_of"]),
             display_names=document["display_names"],
@@ -150,8 +170,10 @@ def _columns(frame: pl.DataFrame) -> dict[str, list[Any]]:
 
 
 def _load_frame(columns: dict[str, list[Any]], schema: type[dy.Schema]) -> pl.DataFrame:
-    """The inverse of `_columns`, validated."""
+    """The inverse of `_columns`, validated; what an older version did not write is empty, or unknown."""
     wanted = schema.create_empty().schema
+    rows = len(next(iter(columns.values()), []))
+    columns = {name: columns.get(name, [None] * rows) for name in wanted}
     read_as = {
         c: pl.String if isinstance(t, pl.Enum | pl.Date | pl.Datetime) or _worded(columns[c], t) else t
         for c, t in wanted.items()
@@ -182,6 +204,8 @@ def analyse(
     network_ids: Sequence[str] | None = None,
     horizon: date = DEFAULT_HORIZON,
     assumptions: AssumptionSet | None = None,
+    overrides: Overrides | None = None,
+    own_nodes: Sequence[OwnNode] = (),
     source_states: dy.DataFrame[SourceStates] | None = None,
     skipped: dy.DataFrame[Skipped] | None = None,
     provenance: Mapping[str, str] | None = None,
@@ -204,6 +228,10 @@ def analyse(
         How far the erosion looks.
     assumptions : AssumptionSet, optional
         In force; default: the packaged ones.
+    overrides : Overrides, optional
+        The user's own prices, discounts and facts, in place of those of ``offers`` and ``facts``.
+    own_nodes : sequence of OwnNode
+        The user's own nodes; they add rows of archetype ``own`` to the margins.
     source_states, skipped, provenance : optional
         Carried along for the reports.
 
@@ -224,6 +252,10 @@ def analyse(
         raise UnknownNameError("LLM", unknown, known_llms)
     loads = [workload(i) for i in workload_ids]
     told = scenarios(scenario_ids)
+    changed, day = overrides or Overrides(), as_of.date()
+    offers, price_changes = overridden_offers(offers, changed.prices, day=day)
+    facts, fact_changes = overridden_facts(facts, changed.facts, day=day)
+    discounts = [discount for discount in changed.discounts if discount.holds(day)]
     chosen_networks = list(network_ids) if network_ids is not None else _networks_of(offers)
     mine = Offers.validate(
         offers.filter((pl.col("segment") == "hyperscaler") | pl.col("network").is_in(chosen_networks))
@@ -236,14 +268,26 @@ def analyse(
         loads,
         max_accelerators=_accelerators_per_node(in_force),
     )
-    costs = unit_costs(markets, hourly_references(mine, in_force), work, in_force)
-    kept = margins(markets, facts, in_force)
+    terms = seller_terms(_sellers_of(mine), facts, in_force)
+    costs = unit_costs(markets, hourly_references(mine, in_force, discounts=discounts), work, in_force, terms=terms)
+    kept = margins(markets, facts, in_force, own=own_nodes)
     # Of the archetypes that can own a chip, the home node comes first by name; the premium takes the one that
     # breaks even lowest, since that provider sets the price.
-    needed = kept.group_by("network", "accelerator").agg(pl.col("breakeven_usd_per_accelerator_hour").min())
-    compared = compare(costs, breakeven_usd_per_hour=needed)
+    packaged = kept.filter(pl.col("archetype") != "own")
+    needed = packaged.group_by("network", "accelerator").agg(pl.col("breakeven_usd_per_accelerator_hour").min())
+    compared = compare(
+        costs, breakeven_usd_per_hour=needed, fleet_work_by_throughput=in_force["fleet_work_by_throughput"]
+    )
     chosen = subjects(costs, markets, facts, in_force, networks=chosen_networks, llms=llm_ids, workloads=workload_ids)
-    future = erosion(chosen, compared, told, as_of=as_of, horizon=horizon)
+    lineage = Lineage(
+        markets=markets, costs=costs, throughputs=work, terms=terms, facts=facts, assumptions=in_force
+    )  # fmt: skip
+    future = erosion(chosen, compared, told, as_of=as_of, horizon=horizon, lineage=lineage)
+    paid = token_economics(
+        facts, as_of=as_of, margins=kept, markets=markets, comparison=compared, assumptions=in_force,
+        work={one.network: (one.accelerator, one.llm, one.workload) for one in chosen},
+        network_ids=_with_others(chosen_networks),
+    )  # fmt: skip
     names = _display_names()
     return Analysis(
         as_of=as_of.astimezone(UTC),
@@ -254,18 +298,44 @@ def analyse(
         facts=facts,
         market_prices=markets,
         throughputs=work,
+        seller_terms=terms,
         unit_costs=costs,
         comparison=compared,
         margins=kept,
         advantage_paths=future.advantage_paths,
         margin_paths=future.margin_paths,
         outlook=future.outlook,
+        drivers=future.drivers,
+        token_economics=paid,
         assumptions=in_force.frame,
+        user_changes=UserChanges.validate(
+            pl.concat(
+                [
+                    assumption_changes(in_force),
+                    price_changes,
+                    discount_changes(changed.discounts, day=day),
+                    fact_changes,
+                    node_changes(own_nodes),
+                ]
+            )
+        ),
         scenarios=scenario_values(scenario_ids),
         sources=sources(),
         display_names=names,
         provenance=dict(provenance or {}),
     )
+
+
+def _sellers_of(offers: pl.DataFrame) -> list[tuple[str, str]]:
+    """Every network and cloud of some offers, with its side."""
+    sides = offers.select("network", pl.col("segment") == "hyperscaler").unique()
+    return [(seller, "cloud" if is_cloud else "network") for seller, is_cloud in sides.iter_rows()]
+
+
+def _with_others(chosen: Sequence[str]) -> list[str]:
+    """The networks of the analysis, and after them every other network and marketplace on record."""
+    known = networks().filter(pl.col("segment").cast(pl.String).is_in(["decentralized", "marketplace"]))["network"]
+    return [*chosen, *sorted(set(known) - set(chosen))]
 
 
 def _networks_of(offers: pl.DataFrame) -> list[str]:

@@ -10,7 +10,7 @@ import numpy as np
 from depin_compare.errors import ModelDomainError
 from depin_compare.units import FloatArray
 
-__all__ = ["Band", "quadrature_band"]
+__all__ = ["Band", "one_at_a_time", "quadrature", "quadrature_band"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +31,50 @@ class Band:
     def certain(cls, value: float) -> Band:
         """A number known exactly."""
         return cls(value, value, value)
+
+
+def one_at_a_time(
+    model: Callable[[Mapping[str, float]], FloatArray | float], inputs: Mapping[str, Band]
+) -> tuple[FloatArray, dict[str, tuple[FloatArray, FloatArray]]]:
+    """A model's result, and what it becomes when one input alone is moved to its low and to its high end.
+
+    Parameters
+    ----------
+    model : callable
+        Takes ``{name: value}``, returns a number or an array of one fixed shape.
+    inputs : mapping
+        Band of each input.
+
+    Returns
+    -------
+    tuple of ndarray and dict
+        The central result, and by input the results at its low and its high end; inputs known exactly are left out.
+
+    Examples
+    --------
+    >>> central, moved = one_at_a_time(lambda v: v["a"] * v["b"], {"a": Band(1, 2, 4), "b": Band.certain(3)})
+    >>> float(central), {name: tuple(map(float, ends)) for name, ends in moved.items()}
+    (6.0, {'a': (3.0, 12.0)})
+    """
+    centre = {name: band.central for name, band in inputs.items()}
+    central = np.asarray(model(centre), dtype=float)
+
+    def at(name: str, value: float) -> FloatArray:
+        return central if value == centre[name] else np.asarray(model({**centre, name: value}), dtype=float)
+
+    moved = {name: (at(name, band.low), at(name, band.high)) for name, band in inputs.items() if band.low < band.high}
+    return central, moved
+
+
+def quadrature(
+    central: FloatArray, moved: Mapping[str, tuple[FloatArray, FloatArray]]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Low, central and high of a result from its one-at-a-time swings; see `quadrature_band`."""
+    falls, rises = np.zeros_like(central), np.zeros_like(central)
+    for ends in moved.values():
+        falls += np.square(np.maximum(0.0, _difference(central, np.minimum(*ends))))
+        rises += np.square(np.maximum(0.0, _difference(np.maximum(*ends), central)))
+    return _difference(central, np.sqrt(falls)), central, central + np.sqrt(rises)
 
 
 def quadrature_band(
@@ -66,19 +110,7 @@ def quadrature_band(
     >>> float(low), float(central), float(high)
     (2.0, 7.0, 12.0)
     """
-    centre = {name: band.central for name, band in inputs.items()}
-    central = np.asarray(model(centre), dtype=float)
-    falls, rises = np.zeros_like(central), np.zeros_like(central)
-    for name, band in inputs.items():
-        ends = [
-            np.asarray(model({**centre, name: value}), dtype=float)
-            for value in (band.low, band.high)
-            if value != band.central
-        ]
-        if ends:
-            falls += np.square(np.maximum(0.0, _difference(central, np.minimum.reduce(ends))))
-            rises += np.square(np.maximum(0.0, _difference(np.maximum.reduce(ends), central)))
-    return _difference(central, np.sqrt(falls)), central, central + np.sqrt(rises)
+    return quadrature(*one_at_a_time(model, inputs))
 
 
 def _difference(minuend: FloatArray, subtrahend: FloatArray) -> FloatArray:

@@ -135,7 +135,7 @@ def compare(
     frame = _kept(_step_analysis(config, store, offers, as_of).comparison, network=network, llm=llm)
     show = (
         "network accelerator llm cloud silicon reference match usd_per_mtok_network usd_per_mtok_reference advantage "
-        "network_layer reference_kind not_comparable"
+        "advantage_adjusted network_layer reference_kind not_comparable"
     )
     _emit(frame, json=json, csv=csv, output=output, title="USD per million output tokens", show=show.split())
 
@@ -147,17 +147,83 @@ def margins(
     offers: OffersOption = None,
     as_of: AsOfOption = None,
     network: NetworkOption = None,
+    accelerator: Annotated[str | None, typer.Option("--accelerator", help="Only this chip.")] = None,
+    node: Annotated[
+        bool, typer.Option("--node", help="Only your own node: [node] of the job file, and the options below.")
+    ] = False,
+    like: Annotated[
+        str | None, typer.Option("--like", help="What your node is like where you say nothing: home or data_centre.")
+    ] = None,
+    usd_per_kwh: Annotated[float | None, typer.Option("--usd-per-kwh", help="Your tariff.")] = None,
+    capex_usd: Annotated[
+        float | None, typer.Option("--capex-usd", help="What your chip cost with its share of the machine.")
+    ] = None,
+    utilisation: Annotated[
+        float | None, typer.Option("--utilisation", help="Share of hours your node is rented, 0 to 1.")
+    ] = None,
+    hours_per_day: Annotated[
+        float | None, typer.Option("--hours-per-day", help="The same in hours a day, 0 to 24.")
+    ] = None,
+    load_kw: Annotated[float | None, typer.Option("--load-kw", help="What your chip draws while rented.")] = None,
+    steps: Annotated[
+        bool, typer.Option("--waterfall", help="From the tenant's bill to the provider's profit, step by step.")
+    ] = False,
     json: JsonOption = False,
     csv: CsvOption = False,
     output: OutputOption = None,
 ) -> None:
     """What providers keep, by network, chip and archetype; margins are fractions of their receipts."""
-    frame = _kept(_step_analysis(config, store, offers, as_of).margins, network=network)
+    from depin_compare.economics.waterfall import waterfall
+
+    told = {
+        "like": like, "usd_per_kwh": usd_per_kwh, "capex_usd": capex_usd, "utilisation": utilisation,
+        "hours_per_day": hours_per_day, "load_kw": load_kw,
+    }  # fmt: skip
+    given = {name: value for name, value in told.items() if value is not None}
+    mine = node or bool(given)
+    job = _job(config)
+    if mine:
+        job = _with_node(job, given | ({"accelerator": accelerator} if accelerator else {}))
+        accelerator = None
+    kept = _step_analysis(job, store, offers, as_of).margins
+    frame = _kept(kept, archetype="own" if mine else None, network=network, accelerator=accelerator)
+    if steps:
+        from depin_compare.economics.margins import Margins
+
+        show = "network accelerator archetype step usd_per_hour share_of_tenant"
+        rows = waterfall(Margins.validate(frame))
+        _emit(rows, json=json, csv=csv, output=output, title="USD per hour, rented or not", show=show.split())
+        return
     show = (
         "network accelerator archetype usd_per_accelerator_hour utilisation utilisation_kind cash_margin full_margin "
-        "breakeven_usd_per_accelerator_hour breakeven_utilisation layer not_known"
+        "breakeven_usd_per_accelerator_hour breakeven_utilisation stop_usd_per_accelerator_hour layer not_known"
     )
     _emit(frame, json=json, csv=csv, output=output, title="Provider margins", show=show.split())
+
+
+def _with_node(job: JobConfig, told: dict[str, Any]) -> JobConfig:
+    """The job with the user's node changed by what the command line says of it."""
+    from pydantic import ValidationError
+
+    from depin_compare.errors import ModelDomainError
+    from depin_compare.jobs.config import NodeConfig
+
+    before = job.node.model_dump(exclude_none=True) if job.node else {}
+    if "utilisation" in told:
+        before.pop("hours_per_day", None)
+    if "hours_per_day" in told:
+        before.pop("utilisation", None)
+    if "accelerator" not in before | told:
+        raise typer.BadParameter("say which chip your node has", param_hint="--accelerator")
+    try:
+        made = NodeConfig.model_validate(before | told)
+        made.own_node()
+    except ModelDomainError as error:
+        raise typer.BadParameter(str(error)) from error
+    except ValidationError as error:
+        raise typer.BadParameter("; ".join(f"{d['loc'][0]}: {d['msg']}" if d["loc"] else d["msg"]
+                                           for d in error.errors())) from error  # fmt: skip
+    return job.model_copy(update={"node": made})
 
 
 @app.command()
@@ -177,6 +243,56 @@ def erosion(
     show = ["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity", "today", "headroom"]
     show += ["state", "date", "verdict"]
     _emit(frame, json=json, csv=csv, output=output, title="Outlook", show=show)
+
+
+@app.command()
+def explain(
+    what: Annotated[list[str] | None, typer.Argument(help="Address of a number; none lists how to write one.")] = None,
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    offers: OffersOption = None,
+    as_of: AsOfOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Follow a number to its formula, its inputs and their sources, and see what would flip it.
+
+    For example: explain margin akash h100-sxm data_centre, or explain comparison akash h100-sxm llama-3.3-70b
+    aws/nvidia/list.
+    """
+    from json import dumps
+
+    from depin_compare.explanations import TABLES, addresses
+    from depin_compare.explanations import explain as explained
+
+    job = _job(config)
+    analysis = _step_analysis(job, store, offers, as_of)
+    if not what:
+        typer.echo("Write one of, words in brackets in any order or not at all:\n")
+        for table, words in TABLES.items():
+            typer.echo(f"  explain {table} {words}")
+        typer.echo("\nFor example:\n")
+        for address in addresses(analysis):
+            typer.echo(f"  depin-compare explain {address}")
+        return
+    told = explained(analysis, *what, own_nodes=job.own_nodes())
+    typer.echo(dumps(told.to_dict(), indent=2, ensure_ascii=False) if json else told.text())
+
+
+@app.command()
+def tokens(
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    offers: OffersOption = None,
+    as_of: AsOfOption = None,
+    network: NetworkOption = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+    output: OutputOption = None,
+) -> None:
+    """What each network's token pays: take, emission, subsidy, coverage, burn, and the premium left to earn."""
+    frame = _kept(_step_analysis(config, store, offers, as_of).token_economics, network=network)
+    show = "network measure subject price_basis value unit bound kind observed_at not_known"
+    _emit(frame, json=json, csv=csv, output=output, title="What the token pays", show=show.split())
 
 
 @app.command()
@@ -264,15 +380,16 @@ def assumptions(
     """The assumptions in force, each with its band, unit, source and kind."""
     from depin_compare.refdata.assumption_set import assumption_set
 
-    frame = assumption_set(_job(config).overrides()).frame
+    frame = assumption_set(_job(config).assumption_overrides(datetime.now(UTC).date())).frame
     _emit(frame, json=json, csv=csv, output=output, title="Assumptions",
           show=["parameter", "low", "central", "high", "unit", "kind", "source_id"])  # fmt: skip
 
 
-def _job(path: Path | None) -> JobConfig:
-    from depin_compare.jobs.config import load_config
+def _job(given: Path | JobConfig | None) -> JobConfig:
+    """The job of a file; one that is already read comes back as it is."""
+    from depin_compare.jobs.config import JobConfig, load_config
 
-    return load_config(path)
+    return given if isinstance(given, JobConfig) else load_config(given)
 
 
 def _store(folder: Path | None) -> Store:
@@ -288,7 +405,7 @@ def _collected(job: JobConfig, store: Store, **options: Any) -> Collection:
 
 
 def _analysis(
-    config: Path | None, *, store: Path | None, offline: bool, as_of: str | None, replay: Path | None,
+    config: Path | JobConfig | None, *, store: Path | None, offline: bool, as_of: str | None, replay: Path | None,
     record: Path | None = None,
 ) -> Analysis:  # fmt: skip
     from depin_compare.jobs.run import analysis_of, gathered
@@ -306,7 +423,9 @@ def _analysis(
     )
 
 
-def _step_analysis(config: Path | None, store: Path | None, offers: Path | None, as_of: str | None) -> Analysis:
+def _step_analysis(
+    config: Path | JobConfig | None, store: Path | None, offers: Path | None, as_of: str | None
+) -> Analysis:
     """The analysis of a step command: on stored and reference data, or on the offers of a file; asks no source."""
     if offers is None:
         return _analysis(config, store=store, offline=True, as_of=as_of, replay=None)

@@ -2,6 +2,7 @@
 
 | constant | value | meaning |
 |---|---|---|
+| `HOURS_PER_DAY`, `HOURS_PER_WEEK` | 24, 168 | a week is the epoch of some networks' rewards |
 | `HOURS_PER_YEAR` | 8760 | a 365-day year, the year of every cloud's reservation price |
 | `HOURS_PER_MONTH` | 730 | a twelfth of it, the month of cloud price lists |
 | `SECONDS_PER_HOUR` | 3600 | |
@@ -24,7 +25,9 @@ __all__ = [
     "BYTES_PER_GB",
     "BYTES_PER_GIB",
     "DAYS_PER_YEAR",
+    "HOURS_PER_DAY",
     "HOURS_PER_MONTH",
+    "HOURS_PER_WEEK",
     "HOURS_PER_YEAR",
     "MICRO",
     "MONTHS_PER_YEAR",
@@ -35,6 +38,8 @@ __all__ = [
     "usd_per_mtok",
 ]
 
+HOURS_PER_DAY = 24.0
+HOURS_PER_WEEK = 168.0
 HOURS_PER_YEAR = 8760.0
 HOURS_PER_MONTH = 730.0
 MONTHS_PER_YEAR = 12.0

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import polars as pl
 
 from depin_compare.analysis import Analysis
+from depin_compare.refdata.assumption_set import USER_SOURCE
 from reports import view, words
 from reports.summary import ADVICE_NOTE, ages_line
 from reports.words import KIND_WORDS, NOT_KNOWN, REFERENCE_WORDS, Names, percent, usd
@@ -66,6 +67,7 @@ def report_content(
             writer.prices(),
             writer.comparisons(),
             writer.margins(),
+            writer.tokens(),
             writer.erosion(),
             writer.assumptions(),
             writer.data_states(),
@@ -495,25 +497,91 @@ class _Writer:
                 *(_column(self.names(s), 1.3, right=True) for s in shown),
             ]
             parts.append(_table(columns, body))
-        parts.append(self.chart("advantage_erosion"))
+        parts += [*self.drivers(), self.chart("advantage_erosion")]
         return {"title": "How far cloud cost may fall", "parts": parts}
+
+    def drivers(self) -> list[Part]:
+        """The two inputs that move each outlook most, and the age of what it rests on."""
+        body: list[list[Cell]] = []
+        found = view.headline_drivers(self.outlook, self.analysis.drivers)
+        for r in found:
+            alike = [x for x in found if x["network"] == r["network"]]
+            outer: list[Cell] = [{"text": self.names(r["network"]), "strong": True, "rows": len(alike)}]
+            what = "Supplier, node bought then"
+            if r["quantity"] == "advantage":
+                what = f"Buyer, {self.names.long_pair(r['cloud'], r['silicon'])}"
+            body.append(
+                [
+                    *(outer if r is alike[0] else []),
+                    {"text": what, "under": REFERENCE_WORDS[r["reference"]]} if r["quantity"] == "advantage" else what,
+                    _change(r["at_horizon"], unknown=NOT_KNOWN),
+                    _driver_cell(r["first"]),
+                    _driver_cell(r["second"]),
+                    words.age(r["data_age_days"]),
+                ]
+            )
+        if not body:
+            return []
+        horizon = found[0]["horizon"].year
+        columns = [
+            _column("Network", 0.8),
+            _column("Quantity", 2.1),
+            _column(f"End of {horizon}", 0.8, right=True),
+            _column("Moved most by", 2.6),
+            _column("and by", 2.6),
+            _column("Oldest data", 0.8, right=True),
+        ]
+        note = (
+            "Base scenario, clouds priced at the average of their fleet. Each input alone goes from its low to its "
+            "high value; beneath it the result at either. Oldest data: price, measured fact or cost estimate in it. "
+            "All inputs are in drivers.csv."
+        )
+        return [_heading("What moves the outlook most"), _table(columns, body, [note])]
+
+    def tokens(self) -> Part:
+        """What each network's token pays, a column a network."""
+        title = "What the token pays"
+        found = view.token_rows(self.analysis.token_economics, self.headlines)
+        heads = [h for h in view.rows(self.headlines) if any(network == h["network"] for network, _ in found)]
+        if not heads:
+            return {"title": title, "parts": [_text("No token measure was computed in this run.")]}
+        parts: list[Part] = []
+        for start in range(0, len(heads), _MOST_TOKEN_COLUMNS):
+            shown = heads[start : start + _MOST_TOKEN_COLUMNS]
+            body: list[list[Cell]] = [
+                [{"text": told, "under": under}, *(form(found.get((h["network"], measure), [])) for h in shown)]
+                for measure, told, under, form in _TOKEN_LINES
+            ]
+            columns = [_column("Measure", 2.0), *(_column(h["display_name"], 2.0) for h in shown)]
+            parts.append(_table(columns, body))
+        parts.append(
+            _text(
+                "Per hour of the chip that stands for the network. Burned tokens are no revenue, and where providers "
+                "are paid in tokens minted anew the burn is temporary. Figures of one period are never set against "
+                "those of another. Every chip, way to pay and cloud is in token_economics.csv.",
+                quiet=True,
+            )
+        )
+        return {"title": title, "parts": parts}
 
     def assumptions(self) -> Part:
         """Assumptions in force, scenarios, and what the model leaves out."""
-        parts: list[Part] = []
+        parts: list[Part] = self.changes()
         body: list[list[Cell]] = []
         for r in view.rows(view.plain(self.analysis.assumptions)):
             source = self.publications.get(r["source_id"], {})
+            yours = r["source_id"] == USER_SOURCE
+            published: Cell = _linked(source.get("publisher") or r["source_id"], source.get("url"))
             body.append(
                 [
-                    {"text": r["meaning"], "under": r["parameter"]},
+                    {"text": r["meaning"], "under": r["parameter"]} | ({"tone": "warn"} if yours else {}),
                     words.number(r["low"]),
-                    {"text": words.number(r["central"]), "strong": True},
+                    {"text": words.number(r["central"]), "strong": True} | ({"tone": "warn"} if yours else {}),
                     words.number(r["high"]),
                     r["unit"],
                     _kind(r["kind"]),
-                    _linked(source.get("publisher") or r["source_id"], source.get("url")),
-                    words.day(r["as_of"]),
+                    {"text": "your job file", "strong": True, "tone": "warn"} if yours else published,
+                    "" if yours else words.day(r["as_of"]),
                 ]
             )
         if body:
@@ -567,6 +635,36 @@ class _Writer:
             parts.append(_text("No scenarios were recorded with this run."))
         parts += [_heading("Not modelled"), {"type": "bullets", "items": list(NOT_MODELLED)}]
         return {"title": "Assumptions and scenarios", "parts": parts}
+
+    def changes(self) -> list[Part]:
+        """What the user changed, before everything else: no number of ours may hide that it is his."""
+        body: list[list[Cell]] = [
+            [
+                {"text": r["key"], "under": r["note"], "strong": True}
+                if r["note"]
+                else {"text": r["key"], "strong": True},
+                r["table"],
+                words.number(r["before"]) if r["before"] is not None else {"text": "several or none", "quiet": True},
+                {"text": words.number(r["after"]), "strong": True, "tone": "warn"},
+                r["unit"],
+                " to ".join("" if d is None else words.day(d) for d in (r["valid_from"], r["valid_to"])).strip(),
+                "yes" if r["in_force"] else {"text": "not on this day", "tone": "muted"},
+            ]
+            for r in view.rows(view.plain(self.analysis.user_changes))
+        ]
+        if not body:
+            return []
+        columns = [
+            _column("Changed in your job file", 2.6),
+            _column("Table", 0.9),
+            _column("Was", 0.9, right=True),
+            _column("Is", 0.7, right=True),
+            _column("Unit", 1.6),
+            _column("Valid", 1.5),
+            _column("In force", 0.9),
+        ]
+        note = "These numbers are yours. Every number that rests on them is marked as an assumption."
+        return [_heading("Yours"), _table(columns, body, [note]), _heading("All assumptions in force")]
 
     def data_states(self) -> Part:
         """How each source fared, and what was left out."""
@@ -669,6 +767,96 @@ class _Writer:
                 else _text("No provenance was recorded."),
             ],
         }
+
+
+_MOST_TOKEN_COLUMNS = 3
+_BOUND_WORDS = {"upper": "at most ", "lower": "at least "}
+_BASIS_WORDS = {"period": "then", "today": "today", "stressed": "stressed"}
+
+
+def _driver_cell(row: view.Row | None) -> Cell:
+    """An input with its band, and beneath it the result at either end."""
+    if row is None or not row["swing"]:
+        return {"text": "no other", "quiet": True}
+    name = row["input"].split("[")[0].replace("reference_", "cloud's ").replace("network_", "network's ")
+    name = name.replace("_", " ").replace("usd", "USD")
+    band = f"{_short(row['input_low'], row['unit'])} to {_short(row['input_high'], row['unit'])}"
+    ends = f"{percent(row['at_low'], signed=True)} to {percent(row['at_high'], signed=True)}"
+    return {"text": f"{name}, {band}", "under": ends}
+
+
+def _short(value: float, unit: str) -> str:
+    """Three figures; what is larger whole, a year with its part."""
+    if unit == "year":
+        return f"{value:.1f}"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _amount(row: view.Row) -> str:
+    """A token measure in its unit."""
+    value, unit = row["value"], row["unit"] or ""
+    sign = _BOUND_WORDS.get(row["bound"] or "", "")
+    if unit.startswith("fraction"):
+        return sign + (f"{value * 100:.2g}%" if 0 < value < 0.01 else percent(value))
+    if unit.startswith("USD"):
+        return sign + usd(value)
+    if unit.startswith("ratio"):
+        return f"{sign}{value:.2f}"
+    token = unit.split()[0]
+    count = f"{abs(value):,.0f}" if abs(value) >= 1000 else f"{abs(value):.3g}"
+    return f"{sign}{words.MINUS if value < 0 else ''}{count} {token}"
+
+
+def _token_cell(rows: Sequence[view.Row]) -> Cell:
+    """The known rows of one measure: the first large with how it is known, the others beneath; or why there is none."""
+    known = [r for r in rows if r["value"] is not None]
+    if not known:
+        reasons = dict.fromkeys(r["not_known"] for r in rows if r["not_known"])
+        return {"text": NOT_KNOWN, "quiet": True} | ({"under": "; ".join(reasons)} if reasons else {})
+    first = known[0]
+    made: dict[str, Any] = {"text": _amount(first) + _basis(first, rows)}
+    if first["kind"]:
+        made |= {"kind": first["kind"], "words": KIND_WORDS.get(first["kind"], first["kind"])}
+    below = [_amount(r) + _basis(r, rows) for r in known[1:]]
+    missing = [_BASIS_WORDS[r["price_basis"]] for r in rows if r["value"] is None and r["price_basis"]]
+    below += [f"{words.listing(missing)}: {NOT_KNOWN}"] if missing else []
+    observed = first["observed_at"] if first["kind"] != "protocol" else None
+    below += [f"data of {words.day(observed)}"] if observed is not None else []
+    return made | {"under": "; ".join(below)}
+
+
+def _basis(row: view.Row, rows: Sequence[view.Row]) -> str:
+    """At which token price, where there is more than one."""
+    return f" {_BASIS_WORDS[row['price_basis']]}" if row["price_basis"] and len(rows) > 1 else ""
+
+
+def _take_cell(rows: Sequence[view.Row]) -> Cell:
+    """The network's take by way to pay, in one figure where all are alike."""
+    known = [r for r in rows if r["value"] is not None]
+    if len({r["value"] for r in known}) <= 1:
+        return _token_cell(rows[:1])
+    made = _token_cell(known[:1])
+    told = ", ".join(f"{_amount(r)} in {r['subject']}" for r in known)
+    return made | {"text": told} if isinstance(made, dict) else made
+
+
+_TOKEN_LINES: tuple[tuple[str, str, str, Any], ...] = (
+    ("network_take", "Network keeps", "of the tenant's bill, with the spread on minting", _take_cell),
+    ("revenue_usd_per_rented_hour", "Tenants paid", "USD per rented GPU-hour", _token_cell),
+    ("emission_tokens_per_month", "Emitted to providers", "a month", _token_cell),
+    ("subsidy_tokens_per_rented_hour", "Reward", "tokens per rented hour", _token_cell),
+    ("subsidy_usd_per_rented_hour", "The same in USD", "today, and at the stressed token price", _token_cell),
+    ("subsidy_tokens_per_online_hour", "Reward for being online", "tokens per hour", _token_cell),
+    ("subsidy_usd_per_online_hour", "The same in USD", "today, and at the stressed token price", _token_cell),
+    ("subsidy_gap_usd_per_hour", "Lacking to break even", "USD per rented hour", _token_cell),
+    ("subsidy_gap_tokens_per_hour", "The same in tokens", "today, and at the stressed token price", _token_cell),
+    ("required_usd_per_token", "Token price that closes it", "rewards as the rules print them", _token_cell),
+    ("emission_coverage", "Revenue over emissions", "of the same days, at three token prices", _token_cell),
+    ("burned_tokens", "Burned, gross", "no revenue", _token_cell),
+    ("burned_tokens_net", "Burned, net of minted", "", _token_cell),
+    ("supply_change_tokens_per_1000_usd", "Change of supply", "per 1,000 USD of usage", _token_cell),
+    ("unique_service_premium", "Premium to earn", "over the modelled cost of Azure with NVIDIA GPUs", _token_cell),
+)
 
 
 def _use(utilisation: float | None) -> str:

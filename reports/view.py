@@ -15,6 +15,7 @@ __all__ = [
     "ages_in_days",
     "claimed_pairs",
     "headline_comparison",
+    "headline_drivers",
     "headline_margins",
     "headline_outlook",
     "headline_pairs",
@@ -37,6 +38,7 @@ __all__ = [
     "same_chip_comparison",
     "scenario_titles",
     "skipped_summary",
+    "token_rows",
 ]
 
 Row: TypeAlias = dict[str, Any]
@@ -123,7 +125,7 @@ def headline_comparison(headlines: pl.DataFrame, comparison: pl.DataFrame) -> pl
     found = _of_headlines(headlines, comparison, _WORK)
     key = ["network", "cloud", "silicon", "reference"]
     cheapest = found.filter(pl.col("match") == "cheapest").unique(key, keep="first", maintain_order=True)
-    instead = found.filter(pl.col("match") != "cheapest").join(cheapest, on=key[:3], how="anti")
+    instead = found.filter(pl.col("match") == "same_chip").join(cheapest, on=key[:3], how="anti")
     chosen = pl.concat([cheapest, instead.unique(key, keep="first", maintain_order=True)])
     ranks = {n: i for i, n in enumerate(found["network"].unique(maintain_order=True))}
     return (
@@ -151,6 +153,47 @@ def headline_margins(headlines: pl.DataFrame, margins: pl.DataFrame) -> pl.DataF
 def headline_outlook(headlines: pl.DataFrame, outlook: pl.DataFrame) -> pl.DataFrame:
     """Outlook rows of each network's headline work."""
     return _of_headlines(headlines, outlook, _WORK)
+
+
+def headline_drivers(outlook: pl.DataFrame, drivers: pl.DataFrame) -> list[Row]:
+    """What moves each network's outlook most, base scenario: buyer against the first page's clouds, then supplier.
+
+    One row a network x quantity x cloud with ``first`` and ``second``, the two leading rows of the tornado.
+    """
+    shown = outlook.filter(
+        (pl.col("scenario") == "base") & (pl.col("pricing") == "fleet_average") & (pl.col("state") != "not_comparable")
+    )
+    buyer = (pl.col("quantity") == "advantage") & pl.col("reference").is_in(["list", "modelled_cost"])
+    supplier = pl.col("quantity") == "full_margin_new_node"
+    told = rows(plain(drivers).filter(pl.col("rank") <= 2)) if drivers.height else []
+    key = ("network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity")
+    leading = {(*(r[k] for k in key), r["rank"]): r for r in told}
+    found: list[Row] = []
+    for network in shown["network"].unique(maintain_order=True).to_list() if told else []:
+        mine = shown.filter(pl.col("network") == network)
+        pairs = [p for p in HEADLINE_REFERENCES[:2] if p in set(ordered_pairs(mine.filter(buyer)))]
+        picked = [r for p in pairs for r in rows(of_pair(mine.filter(buyer), p))]
+        picked += rows(mine.filter(supplier).head(1))
+        for r in picked:
+            blank = {"cloud": None, "silicon": None, "reference": None} if r["quantity"] != "advantage" else {}
+            where = tuple((r | blank)[k] for k in key)
+            found.append(r | {name: leading.get((*where, rank)) for name, rank in (("first", 1), ("second", 2))})
+    return found
+
+
+def token_rows(tokens: pl.DataFrame, headlines: pl.DataFrame) -> dict[tuple[str, str], list[Row]]:
+    """(network, measure) -> rows of the token table on each network's own chip; by cloud, those of the first pair."""
+    heads = {r["network"]: r for r in rows(plain(headlines))}
+    found: dict[tuple[str, str], list[Row]] = {}
+    for r in rows(plain(tokens)):
+        head = heads.get(r["network"])
+        if head is None:
+            continue
+        chip = head["accelerator"] or ""
+        subjects = {None, chip, f"{chip}/{head['archetype']}", chip.split("-")[0], "azure/nvidia/modelled_cost"}
+        if r["measure"] == "network_take" or r["subject"] in subjects:
+            found.setdefault((r["network"], r["measure"]), []).append(r)
+    return found
 
 
 def headline_paths(headlines: pl.DataFrame, paths: pl.DataFrame) -> pl.DataFrame:

@@ -26,7 +26,13 @@ Output = Path
 # What a chart may fail with on data nobody foresaw; anything else is a bug that must be seen.
 CHART_ERRORS = (DepinCompareError, ValueError, ArithmeticError, LookupError, TypeError, pl.exceptions.PolarsError)
 
-_TABLES = {"comparison.csv": "comparison", "margins.csv": "margins", "erosion.csv": "outlook"}
+_TABLES = {
+    "comparison.csv": "comparison",
+    "drivers.csv": "drivers",
+    "erosion.csv": "outlook",
+    "margins.csv": "margins",
+    "token_economics.csv": "token_economics",
+}
 _FRAMES = {
     "advantage_paths.parquet": "advantage_paths",
     "margin_paths.parquet": "margin_paths",

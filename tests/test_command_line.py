@@ -144,9 +144,35 @@ def test_sources_and_assumptions_are_listed_without_network(type_in):
     assert all(row["source_id"] and row["unit"] for row in rows)
 
 
+def test_explain_follows_a_number_and_says_how_to_ask(type_in):
+    code, out, _ = type_in("explain", "margin", "akash", "h100-sxm", "data_centre", "--as-of", "2026-11-22")
+    assert code == 0
+    assert out.startswith("margin akash h100-sxm data_centre full_margin")
+    assert "flips its sign at" in out
+    code, out, _ = type_in("explain", "comparison", "akash", "h100-sxm", "llama-3.3-70b", "aws/nvidia/list", "--json")
+    told = json.loads(out)
+    assert (code, told["address"].split()[0]) == (0, "comparison")
+    assert all(one["unit"] for one in told["inputs"])
+    code, out, _ = type_in("explain")
+    assert (code, "explain token NETWORK MEASURE" in out) == (0, True)
+    for line in out.splitlines():
+        if line.strip().startswith("depin-compare explain"):
+            assert type_in(*line.split()[1:])[0] == 0, line
+    code, _, err = type_in("explain", "margin", "akash", "h100")
+    assert (code, "h100-sxm" in err) == (2, True)
+
+
+def test_tokens_lists_every_measure_of_a_network(type_in):
+    rows = json.loads(type_in("tokens", "--network", "akash", "--json")[1])
+    assert {row["network"] for row in rows} == {"akash"}
+    assert {"network_take", "emission_coverage", "subsidy_gap_usd_per_hour"} <= {row["measure"] for row in rows}
+    assert type_in("tokens", "--network", "akash")[0] == 0
+
+
 def test_every_command_has_help(type_in):
     out = type_in("--help")[1]
-    for name in ("run", "fetch", "compare", "margins", "erosion", "report", "sources", "assumptions"):
+    names = "run fetch compare margins tokens erosion report sources assumptions explain"
+    for name in names.split():
         assert name in out
         assert type_in(name, "--help")[0] == 0
 
@@ -285,3 +311,64 @@ def test_the_package_ships_its_tables_and_no_tests():
 
     folder = Path(refdata.__file__).parent
     assert {p.name for p in folder.glob("*.csv")} >= {"accelerators.csv", "reference_prices.csv", "assumptions.csv"}
+
+
+def test_my_own_node_from_options_and_from_the_job_file(type_in, tmp_path):
+    day = ("--as-of", "2026-11-22", "--json")
+    code, out, _ = type_in(
+        "margins",
+        "--accelerator",
+        "RTX 4090",
+        "--usd-per-kwh",
+        "0.21",
+        "--capex-usd",
+        "1800",
+        "--utilisation",
+        "0.6",
+        *day,
+    )
+    assert code == 0
+    rows = json.loads(out)
+    assert [row["network"] for row in rows] == ["akash", "ionet", "render"]
+    assert {row["archetype"] for row in rows} == {"own"}
+    for row in rows:
+        assert row["utilisation"] == 0.6
+        assert 0 < row["stop_usd_per_accelerator_hour"] < row["breakeven_usd_per_accelerator_hour"]
+    job = tmp_path / "job.toml"
+    job.write_text('[node]\naccelerator = "rtx-4090"\nusd_per_kwh = 0.21\ncapex_usd = 1800\nutilisation = 0.6\n')
+    assert json.loads(type_in("margins", "--config", str(job), "--node", *day)[1]) == rows
+    halved = json.loads(type_in("margins", "--config", str(job), "--hours-per-day", "7.2", *day)[1])
+    assert {row["utilisation"] for row in halved} == {0.3}
+    steps = json.loads(type_in("margins", "--config", str(job), "--node", "--waterfall", "--network", "akash", *day)[1])
+    assert [row["step"] for row in steps][::5] == ["tenant", "profit"]
+    assert sum(row["usd_per_hour"] for row in steps[:-1]) == pytest.approx(steps[-1]["usd_per_hour"])
+    others = json.loads(type_in("margins", "--accelerator", "rtx-4090", "--network", "akash", *day)[1])
+    assert {row["archetype"] for row in others} == {"home", "data_centre"}
+
+
+def test_a_node_that_can_not_be_is_a_usage_error(type_in):
+    assert type_in("margins", "--usd-per-kwh", "0.2")[0] == 2
+    assert type_in("margins", "--accelerator", "rtx-409", "--usd-per-kwh", "0.2")[0] == 2
+    assert type_in("margins", "--accelerator", "rtx-4090", "--utilisation", "1.5")[0] == 2
+    assert type_in("margins", "--accelerator", "rtx-4090", "--like", "garage")[0] == 2
+    assert type_in("margins", "--accelerator", "rtx-4090", "--utilisation", "0.5", "--hours-per-day", "3")[0] == 2
+
+
+def test_the_report_says_which_assumption_is_the_users(type_in, tmp_path):
+    from pypdf import PdfReader
+
+    job = tmp_path / "job.toml"
+    job.write_text(
+        "[assumptions]\ncloud_utilisation = 0.9\n[prices]\nakash.h100-sxm = 1.5\n"
+        "[facts]\nakash.take_rate_provider = 0.05\n"
+    )
+    assert type_in("run", "--offline", "--as-of", "2026-11-22", "--config", str(job), "--out", "mine")[0] == 0
+    text = "".join(page.extract_text() for page in PdfReader(tmp_path / "mine" / "report.pdf").pages)
+    told = " ".join(text.split())
+    assert "Changed in your job file" in told
+    for key in ("cloud_utilisation", "akash.h100-sxm.on_demand", "akash.take_rate_provider"):
+        assert key in told
+    assert "your job file" in told
+    assert type_in("run", "--offline", "--as-of", "2026-11-22", "--out", "plain")[0] == 0
+    text = "".join(page.extract_text() for page in PdfReader(tmp_path / "plain" / "report.pdf").pages)
+    assert "Changed in your job file" not in " ".join(text.split())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import dataframely as dy
@@ -10,9 +10,10 @@ import numpy as np
 import polars as pl
 
 from depin_compare.bands import Band, quadrature_band
-from depin_compare.economics.nodes import ARCHETYPES, Node, archetypes_of, node
+from depin_compare.economics.nodes import ARCHETYPES, Node, OwnNode, archetypes_of, node, own_node
 from depin_compare.errors import ModelDomainError
 from depin_compare.inference.costs import capital_usd_per_hour, power_usd_per_hour
+from depin_compare.inference.sellers import published_band
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import LAYERS
 from depin_compare.market.prices import MarketPrices
@@ -20,6 +21,7 @@ from depin_compare.refdata.assumption_set import AssumptionSet
 from depin_compare.units import HOURS_PER_YEAR, FloatOrArray
 
 __all__ = [
+    "PAID_IN_TOKENS",
     "Margins",
     "ProviderMargin",
     "breakeven_price",
@@ -27,31 +29,37 @@ __all__ = [
     "margins",
     "node_breakeven_price",
     "node_margin",
+    "node_running_costs",
     "provider_margin",
+    "stop_price",
 ]
+
+
+PAID_IN_TOKENS = "the network burns the payment and pays nodes in minted tokens"
 
 
 class Margins(dy.Schema):
     """One row a network x accelerator x archetype: what the node's owner keeps of the tenant's price.
 
-    On a network that burns the payment and pays its nodes in minted tokens, only ``full_margin_with_rewards``
-    means something; the margins on the payment are null and ``not_known`` says so.
-
-    Amounts are USD per calendar hour and accelerator. ``tenant_usd_per_hour`` is price times utilisation;
-    ``network_take_usd_per_hour`` what the network keeps of it. Margins are fractions of the receipts, without
-    token rewards; ``full_margin_with_rewards`` adds them where they are known. Unknown inputs leave nulls and
-    a reason in ``not_known``.
+    Amounts are USD per calendar hour and accelerator. ``tenant_usd_per_hour`` is price with the buyer's fee times
+    utilisation; ``network_take_usd_per_hour`` what the network keeps of it, on either side of the bill, and
+    ``network_take_share`` the share that is. Margins are fractions of the receipts, without token rewards;
+    ``full_margin_with_rewards`` adds them where they are known. Below ``stop_usd_per_accelerator_hour`` the node
+    earns less than its power and running cost. Archetype ``own`` is the node the user described. Unknown inputs
+    leave nulls and a reason in ``not_known``.
     """
 
     network = dy.String(nullable=False)
     accelerator = dy.String(nullable=False)
     archetype = dy.Enum(ARCHETYPES, nullable=False)
-    usd_per_accelerator_hour = dy.Float64(nullable=False, min_exclusive=0)
+    usd_per_accelerator_hour = dy.Float64(nullable=True, min_exclusive=0)
+    buyer_fee = dy.Float64(nullable=True, min=0)
     take_rate = dy.Float64(nullable=True, min=0, max=1)
     utilisation = dy.Float64(nullable=True, min=0, max=1)
     utilisation_kind = dy.String(nullable=True)
     tenant_usd_per_hour = dy.Float64(nullable=True)
     network_take_usd_per_hour = dy.Float64(nullable=True)
+    network_take_share = dy.Float64(nullable=True, max=1)
     power_usd_per_hour = dy.Float64(nullable=True)
     opex_usd_per_hour = dy.Float64(nullable=True)
     capital_usd_per_hour = dy.Float64(nullable=True)
@@ -63,6 +71,7 @@ class Margins(dy.Schema):
     full_margin_high = dy.Float64(nullable=True, allow_inf=True)
     breakeven_usd_per_accelerator_hour = dy.Float64(nullable=True, allow_inf=True)
     breakeven_utilisation = dy.Float64(nullable=True, allow_inf=True)
+    stop_usd_per_accelerator_hour = dy.Float64(nullable=True, allow_inf=True)
     reward_usd_per_hour = dy.Float64(nullable=True)
     full_margin_with_rewards = dy.Float64(nullable=True, allow_inf=True)
     price_kind = dy.String(nullable=True)
@@ -221,6 +230,51 @@ def breakeven_price(
     return float(price) if price.ndim == 0 else price
 
 
+def stop_price(
+    *,
+    utilisation: FloatOrArray,
+    load_kw: FloatOrArray,
+    idle_kw: FloatOrArray,
+    usd_per_kwh: FloatOrArray,
+    pue: FloatOrArray = 1.0,
+    opex_usd_per_hour: FloatOrArray = 0.0,
+    take_rate: FloatOrArray = 0.0,
+) -> FloatOrArray:
+    r"""Tenant price below which a node that is paid for is better switched off. [USD per accelerator-hour]
+
+    Parameters
+    ----------
+    utilisation, load_kw, idle_kw, usd_per_kwh, pue, opex_usd_per_hour, take_rate
+        As in `provider_margin`; the running cost is taken to end with the node. At zero utilisation or a take rate
+        of one no price suffices: infinite.
+
+    Returns
+    -------
+    float or ndarray
+        Price of a cash margin of zero, >= 0, or infinity. [USD per accelerator-hour]
+
+    Raises
+    ------
+    ModelDomainError
+        If a fraction lies outside 0..1.
+
+    Notes
+    -----
+    .. math:: p_{stop} = \frac{(O + e\,PUE\,k_i(1-u))/u + e\,PUE\,k_l}{1-f}
+
+    `breakeven_price` with the capital left out: it is spent whether the node runs or not.
+
+    Examples
+    --------
+    >>> round(stop_price(utilisation=0.7, load_kw=0.45, idle_kw=0.06, usd_per_kwh=0.16), 4)
+    0.0761
+    """
+    return breakeven_price(
+        utilisation=utilisation, capital_usd_per_hour=0.0, load_kw=load_kw, idle_kw=idle_kw,
+        usd_per_kwh=usd_per_kwh, pue=pue, opex_usd_per_hour=opex_usd_per_hour, take_rate=take_rate,
+    )  # fmt: skip
+
+
 def breakeven_utilisation(
     usd_per_accelerator_hour: FloatOrArray,
     *,
@@ -277,16 +331,17 @@ def node_margin(
         usd_per_accelerator_hour,
         utilisation=values["utilisation"],
         reward_usd_per_hour=reward,
-        **_running_costs(values),
+        **node_running_costs(values),
     )
 
 
 def node_breakeven_price(values: Mapping[str, float]) -> FloatOrArray:
     """`breakeven_price` of a node at one value of each of its inputs. [USD per accelerator-hour]"""
-    return breakeven_price(utilisation=values["utilisation"], **_running_costs(values))
+    return breakeven_price(utilisation=values["utilisation"], **node_running_costs(values))
 
 
-def _running_costs(values: Mapping[str, float]) -> dict[str, FloatOrArray]:
+def node_running_costs(values: Mapping[str, float]) -> dict[str, FloatOrArray]:
+    """A node's inputs as the costs `provider_margin` and its break-evens take."""
     return {
         "capital_usd_per_hour": capital_usd_per_hour(
             values["capex_usd"],
@@ -304,7 +359,11 @@ def _running_costs(values: Mapping[str, float]) -> dict[str, FloatOrArray]:
 
 
 def margins(
-    markets: dy.DataFrame[MarketPrices], facts: dy.DataFrame[NetworkFacts], assumptions: AssumptionSet
+    markets: dy.DataFrame[MarketPrices],
+    facts: dy.DataFrame[NetworkFacts],
+    assumptions: AssumptionSet,
+    *,
+    own: Sequence[OwnNode] = (),
 ) -> dy.DataFrame[Margins]:
     """Margins of a home and a data-centre node for every network and chip that has a market price.
 
@@ -316,75 +375,100 @@ def margins(
         ``take_rate_provider`` (the network's cut, valid on the day of the analysis), ``utilisation``
         (measured share rented, of the chip or else of the network; where a network publishes none the
         archetype's assumption stands in and ``utilisation_kind`` says so), ``reward_per_hour`` (tokens paid per
-        rented hour of the chip) and ``token_price``.
+        rented hour of the chip), ``fee_buyer`` (added to the tenant's bill) and ``token_price``.
     assumptions : AssumptionSet
         Tariffs, life, salvage and the rest, by archetype.
+    own : sequence of OwnNode
+        The user's nodes, each on every network it names or, naming none, every network with a price for its chip.
 
     Returns
     -------
     DataFrame[Margins]
-        One row a network x accelerator x archetype; null margins with the reason where an input is unknown.
+        One row a network x accelerator x archetype; null margins with the reason where an input is unknown. A
+        network the user names without a price for his chip keeps the prices at which he would break even and stop.
 
     Notes
     -----
     The band moves the market price and every other input to its ends one at a time and adds the effects in
     quadrature (`depin_compare.bands.quadrature_band`).
     """
+    asked = markets.filter(pl.col("segment") != "hyperscaler", pl.col("terms") == "on_demand").to_dicts()
     rows = [
-        _margin_row(market, archetype, facts, assumptions)
-        for market in markets.filter(pl.col("segment") != "hyperscaler", pl.col("terms") == "on_demand").iter_rows(
-            named=True
+        _margin_row(
+            market, archetype, node(market["network"], market["accelerator"], archetype, facts, assumptions), facts
         )
+        for market in asked
         for archetype in archetypes_of(market["accelerator"])
     ]
+    for mine in own:
+        priced = {market["network"]: market for market in asked if market["accelerator"] == mine.accelerator}
+        for network in mine.networks if mine.networks is not None else sorted(priced):
+            market = priced.get(network, {"network": network, "accelerator": mine.accelerator})
+            rows.append(_margin_row(market, "own", own_node(network, mine, facts, assumptions), facts))
     frame = pl.DataFrame(rows, schema=Margins.create_empty().schema)
     return Margins.validate(frame.sort("network", "accelerator", "archetype"))
 
 
-def _margin_row(
-    market: Mapping[str, object], archetype: str, facts: pl.DataFrame, assumptions: AssumptionSet
-) -> dict[str, object]:
+def _margin_row(market: Mapping[str, object], archetype: str, costed: Node, facts: pl.DataFrame) -> dict[str, object]:
     network, accelerator = str(market["network"]), str(market["accelerator"])
-    costed = node(network, accelerator, archetype, facts, assumptions)
-    row = {name: market[name] for name in ("network", "accelerator", "price_kind", "observed_at", "layer")}
+    price, fee = market.get("usd_per_accelerator_hour"), published_band(facts, network, "fee_buyer")
+    unpriced = f"{network} has no price on demand for this chip" if price is None else None
+    row = {name: market.get(name) for name in ("network", "accelerator", "price_kind", "observed_at", "layer")}
     row |= {
         "archetype": archetype,
-        "usd_per_accelerator_hour": market["usd_per_accelerator_hour"],
+        "usd_per_accelerator_hour": price,
+        "buyer_fee": fee[0].central if fee else None,
         "utilisation": costed.inputs["utilisation"].central,
         "utilisation_kind": costed.utilisation_kind,
-        "not_known": costed.missing,
+        "not_known": "; ".join(filter(None, [unpriced, costed.missing])) or None,
     }
     if costed.missing is not None:
         return row
     reward = _reward_usd_per_rented_hour(facts, network, accelerator)
+    values = costed.central()
+    row |= {"take_rate": values["take_rate"], "capex_usd": values["capex_usd"]}
+    if price is not None:
+        row |= _amounts(market, costed, fee[0].central if fee else 0.0, reward)
     if costed.paid_in_tokens:
-        unknown = "" if reward is not None else "; the reward or the token's price is not on record"
-        row["not_known"] = f"the network burns the payment and pays nodes in minted tokens{unknown}"
-        return row | _amounts(market, costed, reward)
-    return row | _amounts(market, costed, reward) | _margins_on_payment(market, costed)
+        unknown = None if reward is not None else "the reward or the token's price is not on record"
+        row["not_known"] = "; ".join(filter(None, [unpriced, PAID_IN_TOKENS, unknown]))
+        return row
+    return row | _needed_prices(values) | ({} if price is None else _margins_on_payment(market, costed))
 
 
-def _amounts(market: Mapping[str, object], costed: Node, reward_per_rented_hour: float | None) -> dict[str, object]:
+def _needed_prices(values: Mapping[str, float]) -> dict[str, object]:
+    """Prices that don't depend on what the market pays."""
+    running = node_running_costs(values)
+    del running["capital_usd_per_hour"]
+    return {
+        "breakeven_usd_per_accelerator_hour": node_breakeven_price(values),
+        "stop_usd_per_accelerator_hour": stop_price(utilisation=values["utilisation"], **running),
+    }
+
+
+def _amounts(
+    market: Mapping[str, object], costed: Node, buyer_fee: float, reward_per_rented_hour: float | None
+) -> dict[str, object]:
     """What a node costs and takes in per calendar hour, and its margin with token rewards where they are known."""
     values, price = costed.central(), _price_band(market).central
-    tenant = price * values["utilisation"]
+    tenant = price * (1.0 + buyer_fee) * values["utilisation"]
+    receipts = float(node_margin(values, price).receipts_usd_per_hour)
     reward = None if reward_per_rented_hour is None else reward_per_rented_hour * values["utilisation"]
     here = node_margin(values, price, reward=reward or 0.0)
     return {
-        "take_rate": values["take_rate"],
         "tenant_usd_per_hour": tenant,
-        "network_take_usd_per_hour": tenant * values["take_rate"],
+        "network_take_usd_per_hour": tenant - receipts,
+        "network_take_share": None if tenant <= 0 else 1.0 - receipts / tenant,
         "power_usd_per_hour": here.power_usd_per_hour,
         "opex_usd_per_hour": here.opex_usd_per_hour,
         "capital_usd_per_hour": here.capital_usd_per_hour,
-        "capex_usd": values["capex_usd"],
         "reward_usd_per_hour": reward,
         "full_margin_with_rewards": None if reward is None else here.full,
     }
 
 
 def _margins_on_payment(market: Mapping[str, object], costed: Node) -> dict[str, object]:
-    """Margins on what the tenant pays, without token rewards, with their band and break-evens."""
+    """Margins on what the tenant pays, without token rewards, with their band and the share of hours it takes."""
     values, price = costed.central(), _price_band(market)
     low, central, high = quadrature_band(
         lambda v: node_margin(v, v["usd_per_accelerator_hour"]).full,
@@ -398,8 +482,7 @@ def _margins_on_payment(market: Mapping[str, object], costed: Node) -> dict[str,
         "full_margin": float(central),
         "full_margin_low": float(low),
         "full_margin_high": float(high),
-        "breakeven_usd_per_accelerator_hour": node_breakeven_price(values),
-        "breakeven_utilisation": breakeven_utilisation(price.central, **_running_costs(values)),
+        "breakeven_utilisation": breakeven_utilisation(price.central, **node_running_costs(values)),
     }
 
 

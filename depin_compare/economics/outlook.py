@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from typing import Any
 
 import dataframely as dy
 import numpy as np
 import polars as pl
 
-from depin_compare.bands import Band, quadrature_band
+from depin_compare.bands import Band, one_at_a_time, quadrature, quadrature_band
 from depin_compare.economics.comparison import Comparison
+from depin_compare.economics.derivations import Input
 from depin_compare.economics.erosion import adopted_share, cost_index, margin_headroom, tenant_price
+from depin_compare.economics.lineage import Lineage, age_days
 from depin_compare.economics.margins import node_breakeven_price, node_margin
-from depin_compare.economics.nodes import Node
+from depin_compare.economics.nodes import NODE_UNITS, Node
 from depin_compare.economics.scenarios import Scenario
 from depin_compare.errors import ModelDomainError
 from depin_compare.inference.references import REFERENCES
@@ -26,17 +29,26 @@ __all__ = [
     "PRICINGS",
     "QUANTITIES",
     "VERDICTS",
+    "AdvantageModel",
     "AdvantagePaths",
+    "Clock",
+    "Drivers",
     "Erosion",
+    "MarginModel",
     "MarginPaths",
     "Outlook",
     "Subject",
+    "World",
     "erosion",
+    "log_ratio_band",
 ]
 
 PRICINGS = ("fleet_average", "marginal")
 QUANTITIES = ("advantage", "full_margin", "full_margin_new_node")
 OUTLOOK_STATES = ("already_lost", "lost_within_horizon", "not_reached", "not_comparable")
+# Chips of which new silicon would be cheaper; the unit cost of any other is that of new silicon already.
+_OLD_SILICON = ("nvidia", "amd")
+_PAID_IN_TOKENS = "nodes are paid in minted tokens, not from the tenant's payment"
 VERDICTS = ("resilient", "exposed", "eroded", "not comparable")
 
 
@@ -93,7 +105,9 @@ class Outlook(dy.Schema):
 
     ``headroom`` is how much further cloud cost may fall, as a fraction of today's, before the sign turns;
     negative means already lost; ``date`` is when it turns on the central path, null when it does not by
-    ``horizon``; ``date_low`` and ``date_high`` are those of the unfavourable and the favourable end.
+    ``horizon``; ``date_low`` and ``date_high`` are those of the unfavourable and the favourable end. ``driver_1``
+    and ``driver_2`` are the inputs whose bands move the value at the horizon most (`Drivers`); ``data_age_days`` is
+    the age of the oldest price, measured fact or cost estimate it rests on.
     """
 
     network = dy.String(nullable=False)
@@ -120,7 +134,38 @@ class Outlook(dy.Schema):
     date_high = dy.Date(nullable=True)
     horizon = dy.Date(nullable=False)
     verdict = dy.Enum(VERDICTS, nullable=False)
+    driver_1 = dy.String(nullable=True)
+    driver_2 = dy.String(nullable=True)
+    data_age_days = dy.Float64(nullable=True, min=0)
     not_comparable = dy.String(nullable=True)
+
+
+class Drivers(dy.Schema):
+    """The tornado: how far one input alone, from its low to its high end, moves a quantity at the horizon.
+
+    One row a network x reference x scenario x pricing x quantity x input, ``rank`` 1 the widest ``swing``; inputs
+    known exactly are left out. Margins depend on no cloud's price list: their cloud, silicon and reference are null.
+    ``at_low`` and ``at_high`` are the results at the input's low and high end, ``at_horizon`` that of its central
+    value. Inputs of today's prices and throughputs are named as in `depin_compare.economics.lineage`.
+    """
+
+    network = dy.String(nullable=False)
+    cloud = dy.String(nullable=True)
+    silicon = dy.String(nullable=True)
+    reference = dy.Enum(REFERENCES, nullable=True)
+    scenario = dy.String(nullable=False)
+    pricing = dy.Enum(PRICINGS, nullable=False)
+    quantity = dy.Enum(QUANTITIES, nullable=False)
+    rank = dy.Int64(nullable=False, min=1)
+    input = dy.String(nullable=False)
+    unit = dy.String(nullable=False)
+    input_low = dy.Float64(nullable=False)
+    input_central = dy.Float64(nullable=False)
+    input_high = dy.Float64(nullable=False)
+    at_low = dy.Float64(nullable=False, allow_inf=True)
+    at_horizon = dy.Float64(nullable=False, allow_inf=True)
+    at_high = dy.Float64(nullable=False, allow_inf=True)
+    swing = dy.Float64(nullable=False, min=0, allow_inf=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,11 +183,12 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Erosion:
-    """What `erosion` gives: monthly paths, and the outlook drawn from them."""
+    """What `erosion` gives: monthly paths, the outlook drawn from them, and what moves it."""
 
     advantage_paths: dy.DataFrame[AdvantagePaths]
     margin_paths: dy.DataFrame[MarginPaths]
     outlook: dy.DataFrame[Outlook]
+    drivers: dy.DataFrame[Drivers]
 
 
 def erosion(
@@ -153,6 +199,7 @@ def erosion(
     as_of: datetime,
     horizon: date,
     match: str = "cheapest",
+    lineage: Lineage | None = None,
 ) -> Erosion:
     """Paths and outlook of every subject against every cloud reference, in every scenario and both pricings.
 
@@ -169,7 +216,10 @@ def erosion(
     horizon : date
         How far to look, in whole months.
     match : str
-        ``cheapest`` (the cloud's best chip for the work) or ``same_chip``.
+        ``cheapest`` (the cloud's best chip for the work), ``fleet_average`` or ``same_chip``.
+    lineage : Lineage, optional
+        What today's unit prices are made of: with it the drivers name prices, throughputs and discounts, and every
+        row has the age of its data; without it today's ratio of unit prices is one driver, and ages are null.
 
     Returns
     -------
@@ -189,11 +239,13 @@ def erosion(
     silicon set the price at once. A cloud outside the scenario keeps w = 1, while networks answer those inside.
     A node bought today keeps its costs; a node bought at t costs g(t) as much for the same work.
     """
-    clock = _Clock.between(as_of.date(), horizon)
+    clock = Clock.between(as_of.date(), horizon)
     advantage_paths: list[pl.DataFrame] = []
     margin_paths: list[pl.DataFrame] = []
     outlook: list[dict[str, object]] = []
+    drivers: list[dict[str, object]] = []
     for subject in subjects:
+        aged = _provider_age(subject, lineage, as_of)
         rows = comparison.filter(
             pl.col("network") == subject.network,
             pl.col("accelerator") == subject.accelerator,
@@ -201,19 +253,23 @@ def erosion(
             pl.col("workload") == subject.workload,
             pl.col("match") == match,
         )
+        pairs = [(row, _today_of(row, lineage, as_of)) for row in rows.iter_rows(named=True)]
         for scenario in scenarios:
             for pricing in PRICINGS:
-                world = _World(scenario=scenario, pricing=pricing, clock=clock)
-                margin_path, margin_outlook = _margins_of(subject, world)
+                world = World(scenario=scenario, pricing=pricing, clock=clock)
+                margin_path, margin_outlook, margin_drivers = _margins_of(subject, world, aged)
                 margin_paths += [] if margin_path is None else [margin_path]
-                for row in rows.iter_rows(named=True):
-                    advantage_path, advantage_outlook = _advantage_of(subject, row, world)
+                drivers += margin_drivers
+                for row, today in pairs:
+                    advantage_path, advantage_outlook, own_drivers = _advantage_of(subject, row, world, today)
                     advantage_paths += [] if advantage_path is None else [advantage_path]
+                    drivers += own_drivers
                     outlook += _outlook_rows(subject, row, world, [advantage_outlook, *margin_outlook])
     return Erosion(
         advantage_paths=AdvantagePaths.validate(_stacked(advantage_paths, AdvantagePaths), cast=True),
         margin_paths=MarginPaths.validate(_stacked(margin_paths, MarginPaths), cast=True),
         outlook=Outlook.validate(pl.DataFrame(outlook, schema=Outlook.create_empty().schema)),
+        drivers=Drivers.validate(pl.DataFrame(drivers, schema=Drivers.create_empty().schema)),
     )
 
 
@@ -223,7 +279,7 @@ def _stacked(frames: list[pl.DataFrame], schema: type[dy.Schema]) -> pl.DataFram
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Clock:
+class Clock:
     """Today, the months to the horizon, and the same as years."""
 
     today: date
@@ -232,7 +288,8 @@ class _Clock:
     dates: tuple[date, ...]
 
     @classmethod
-    def between(cls, today: date, horizon: date) -> _Clock:
+    def between(cls, today: date, horizon: date) -> Clock:
+        """The months from today to a horizon at least one month away."""
         months = (horizon.year - today.year) * 12 + horizon.month - today.month
         if months < 1:
             raise ModelDomainError(f"the horizon {horizon} must lie at least a month after {today}")
@@ -259,12 +316,14 @@ class _Clock:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _World:
+class World:
     """One scenario under one pricing: the indices every path is made of."""
 
     scenario: Scenario
     pricing: str
-    clock: _Clock
+    clock: Clock
+    # Many pairs ask for the same few indices: what was worked out once, by scenario values, cloud and price list.
+    _known: dict[tuple[object, ...], FloatArray] = field(default_factory=dict, repr=False, compare=False)
 
     def wedge(
         self, values: Mapping[str, float], years: FloatArray, factor: float, *, of_ceiling: bool = False
@@ -299,13 +358,25 @@ class _World:
         answer: FloatArray = np.asarray(tenant_price(1.0, index=answered, pass_through=values["pass_through"]))
         return self.shared(values, lagged) * answer
 
-    def cloud_wedge(self, values: Mapping[str, float], row: Mapping[str, object]) -> FloatArray:
+    def carried(self, values: Mapping[str, float], cloud: str, silicon: str, reference: str) -> FloatArray:
+        """Network's price over a cloud's as a multiple of today's ratio."""
+        key = (
+            tuple(values[name] for name in self.scenario.parameters),
+            cloud in self.scenario.clouds,
+            silicon in _OLD_SILICON,
+            reference in ("list", "committed"),
+        )
+        if key not in self._known:
+            cost = self.shared(values, self.clock.years) * self.cloud_wedge(values, cloud, silicon, reference)
+            self._known[key] = self.network_price(values) / cost
+        return self._known[key]
+
+    def cloud_wedge(self, values: Mapping[str, float], cloud: str, silicon: str, reference: str) -> FloatArray:
         """w(t) of one cloud's cost, or of its price list where the scenario says how far lists are cut.
 
         Work on custom silicon is priced on new silicon already: the scenario's wedge is not taken twice.
         """
-        reference = row["reference"]
-        if row["cloud"] not in self.scenario.clouds or row["silicon"] not in _OLD_SILICON:
+        if cloud not in self.scenario.clouds or silicon not in _OLD_SILICON:
             return np.ones_like(self.clock.years)
         if reference in ("list", "committed") and "list_price_factor" in values:
             # A price list is cut by decision, not by cost: whole when adoption has run its course.
@@ -313,27 +384,128 @@ class _World:
         return self.wedge(values, self.clock.years, values.get("unit_cost_factor", 1.0))
 
 
-def _advantage_of(
-    subject: Subject, row: Mapping[str, object], world: _World
-) -> tuple[pl.DataFrame | None, dict[str, object]]:
-    """Path and outlook of the buyer's advantage over one reference."""
-    entry: dict[str, object] = {"quantity": "advantage"}
-    if row["not_comparable"] is not None:
-        return None, {**entry, "state": "not_comparable", "not_comparable": row["not_comparable"]}
-    clock = world.clock
-    today = Band(*(float(str(row[f"advantage{end}"])) for end in ("_low", "", "_high")))
-    # In logs the band can't run past 1, and a price can't become negative.
-    log_ratio = Band(*(-math.log(1.0 - end) for end in (today.low, today.central, today.high)))
-    bands = {**world.scenario.parameters, "log_ratio": log_ratio}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvantageModel:
+    """The buyer's advantage month by month, of scenario parameters and of today's ``log_ratio``."""
 
-    def advantage(values: Mapping[str, float]) -> FloatArray:
-        cost = world.shared(values, clock.years) * world.cloud_wedge(values, row)
-        falling: FloatArray = math.exp(-values["log_ratio"]) * world.network_price(values) / cost
+    world: World
+    cloud: str
+    silicon: str
+    reference: str
+
+    def __call__(self, values: Mapping[str, float]) -> FloatArray:
+        """ln(q_ref / q_net) of today carried forward by what happens to both prices."""
+        carried = self.world.carried(values, self.cloud, self.silicon, self.reference)
+        falling: FloatArray = math.exp(-values["log_ratio"]) * carried
         return 1.0 - falling
 
-    low, central, high = quadrature_band(advantage, bands)
+
+def log_ratio_band(row: Mapping[str, object]) -> Band:
+    """Today's ln(q_ref / q_net) of a row of the comparison.
+
+    In logs the band can't run past 1, and a price can't become negative.
+    """
+    return Band(*(-math.log(1.0 - float(str(row[f"advantage{end}"]))) for end in ("_low", "", "_high")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Today:
+    """What today's ratio of unit prices rests on: by input, the ratio at its low and high end over that of today."""
+
+    moved: Sequence[tuple[Input, float, float]] | None
+    age_days: float | None
+
+
+def _today_of(row: Mapping[str, object], lineage: Lineage | None, as_of: datetime) -> _Today:
+    """The inputs of one pair's unit prices; one opaque input where no lineage is at hand."""
+    derived = None if lineage is None or row["not_comparable"] is not None else lineage.advantage(row)
+    if derived is None:
+        return _Today(moved=None, age_days=None)
+    ratio = 1.0 - derived.value()
+    moved = [(swing.input, (1.0 - swing.at_low) / ratio, (1.0 - swing.at_high) / ratio) for swing in derived.swings()]
+    return _Today(moved=moved, age_days=age_days(derived.inputs, as_of))
+
+
+def _provider_age(subject: Subject, lineage: Lineage | None, as_of: datetime) -> float | None:
+    """Age of the oldest observation a provider's margin rests on."""
+    if lineage is None or subject.archetype is None or subject.node is None or subject.node.missing is not None:
+        return None
+    inputs = lineage.provider(subject.network, subject.accelerator, subject.archetype).inputs
+    price = lineage.market(subject.network, subject.accelerator)
+    return age_days([*inputs, *([price] if price else [])], as_of)
+
+
+_SCENARIO_UNITS = {
+    "hardware_decline_per_year": "fraction per year", "network_lag_years": "years", "pass_through": "fraction",
+    "unit_cost_factor": "multiple of today's unit cost", "adoption_midpoint_year": "year",
+    "adoption_slope_per_year": "1/year", "adoption_ceiling": "fraction",
+    "list_price_factor": "multiple of today's list price", "usd_per_accelerator_hour": "USD per accelerator-hour",
+    "take_rate": "fraction", "log_ratio": "ln(reference / network)", **NODE_UNITS,
+}  # fmt: skip
+_Moved = tuple[str, str, Band, float, float]
+
+
+def _ranked(
+    key: Mapping[str, object], quantity: str, at_horizon: float, moved: Sequence[_Moved]
+) -> list[dict[str, object]]:
+    """The rows of one tornado, the widest first."""
+
+    def width(low: float, high: float) -> float:
+        ends = (low, high, at_horizon)
+        if all(map(math.isfinite, ends)):
+            return max(ends) - min(ends)
+        return 0.0 if len(set(ends)) == 1 else math.inf
+
+    # Seven digits, as in the paths.
+    rows: list[dict[str, Any]] = [
+        {
+            **key, "quantity": quantity, "input": name, "unit": unit, "input_low": band.low,
+            "input_central": band.central, "input_high": band.high, "at_low": _seven(low), "at_high": _seven(high),
+            "at_horizon": _seven(at_horizon), "swing": _seven(width(low, high)),
+        }
+        for name, unit, band, low, high in moved
+    ]  # fmt: skip
+    rows.sort(key=lambda row: (-row["swing"], row["input"]))
+    return [{**row, "rank": rank} for rank, row in enumerate(rows, start=1)]
+
+
+def _seven(value: float) -> float:
+    return float(f"{value:.7g}")
+
+
+def _leading(rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """The two inputs that matter most; an input that moves nothing is none of them."""
+    names = [row["input"] for row in rows if row["swing"]]
+    return {f"driver_{n}": names[n - 1] if len(names) >= n else None for n in (1, 2)}
+
+
+def _advantage_of(
+    subject: Subject, row: Mapping[str, object], world: World, today_rests_on: _Today
+) -> tuple[pl.DataFrame | None, dict[str, object], list[dict[str, object]]]:
+    """Path, outlook and drivers of the buyer's advantage over one reference."""
+    entry: dict[str, object] = {"quantity": "advantage"}
+    if row["not_comparable"] is not None:
+        return None, {**entry, "state": "not_comparable", "not_comparable": row["not_comparable"]}, []
+    clock, pair = world.clock, {name: str(row[name]) for name in ("cloud", "silicon", "reference")}
+    today = Band(*(float(str(row[f"advantage{end}"])) for end in ("_low", "", "_high")))
+    advantage = AdvantageModel(world=world, **pair)
+    bands = {**world.scenario.parameters, "log_ratio": log_ratio_band(row)}
     centre = {name: band.central for name, band in bands.items()}
-    wedge = world.cloud_wedge(centre, row)
+    result, moved = one_at_a_time(advantage, bands)
+    low, central, high = quadrature(result, moved)
+    falling = 1.0 - float(central[-1])
+    parts: list[_Moved] = [
+        (name, _SCENARIO_UNITS[name], bands[name], float(ends[0][-1]), float(ends[1][-1]))
+        for name, ends in moved.items()
+        if name != "log_ratio" or today_rests_on.moved is None
+    ]
+    parts += [
+        (one.name, one.unit, one.band, 1.0 - falling * at_low, 1.0 - falling * at_high)
+        for one, at_low, at_high in today_rests_on.moved or ()
+    ]
+    key = {"network": subject.network, **pair, "scenario": world.scenario.id, "pricing": world.pricing}
+    drivers = _ranked(key, "advantage", float(central[-1]), parts)
+    wedge = world.cloud_wedge(centre, **pair)
     cost = world.shared(centre, clock.years) * wedge
     path = pl.DataFrame({
         "network": [subject.network] * len(clock.years),
@@ -350,32 +522,46 @@ def _advantage_of(
         "advantage_low": low,
         "advantage_high": high,
     })  # fmt: skip
-    return path, {**entry, **_dates(clock, low, central, high), **_band_columns("headroom", today)}
+    told = {**entry, **_dates(clock, low, central, high), **_band_columns("headroom", today), **_leading(drivers)}
+    return path, {**told, "data_age_days": today_rests_on.age_days}, drivers
 
 
-_PAID_IN_TOKENS = "nodes are paid in minted tokens, not from the tenant's payment"
-# Chips whose unit cost is that of new silicon already: a scenario's new silicon makes them no cheaper.
-_OLD_SILICON = ("nvidia", "amd")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MarginModel:
+    """Full margins month by month, of scenario parameters, a node's inputs and today's price.
+
+    Two rows: of a node bought today, and of one bought in that month.
+    """
+
+    world: World
+
+    def prices(self, values: Mapping[str, float]) -> tuple[FloatArray, FloatArray]:
+        """What tenants pay for an hour of today's hardware, and for its work on a node bought in that month."""
+        world = self.world
+        prices: FloatArray = values["usd_per_accelerator_hour"] * world.network_price(values)
+        # A node bought later does the same work with g(t) of the hardware: the price of an hour of today's
+        # hardware's work, per hour of the new, is higher by as much.
+        return prices, prices / world.shared(values, world.clock.years)
+
+    def __call__(self, values: Mapping[str, float]) -> FloatArray:
+        """Full margin of a node bought today, and of one bought at the time."""
+        return np.stack([np.asarray(node_margin(values, p).full) for p in self.prices(values)])
 
 
-def _margins_of(subject: Subject, world: _World) -> tuple[pl.DataFrame | None, list[dict[str, object]]]:
-    """Path and outlook of the provider's margins: of a node bought today, and of one bought at the time."""
+def _margins_of(
+    subject: Subject, world: World, age: float | None
+) -> tuple[pl.DataFrame | None, list[dict[str, object]], list[dict[str, object]]]:
+    """Path, outlook and drivers of the provider's margins: of a node bought today, and of one bought at the time."""
     quantities = ("full_margin", "full_margin_new_node")
     node = subject.node
     if node is None or node.missing is not None or node.paid_in_tokens:
         reason = (node.missing or _PAID_IN_TOKENS) if node else "only its maker runs this chip"
-        return None, [{"quantity": q, "state": "not_comparable", "not_comparable": reason} for q in quantities]
+        return None, [{"quantity": q, "state": "not_comparable", "not_comparable": reason} for q in quantities], []
     clock, price = world.clock, subject.usd_per_accelerator_hour
     bands = {**world.scenario.parameters, **node.inputs, "usd_per_accelerator_hour": price}
 
-    def margins(values: Mapping[str, float]) -> FloatArray:
-        prices = values["usd_per_accelerator_hour"] * world.network_price(values)
-        # A node bought later does the same work with g(t) of the hardware: the price of an hour of today's
-        # hardware's work, per hour of the new, is higher by as much.
-        newer = prices / world.shared(values, clock.years)
-        return np.stack([np.asarray(node_margin(values, p).full) for p in (prices, newer)])
-
-    low, central, high = quadrature_band(margins, bands)
+    result, moved = one_at_a_time(MarginModel(world=world), bands)
+    low, central, high = quadrature(result, moved)
     centre = {name: band.central for name, band in bands.items()}
     prices = price.central * world.network_price(centre)
     path = pl.DataFrame({
@@ -403,13 +589,24 @@ def _margins_of(subject: Subject, world: _World) -> tuple[pl.DataFrame | None, l
         bands,
     )
     headroom_columns = _band_columns("headroom", Band(float(room_low), float(room), min(1.0, float(room_high))))
-    return path, [
-        {"quantity": quantity, **_dates(clock, low[i], central[i], high[i]), **headroom_columns}
-        for i, quantity in enumerate(quantities)
-    ]
+    key = {"network": subject.network, "scenario": world.scenario.id, "pricing": world.pricing}
+    told: list[dict[str, object]] = []
+    drivers: list[dict[str, object]] = []
+    for i, quantity in enumerate(quantities):
+        parts: list[_Moved] = [
+            (name, _SCENARIO_UNITS[name], bands[name], float(ends[0][i, -1]), float(ends[1][i, -1]))
+            for name, ends in moved.items()
+        ]
+        mine = _ranked(key, quantity, float(central[i, -1]), parts)
+        drivers += mine
+        told.append({
+            "quantity": quantity, **_dates(clock, low[i], central[i], high[i]), **headroom_columns,
+            **_leading(mine), "data_age_days": age,
+        })  # fmt: skip
+    return path, told, drivers
 
 
-def _dates(clock: _Clock, low: FloatArray, central: FloatArray, high: FloatArray) -> dict[str, object]:
+def _dates(clock: Clock, low: FloatArray, central: FloatArray, high: FloatArray) -> dict[str, object]:
     """Today, horizon, dates and state of one path with its band."""
     lost = clock.crossing(central)
     return {
@@ -427,7 +624,7 @@ def _band_columns(name: str, band: Band) -> dict[str, object]:
 
 
 def _outlook_rows(
-    subject: Subject, row: Mapping[str, object], world: _World, entries: Sequence[Mapping[str, object]]
+    subject: Subject, row: Mapping[str, object], world: World, entries: Sequence[Mapping[str, object]]
 ) -> list[dict[str, object]]:
     """The outlook of one network, reference, scenario and pricing: one row a quantity, with the joint verdict."""
     key = {

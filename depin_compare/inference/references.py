@@ -6,16 +6,20 @@ cost times the factor its maker claims, and carries the claim with it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import dataframely as dy
 import polars as pl
 
 from depin_compare.bands import Band
+from depin_compare.inference.sellers import SELLER_ITEMS, SellerTerms
 from depin_compare.market.discrepancies import without_double_counting
 from depin_compare.market.offers import LAYERS, Offers
+from depin_compare.market.overrides import DiscountOverride
 from depin_compare.market.prices import MarketPrices
 from depin_compare.refdata import KINDS, accelerator_tco, accelerators
-from depin_compare.refdata.assumption_set import AssumptionSet
-from depin_compare.units import usd_per_mtok
+from depin_compare.refdata.assumption_set import USER_SOURCE, AssumptionSet
+from depin_compare.units import BYTES_PER_GB, TOKENS_PER_MTOK, usd_per_mtok
 
 __all__ = ["REFERENCES", "SILICON", "HourlyReferences", "UnitCosts", "hourly_references", "unit_costs"]
 
@@ -57,6 +61,9 @@ class UnitCosts(dy.Schema):
     """USD per million output tokens, prompts included: one row a seller x accelerator x LLM x workload x price.
 
     ``side`` tells a network (``reference`` is then ``market``) from a cloud. Bands are low, central, high.
+    ``usd_per_accelerator_hour`` is the price before the buyer's fee, ``usd_per_mtok`` holds the fee where the
+    seller publishes one (``buyer_fee``). The ``*_adjusted`` columns charge time without an answer and lost work to
+    the hour (``paid_hours_per_useful_hour``) and add the traffic the answers make (``egress_usd_per_mtok``).
     """
 
     side = dy.Enum(["network", "cloud"], nullable=False)
@@ -73,6 +80,17 @@ class UnitCosts(dy.Schema):
     usd_per_mtok = dy.Float64(nullable=True, min_exclusive=0)
     usd_per_mtok_low = dy.Float64(nullable=True, min_exclusive=0)
     usd_per_mtok_high = dy.Float64(nullable=True, min_exclusive=0)
+    buyer_fee = dy.Float64(nullable=True, min=0)
+    paid_hours_per_useful_hour = dy.Float64(nullable=True, min=1)
+    usd_per_accelerator_hour_adjusted = dy.Float64(nullable=True, min_exclusive=0)
+    usd_per_accelerator_hour_adjusted_low = dy.Float64(nullable=True, min_exclusive=0)
+    usd_per_accelerator_hour_adjusted_high = dy.Float64(nullable=True, min_exclusive=0)
+    egress_usd_per_mtok = dy.Float64(nullable=True, min=0)
+    egress_usd_per_mtok_low = dy.Float64(nullable=True, min=0)
+    egress_usd_per_mtok_high = dy.Float64(nullable=True, min=0)
+    usd_per_mtok_adjusted = dy.Float64(nullable=True, min_exclusive=0)
+    usd_per_mtok_adjusted_low = dy.Float64(nullable=True, min_exclusive=0)
+    usd_per_mtok_adjusted_high = dy.Float64(nullable=True, min_exclusive=0)
     terms = dy.String(nullable=True)
     price_kind = dy.String(nullable=True)
     n_offers = dy.Int64(nullable=True, min=0)
@@ -85,7 +103,9 @@ class UnitCosts(dy.Schema):
     not_comparable = dy.String(nullable=True)
 
 
-def hourly_references(offers: dy.DataFrame[Offers], assumptions: AssumptionSet) -> dy.DataFrame[HourlyReferences]:
+def hourly_references(
+    offers: dy.DataFrame[Offers], assumptions: AssumptionSet, *, discounts: Sequence[DiscountOverride] = ()
+) -> dy.DataFrame[HourlyReferences]:
     """The four hourly references of every cloud and every chip it lists.
 
     Parameters
@@ -95,12 +115,16 @@ def hourly_references(offers: dy.DataFrame[Offers], assumptions: AssumptionSet) 
         choose it.
     assumptions : AssumptionSet
         ``cloud_utilisation``, ``commitment_discount`` and ``floor_gross_margin``.
+    discounts : sequence of DiscountOverride
+        The user's own, in force on the day of the analysis, off the printed on-demand price; one for a chip counts
+        before one for the whole cloud, a later before an earlier.
 
     Returns
     -------
     DataFrame[HourlyReferences]
         Four rows a cloud x accelerator. Where a cloud prints no commitment, the committed price is list less
-        the assumed discount and its kind is ``assumption``; where nobody publishes an owner's cost, the two
+        the assumed discount and its kind is ``assumption``; so it is where the user gave his own price or discount,
+        and ``source`` then says ``your-job-file``. Where nobody publishes an owner's cost, the two
         cost references are null with the reason.
 
     Notes
@@ -124,8 +148,10 @@ def hourly_references(offers: dy.DataFrame[Offers], assumptions: AssumptionSet) 
     )
     chips = listed.select("cloud", "silicon", "accelerator").unique().sort("cloud", "silicon", "accelerator")
     frames = [
-        _list_prices(listed, chips),
-        _committed_prices(listed, chips, assumptions["commitment_discount"]),
+        _discounted(_list_prices(listed, chips), listed, discounts, "list"),
+        _discounted(
+            _committed_prices(listed, chips, assumptions["commitment_discount"]), listed, discounts, "committed"
+        ),
         *_modelled_costs(chips, assumptions["cloud_utilisation"], assumptions["floor_gross_margin"]),
     ]
     columns = HourlyReferences.column_names()
@@ -171,6 +197,45 @@ def _certain() -> list[pl.Expr]:
         pl.col("usd_per_accelerator_hour").alias("usd_per_accelerator_hour_low"),
         pl.col("usd_per_accelerator_hour").alias("usd_per_accelerator_hour_high"),
     ]
+
+
+def _discounted(
+    prices: pl.DataFrame, listed: pl.DataFrame, discounts: Sequence[DiscountOverride], reference: str
+) -> pl.DataFrame:
+    """The same rows, the user's discount off the printed price in place of what they said where he gave one."""
+    given = [d for d in discounts if d.reference == reference]
+    if not given:
+        return prices
+    # The last row of a chip counts: general discounts first, then the chip's own, each in the order given.
+    shares = {
+        (cloud, chip): discount.share
+        for cloud, chip in prices.select("cloud", "accelerator").iter_rows()
+        for discount in sorted(given, key=lambda d: d.accelerator is not None)
+        if discount.cloud == cloud and discount.accelerator in (None, chip)
+    }
+    mine = pl.DataFrame(
+        [(cloud, chip, share) for (cloud, chip), share in shares.items()],
+        schema={"cloud": pl.String, "accelerator": pl.String, "share": pl.Float64},
+        orient="row",
+    )
+    off = pl.col("usd_per_accelerator_hour") * (1 - pl.col("share"))
+    made = (
+        _cheapest(listed, _LIST_TERMS)
+        .join(mine, on=["cloud", "accelerator"], how="inner")
+        .with_columns(
+            off.alias("usd_per_accelerator_hour"),
+            off.alias("usd_per_accelerator_hour_low"),
+            off.alias("usd_per_accelerator_hour_high"),
+            pl.lit("list less your discount").alias("terms"),
+            pl.lit("assumption").alias("kind"),
+            pl.lit(USER_SOURCE).alias("source"),
+            pl.lit(reference).alias("reference"),
+            pl.lit(None, dtype=pl.String).alias("not_comparable"),
+        )
+        .join(prices.select("cloud", "silicon", "accelerator"), on=["cloud", "accelerator"], how="inner")
+    )
+    rest = prices.join(made, on=["cloud", "accelerator"], how="anti")
+    return pl.concat([rest, made.select(rest.columns)], how="vertical_relaxed")
 
 
 def _list_prices(listed: pl.DataFrame, chips: pl.DataFrame) -> pl.DataFrame:
@@ -254,6 +319,8 @@ def unit_costs(
     references: dy.DataFrame[HourlyReferences],
     throughputs: pl.DataFrame,
     assumptions: AssumptionSet,
+    *,
+    terms: dy.DataFrame[SellerTerms] | None = None,
 ) -> dy.DataFrame[UnitCosts]:
     """Every hourly price as a price of work, for every LLM and workload the throughputs speak of.
 
@@ -266,7 +333,10 @@ def unit_costs(
     throughputs : DataFrame[Throughputs]
         Tokens per second per accelerator with their band, one row an accelerator x LLM x workload.
     assumptions : AssumptionSet
-        ``maia200_cost_factor``.
+        ``maia200_cost_factor`` and ``egress_cost_over_price_cloud``.
+    terms : DataFrame[SellerTerms], optional
+        Buyer's fees, availability, lost work and traffic; without them no fee is added and the adjusted columns
+        are null.
 
     Returns
     -------
@@ -275,8 +345,14 @@ def unit_costs(
 
     Notes
     -----
-    q = p / (3600 T) x 1e6, `depin_compare.inference.costs.inference_cost` with the buyer's fees, availability and
-    duty cycle left at their neutral values on both sides; relative bands of p and T add in quadrature.
+    .. math::
+        q = \\frac{p (1+f_b)}{3600\\, T} 10^6, \\qquad
+        q_{adj} = \\frac{p (1+f_b)}{3600\\, T A (1-\\rho)} 10^6 + B g \\frac{10^6}{10^9}
+
+    `depin_compare.inference.costs.inference_cost`; the share of T reached and the buyer's duty cycle stay at one,
+    being the same on both sides. Independent relative bands add in quadrature. A fee nobody publishes adds nothing
+    and stays null. The two modelled references pay for traffic what it is assumed to cost a cloud, not what the
+    cloud charges.
     """
     network = markets.filter(pl.col("segment") != "hyperscaler").select(
         pl.lit("network").alias("side"),
@@ -308,24 +384,21 @@ def unit_costs(
         "tokens_per_second_low", "tokens_per_second_high", pl.col("not_comparable").alias("unfit"),
     )  # fmt: skip
     price, rate = pl.col("usd_per_accelerator_hour"), pl.col("tokens_per_second")
-    up = (
-        (pl.col("usd_per_accelerator_hour_high") / price).log() ** 2
-        + (rate / pl.col("tokens_per_second_low")).log() ** 2
-    ).sqrt()
-    down = (
-        (price / pl.col("usd_per_accelerator_hour_low")).log() ** 2
-        + (pl.col("tokens_per_second_high") / rate).log() ** 2
-    ).sqrt()
     priced = (
         pl.concat([network, cloud], how="vertical_relaxed")
         .join(work, on="accelerator", how="inner")
-        .with_columns(usd_per_mtok(price, rate).alias("usd_per_mtok"))
+        .join(_wide(terms), on="seller", how="left")
+        .with_columns((price * _one_plus("buyer_fee")).alias("billed"), *_billed_widths())
+        .with_columns(usd_per_mtok(pl.col("billed"), rate).alias("usd_per_mtok"))
         .with_columns(
-            (pl.col("usd_per_mtok") * (-down).exp()).alias("usd_per_mtok_low"),
-            (pl.col("usd_per_mtok") * up.exp()).alias("usd_per_mtok_high"),
+            (pl.col("usd_per_mtok") * (-_root(pl.col("billed_down"), _log("tokens_per_second_high", rate))).exp())
+            .alias("usd_per_mtok_low"),
+            (pl.col("usd_per_mtok") * _root(pl.col("billed_up"), _log(rate, "tokens_per_second_low")).exp())
+            .alias("usd_per_mtok_high"),
             pl.coalesce("not_comparable", "unfit").alias("not_comparable"),
         )
-    )
+        .pipe(_adjusted, assumptions["egress_cost_over_price_cloud"])
+    )  # fmt: skip
     columns = UnitCosts.column_names()
     frame = pl.concat(
         [priced.select(columns), _maia_unit_costs(priced, assumptions).select(columns)],
@@ -334,6 +407,97 @@ def unit_costs(
     return UnitCosts.validate(
         frame.sort("side", "seller", "silicon", "accelerator", "llm", "workload", "reference", descending=False),
         cast=True,
+    )
+
+
+_ENDS = ("_low", "", "_high")
+
+
+def _wide(terms: pl.DataFrame | None) -> pl.DataFrame:
+    """One row a seller, one column an item and end; without terms no seller has any."""
+    if terms is None:
+        items = [f"{item}{end}" for item in SELLER_ITEMS for end in _ENDS]
+        return pl.DataFrame(schema={"seller": pl.String, **dict.fromkeys(items, pl.Float64)})
+    ends = {"_low": "low", "": "central", "_high": "high"}
+    return terms.group_by("seller").agg(
+        pl.col(column).filter(pl.col("item") == item).first().alias(f"{item}{end}")
+        for item in SELLER_ITEMS
+        for end, column in ends.items()
+    )
+
+
+def _one_plus(fee: str) -> pl.Expr:
+    """The bill over the price; a fee nobody publishes is not on it."""
+    return 1.0 + pl.col(fee).fill_null(0.0)
+
+
+def _root(*widths: pl.Expr) -> pl.Expr:
+    """Independent log half-widths in quadrature."""
+    return pl.sum_horizontal([width**2 for width in widths], ignore_nulls=False).sqrt()
+
+
+def _log(upper: pl.Expr | str, lower: pl.Expr | str) -> pl.Expr:
+    above = pl.col(upper) if isinstance(upper, str) else upper
+    below = pl.col(lower) if isinstance(lower, str) else lower
+    return (above / below).log()
+
+
+def _billed_widths() -> list[pl.Expr]:
+    """Log half-widths of the hour with the buyer's fee."""
+    price = "usd_per_accelerator_hour"
+    fee, fee_low, fee_high = (_one_plus(f"buyer_fee{end}") for end in ("", "_low", "_high"))
+    return [
+        _root(_log(price, f"{price}_low"), _log(fee, fee_low)).alias("billed_down"),
+        _root(_log(f"{price}_high", price), _log(fee_high, fee)).alias("billed_up"),
+    ]
+
+
+def _adjusted(priced: pl.DataFrame, cost_over_price: Band) -> pl.DataFrame:
+    """The columns of an hour that did work, and of work with its traffic."""
+    kept = {end: 1.0 - pl.col(f"rework_share{end}") for end in _ENDS}
+    hour, egress = "usd_per_accelerator_hour_adjusted", "egress_usd_per_mtok"
+    modelled = pl.col("reference").is_in(["modelled_cost", "cost_plus_margin"])
+    charged = {
+        end: pl.when(modelled).then(share).otherwise(1.0)
+        for end, share in zip(_ENDS, (cost_over_price.low, cost_over_price.central, cost_over_price.high))
+    }
+    per_mtok = TOKENS_PER_MTOK / BYTES_PER_GB
+
+    def traffic(size: str, price: str, share: str) -> pl.Expr:
+        product = pl.col(f"bytes_out_per_token{size}") * pl.col(f"egress_usd_per_gb{price}") * charged[share]
+        return product * per_mtok
+
+    def far(end: str) -> pl.Expr:
+        """How far traffic moves towards one end, each of its factors alone, in quadrature."""
+        alone = (traffic(end, "", ""), traffic("", end, ""), traffic("", "", end))
+        return _root(*(one - traffic("", "", "") for one in alone))
+
+    middle = pl.col(egress)
+    hourly = priced.with_columns(
+        (1.0 / (pl.col("availability") * kept[""])).alias("paid_hours_per_useful_hour"),
+        traffic("", "", "").alias(egress),
+        pl.max_horizontal(traffic("", "", "") - far("_low"), 0.0).alias(f"{egress}_low"),
+        (traffic("", "", "") + far("_high")).alias(f"{egress}_high"),
+        _root(
+            pl.col("billed_down"), _log("availability_high", "availability"), _log(kept["_low"], kept[""])
+        ).alias("hour_down"),
+        _root(
+            pl.col("billed_up"), _log("availability", "availability_low"), _log(kept[""], kept["_high"])
+        ).alias("hour_up"),
+    ).with_columns((pl.col("billed") * pl.col("paid_hours_per_useful_hour")).alias(hour))  # fmt: skip
+    compute = usd_per_mtok(pl.col(hour), pl.col("tokens_per_second"))
+    down = _root(pl.col("hour_down"), _log("tokens_per_second_high", "tokens_per_second"))
+    up = _root(pl.col("hour_up"), _log("tokens_per_second", "tokens_per_second_low"))
+    return hourly.with_columns(
+        (pl.col(hour) * (-pl.col("hour_down")).exp()).alias(f"{hour}_low"),
+        (pl.col(hour) * pl.col("hour_up").exp()).alias(f"{hour}_high"),
+        (compute + middle).alias("usd_per_mtok_adjusted"),
+        (compute + middle - _root(compute * (1 - (-down).exp()), middle - pl.col(f"{egress}_low"))).alias(
+            "usd_per_mtok_adjusted_low"
+        ),
+        (compute + middle + _root(compute * (up.exp() - 1), pl.col(f"{egress}_high") - middle)).alias(
+            "usd_per_mtok_adjusted_high"
+        ),
     )
 
 
@@ -354,16 +518,24 @@ def _maia_unit_costs(priced: pl.DataFrame, assumptions: AssumptionSet) -> pl.Dat
     unit = pl.col("usd_per_mtok")
     down = ((unit / pl.col("usd_per_mtok_low")).log() ** 2 + _log_ratio(factor.central, factor.low) ** 2).sqrt()
     up = ((pl.col("usd_per_mtok_high") / unit).log() ** 2 + _log_ratio(factor.high, factor.central) ** 2).sqrt()
+    # The claim is about compute: traffic costs what it costs.
+    traffic = pl.col("egress_usd_per_mtok")
+    adjusted = (pl.col("usd_per_mtok_adjusted") - traffic) * factor.central + traffic
     claimed = costs.with_columns(
         pl.lit("maia-200").alias("silicon"),
         pl.lit("maia-200").alias("accelerator"),
         (unit * factor.central).alias("usd_per_mtok"),
         (unit * factor.central * (-down).exp()).alias("usd_per_mtok_low"),
         (unit * factor.central * up.exp()).alias("usd_per_mtok_high"),
+        adjusted.alias("usd_per_mtok_adjusted"),
+        (adjusted * (-_root(_log("usd_per_mtok_adjusted", "usd_per_mtok_adjusted_low"),
+                            _log_ratio(factor.central, factor.low))).exp()).alias("usd_per_mtok_adjusted_low"),
+        (adjusted * _root(_log("usd_per_mtok_adjusted_high", "usd_per_mtok_adjusted"),
+                          _log_ratio(factor.high, factor.central)).exp()).alias("usd_per_mtok_adjusted_high"),
         *(
             pl.lit(None, dtype=pl.Float64).alias(c)
             for c in (
-                "usd_per_accelerator_hour", "usd_per_accelerator_hour_low", "usd_per_accelerator_hour_high",
+                *(f"usd_per_accelerator_hour{of}{end}" for of in ("", "_adjusted") for end in _ENDS),
                 "tokens_per_second",
             )
         ),

@@ -5,17 +5,26 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import re
 import tomllib
+from collections.abc import Callable, Iterator
 from datetime import date
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from depin_compare.analysis import DEFAULT_HORIZON, DEFAULT_LLMS, DEFAULT_SCENARIOS, DEFAULT_WORKLOADS
-from depin_compare.errors import ConfigError
+from depin_compare.bands import Band
+from depin_compare.economics.nodes import NODE_INPUTS, OwnNode
+from depin_compare.errors import ConfigError, ModelDomainError, UnknownNameError
+from depin_compare.market.accelerators import accelerator_id
+from depin_compare.market.overrides import DiscountOverride, FactOverride, Overrides, PriceOverride
+from depin_compare.refdata import accelerators, networks
+from depin_compare.refdata.assumption_set import assumption_set
 
-__all__ = ["JobConfig", "SourceConfig", "load_config"]
+__all__ = ["JobConfig", "NodeConfig", "SourceConfig", "load_config"]
 
 DEFAULT_NETWORKS = ("akash", "ionet", "render")
 
@@ -49,12 +58,135 @@ class AnalysisConfig(_Strict):
     seed: int = Field(default=20261122, ge=0)
 
 
-class AssumptionOverride(_Strict):
-    """One assumption of ``[assumptions]`` given as a band."""
+class _Dated(_Strict):
+    """Something that holds from a day to a day, both included."""
+
+    valid_from: date | None = None
+    valid_to: date | None = None
+    note: str | None = None
+
+    @model_validator(mode="after")
+    def _ends_after_it_begins(self) -> Self:
+        if self.valid_from is not None and self.valid_to is not None and self.valid_to < self.valid_from:
+            raise ValueError(f"valid_to {self.valid_to} lies before valid_from {self.valid_from}")
+        return self
+
+    def holds(self, day: date) -> bool:
+        """Whether it is in force on a day."""
+        return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day <= self.valid_to)
+
+
+class AssumptionOverride(_Dated):
+    """One assumption of ``[assumptions]``: a number taken as certain, or a band."""
 
     low: float | None = None
     central: float | None = None
     high: float | None = None
+
+    def band(self) -> dict[str, float]:
+        """The ends that are given, as `depin_compare.refdata.assumption_set.assumption_set` takes them."""
+        return self.model_dump(include={"low", "central", "high"}, exclude_none=True)
+
+
+class PriceEntry(_Dated):
+    """One price of ``[prices]``, keyed by seller and chip."""
+
+    usd_per_accelerator_hour: float
+    terms: str = "on_demand"
+
+
+class DiscountEntry(_Dated):
+    """One discount of ``[discounts]``, keyed by cloud."""
+
+    share: float
+    reference: str = "committed"
+    accelerator: str | None = None
+
+
+class FactEntry(_Dated):
+    """One fact of ``[facts]``, keyed by network and metric."""
+
+    value: float
+    subject: str | None = None
+    unit: str | None = None
+
+
+class Range(_Strict):
+    """A number with its band."""
+
+    low: float
+    central: float
+    high: float
+
+
+def _expanded(value: Any, names: tuple[str, ...]) -> Any:
+    """A bare number stands for a table with that number under each of these names."""
+    bare = isinstance(value, int | float) and not isinstance(value, bool)
+    return dict.fromkeys(names, value) if bare else value
+
+
+def _shorthand(*names: str) -> BeforeValidator:
+    return BeforeValidator(lambda value: _expanded(value, names))
+
+
+def _listed(name: str) -> BeforeValidator:
+    """One entry, bare or a table, stands for a list of one."""
+    return BeforeValidator(
+        lambda value: [_expanded(entry, (name,)) for entry in (value if isinstance(value, list) else [value])]
+    )
+
+
+Assumption = Annotated[AssumptionOverride, _shorthand("low", "central", "high")]
+Prices = Annotated[tuple[PriceEntry, ...], _listed("usd_per_accelerator_hour")]
+Discounts = Annotated[tuple[DiscountEntry, ...], _listed("share")]
+Facts = Annotated[tuple[FactEntry, ...], _listed("value")]
+Number = Annotated[Range, _shorthand("low", "central", "high")]
+
+
+class NodeConfig(_Strict):
+    """``[node]``: the user's own machine, per accelerator with its share of it; what is left out is ``like``'s."""
+
+    accelerator: str
+    like: Literal["home", "data_centre"] = "home"
+    networks: tuple[str, ...] | None = None
+    hours_per_day: float | None = Field(default=None, ge=0, le=24)
+    utilisation: Number | None = None
+    usd_per_kwh: Number | None = None
+    capex_usd: Number | None = None
+    load_kw: Number | None = None
+    idle_power_share: Number | None = None
+    pue: Number | None = None
+    life_years: Number | None = None
+    salvage_share: Number | None = None
+    opex_share_of_capex: Number | None = None
+    cost_of_capital: Number | None = None
+
+    @model_validator(mode="after")
+    def _use_is_given_once(self) -> Self:
+        if self.hours_per_day is not None and self.utilisation is not None:
+            raise ValueError("give hours_per_day or utilisation, not both")
+        return self
+
+    def own_node(self) -> OwnNode:
+        """The node as the economics take it.
+
+        Raises
+        ------
+        UnknownNameError
+            If the chip or a network does not exist.
+        ModelDomainError
+            If a band is not low <= central <= high, or a number lies outside its range.
+        """
+        known = accelerators()["accelerator"]
+        chip = self.accelerator if self.accelerator in known else accelerator_id(self.accelerator)
+        for network in self.networks or ():
+            if network not in set(networks()["network"]):
+                raise UnknownNameError("network", network, networks()["network"])
+        given = {name: getattr(self, name) for name in NODE_INPUTS}
+        inputs = {name: Band(**band.model_dump()) for name, band in given.items() if band is not None}
+        if self.hours_per_day is not None:
+            inputs["utilisation"] = Band.certain(self.hours_per_day / 24.0)
+        return OwnNode(accelerator=chip or self.accelerator, inputs=inputs, like=self.like, networks=self.networks)
 
 
 class JobConfig(_Strict):
@@ -63,14 +195,66 @@ class JobConfig(_Strict):
     analysis: AnalysisConfig = Field(default_factory=AnalysisConfig)
     sources: dict[str, SourceConfig] = Field(default_factory=dict)
     http: HttpConfig = Field(default_factory=HttpConfig)
-    assumptions: dict[str, float | AssumptionOverride] = Field(default_factory=dict)
+    assumptions: dict[str, Assumption] = Field(default_factory=dict)
+    prices: dict[str, dict[str, Prices]] = Field(default_factory=dict)
+    discounts: dict[str, Discounts] = Field(default_factory=dict)
+    facts: dict[str, dict[str, Facts]] = Field(default_factory=dict)
+    node: NodeConfig | None = None
 
-    def overrides(self) -> dict[str, float | dict[str, float]]:
-        """The changed assumptions, as `depin_compare.refdata.assumption_set.assumption_set` takes them."""
-        return {
-            name: value.model_dump(exclude_none=True) if isinstance(value, AssumptionOverride) else value
-            for name, value in self.assumptions.items()
-        }
+    def assumption_overrides(self, day: date | None = None) -> dict[str, dict[str, float]]:
+        """The changed assumptions in force on a day, as `depin_compare.refdata.assumption_set` takes them."""
+        return {name: value.band() for name, value in self.assumptions.items() if day is None or value.holds(day)}
+
+    def overrides(self) -> Overrides:
+        """The user's prices, discounts and facts, each with its validity.
+
+        Raises
+        ------
+        UnknownNameError, ModelDomainError
+            If one of them names what does not exist or lies outside its range.
+        """
+        made = [build() for _, build in self._builders()]
+        return Overrides(
+            prices=[x for x in made if isinstance(x, PriceOverride)],
+            discounts=[x for x in made if isinstance(x, DiscountOverride)],
+            facts=[x for x in made if isinstance(x, FactOverride)],
+        )
+
+    def own_nodes(self) -> tuple[OwnNode, ...]:
+        """The user's node, if there is one."""
+        return (self.node.own_node(),) if self.node else ()
+
+    def lapsed_assumptions(self, day: date) -> list[str]:
+        """Assumptions that the file changes, but not on this day."""
+        return sorted(name for name, value in self.assumptions.items() if not value.holds(day))
+
+    def _builders(self) -> Iterator[tuple[list[str], Callable[[], object]]]:
+        """Where each override stands in the file, and how it is made; making it checks its names and ranges."""
+        for network, chips in self.prices.items():
+            for chip, prices in chips.items():
+                for price in prices:
+                    yield (
+                        ["prices", network, chip],
+                        partial(PriceOverride, network=network, accelerator=chip, **price.model_dump()),
+                    )
+        for cloud, discounts in self.discounts.items():
+            for discount in discounts:
+                yield ["discounts", cloud], partial(DiscountOverride, cloud=cloud, **discount.model_dump())
+        for network, metrics in self.facts.items():
+            for metric, facts in metrics.items():
+                for fact in facts:
+                    yield (
+                        ["facts", network, metric],
+                        partial(FactOverride, network=network, metric=metric, **fact.model_dump()),
+                    )
+
+    def checks(self) -> Iterator[tuple[list[str], Callable[[], object]]]:
+        """Everything that can be wrong with a file of the right shape: its place, and a call that raises if it is."""
+        for name, value in self.assumptions.items():
+            yield ["assumptions", name], partial(assumption_set, {name: value.band()})
+        yield from self._builders()
+        if self.node is not None:
+            yield ["node", "accelerator"], self.node.own_node
 
     def digest(self) -> str:
         """sha256 of what the job asks for, independent of how the file is laid out."""
@@ -94,9 +278,18 @@ def load_config(path: Path | None) -> JobConfig:
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: not TOML: {error}") from error
     try:
-        return JobConfig.model_validate(document)
+        job = JobConfig.model_validate(document)
     except ValidationError as error:
         raise ConfigError("\n".join(_complaint(path, detail) for detail in error.errors())) from error
+    complaints = []
+    for place, check in job.checks():
+        try:
+            check()
+        except (ConfigError, ModelDomainError, UnknownNameError) as error:
+            complaints.append(f"{_place(path, place)}: {'.'.join(place)}: {error}")
+    if complaints:
+        raise ConfigError("\n".join(complaints))
+    return job
 
 
 # The model whose keys stand in each table of the file.
@@ -105,34 +298,55 @@ _TABLES: dict[str, type[BaseModel]] = {
     "sources": SourceConfig,
     "http": HttpConfig,
     "assumptions": AssumptionOverride,
+    "prices": PriceEntry,
+    "discounts": DiscountEntry,
+    "facts": FactEntry,
+    "node": NodeConfig,
 }
 
 
 def _complaint(path: Path, detail: Any) -> str:
-    where = ".".join(str(part) for part in detail["loc"])
-    line = _line_of(path, [str(part) for part in detail["loc"]])
-    place = f"{path}:{line}" if line else str(path)
+    # A bare entry is read as a list of one: its index stands nowhere in the file.
+    location = [str(part) for part in detail["loc"] if not isinstance(part, int)]
+    where = ".".join(location)
+    place = _place(path, location)
     if detail["type"] == "extra_forbidden":
-        known = list(_TABLES.get(str(detail["loc"][0]), JobConfig).model_fields)
-        if len(detail["loc"]) == 1:
-            known = list(JobConfig.model_fields)
-        near = difflib.get_close_matches(str(detail["loc"][-1]), known, n=1, cutoff=0.5)
+        table = Range if location[0] == "node" and len(location) > 2 else _TABLES.get(location[0], JobConfig)
+        known = list((JobConfig if len(location) == 1 else table).model_fields)
+        near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
         hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
         return f"{place}: unknown key {where!r}; {hint}"
     return f"{place}: {where}: {detail['msg']} (saw {detail['input']!r})"
 
 
+def _place(path: Path, location: list[str]) -> str:
+    line = _line_of(path, location)
+    return f"{path}:{line}" if line else str(path)
+
+
 def _line_of(path: Path, location: list[str]) -> int | None:
-    """Line of a key: tomllib keeps none, so the last part is looked for below its table's heading."""
-    table = ".".join(location[:-1])
-    inside = not table
+    """Line of a key, or of the nearest table it stands in: tomllib keeps none, so headings and keys are read again."""
+    best: tuple[int, int | None] = (0, None)
+    heading: list[str] = []
     for number, text in enumerate(path.read_text("utf-8").splitlines(), start=1):
         stripped = text.strip()
         if stripped.startswith("["):
-            heading = stripped.strip("[]").replace('"', "")
-            if heading == ".".join(location):
-                return number
-            inside = heading == table
-        elif inside and stripped.split("=")[0].strip().strip('"') == location[-1]:
-            return number
-    return None
+            heading = _key_parts(stripped.strip("[]").split("]")[0])
+            here = heading
+        elif "=" in stripped and not stripped.startswith("#"):
+            key, _, value = stripped.partition("=")
+            here = heading + _key_parts(key)
+            rest = location[len(here) :]
+            # The rest of an inline table stands on the same line.
+            if here == location[: len(here)] and rest and rest[0] in value:
+                here = here + rest
+        else:
+            continue
+        if here == location[: len(here)] and len(here) > best[0]:
+            best = (len(here), number)
+    return best[1]
+
+
+def _key_parts(dotted: str) -> list[str]:
+    """``a."b.c".d`` -> a, b.c, d"""
+    return [bare or quoted for quoted, bare in re.findall(r'["\']([^"\']*)["\']|([^\s."\']+)', dotted)]

@@ -6,7 +6,7 @@ import logging
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -220,18 +220,21 @@ def analysis_of(config: JobConfig, inputs: Inputs) -> Analysis:
         workload_ids=asked.workloads,
         scenario_ids=asked.scenarios,
         horizon=asked.horizon,
-        assumptions=assumption_set(config.overrides()),
+        assumptions=assumption_set(config.assumption_overrides(inputs.as_of.date())),
+        overrides=config.overrides(),
+        own_nodes=config.own_nodes(),
         source_states=inputs.source_states,
         skipped=inputs.skipped,
-        provenance=_provenance(config),
+        provenance=_provenance(config, inputs.as_of.date()),
     )
 
 
-def _provenance(config: JobConfig) -> Mapping[str, str]:
+def _provenance(config: JobConfig, day: date) -> Mapping[str, str]:
     packages = ("depin-compare", "polars", "dataframely", "numpy", "matplotlib", "typst")
     return {
         **{f"version_{name}": version(name) for name in packages},
         "python": platform.python_version(),
         "config_sha256": config.digest(),
         "seed": str(config.analysis.seed),
+        **{f"assumption_not_in_force_{name}": "outside its validity" for name in config.lapsed_assumptions(day)},
     }

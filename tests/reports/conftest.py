@@ -16,12 +16,15 @@ from depin_compare.analysis import Analysis, SourceStates
 from depin_compare.economics.comparison import Comparison
 from depin_compare.economics.headlines import Headlines
 from depin_compare.economics.margins import Margins, breakeven_price, breakeven_utilisation, provider_margin
-from depin_compare.economics.outlook import AdvantagePaths, MarginPaths, Outlook
+from depin_compare.economics.outlook import AdvantagePaths, Drivers, MarginPaths, Outlook
+from depin_compare.economics.token_economics import TokenEconomics
 from depin_compare.inference.costs import capital_usd_per_hour
 from depin_compare.inference.references import UnitCosts
+from depin_compare.inference.sellers import SellerTerms
 from depin_compare.inference.throughput import Throughputs
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers, Skipped
+from depin_compare.market.overrides import UserChanges
 from depin_compare.market.prices import MarketPrices
 from depin_compare.refdata import Assumptions, Sources
 from depin_compare.units import usd_per_mtok
@@ -491,9 +494,13 @@ def make(network_chips: dict[str, dict[str, float]] | None = None, months: int =
         ),
         market_prices=_frame(MarketPrices, market),
         throughputs=Throughputs.create_empty(),
+        seller_terms=SellerTerms.create_empty(),
         unit_costs=_frame(UnitCosts, _unit_costs(comparison)),
         comparison=_frame(Comparison, comparison),
         margins=_frame(Margins, margins),
+        user_changes=UserChanges.create_empty(),
+        drivers=Drivers.create_empty(),
+        token_economics=TokenEconomics.create_empty(),
         advantage_paths=advantage_paths,
         margin_paths=margin_paths,
         outlook=outlook,
