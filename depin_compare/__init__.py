@@ -27,6 +27,7 @@ from depin_compare.economics.erosion import (
     tenant_price,
 )
 from depin_compare.economics.margins import Margins, breakeven_price, breakeven_utilisation, margins, provider_margin
+from depin_compare.economics.market_check import ModelAgainstMarket, model_against_market
 from depin_compare.economics.outlook import AdvantagePaths, MarginPaths, Outlook, erosion
 from depin_compare.economics.scenarios import scenarios
 from depin_compare.economics.tokenomics import (
@@ -46,10 +47,13 @@ from depin_compare.inference.costs import (
 from depin_compare.inference.references import UnitCosts
 from depin_compare.inference.throughput import Throughputs, throughput, throughput_table
 from depin_compare.market.accelerators import accelerator_id
+from depin_compare.market.discrepancies import Discrepancies, discrepancies
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers, Skipped
 from depin_compare.market.prices import MarketPrices, market_prices
 from depin_compare.market.reference import reference_facts, reference_offers
+from depin_compare.market.statistics import MarketStatistics, marked_outliers, market_statistics
+from depin_compare.market.token_prices import TokenPrices, reference_token_prices
 from depin_compare.refdata.assumption_set import assumption_set
 
 __all__ = [
@@ -57,14 +61,18 @@ __all__ = [
     "Analysis",
     "Band",
     "Comparison",
+    "Discrepancies",
     "MarginPaths",
     "Margins",
     "MarketPrices",
+    "MarketStatistics",
+    "ModelAgainstMarket",
     "NetworkFacts",
     "Offers",
     "Outlook",
     "Skipped",
     "Throughputs",
+    "TokenPrices",
     "UnitCosts",
     "accelerator_id",
     "adopted_share",
@@ -80,6 +88,7 @@ __all__ = [
     "capital_usd_per_hour",
     "compare",
     "cost_index",
+    "discrepancies",
     "emission_coverage",
     "erosion",
     "headroom",
@@ -87,12 +96,16 @@ __all__ = [
     "log_advantage",
     "margin_headroom",
     "margins",
+    "marked_outliers",
     "market_prices",
+    "market_statistics",
+    "model_against_market",
     "network_take",
     "power_usd_per_hour",
     "provider_margin",
     "reference_facts",
     "reference_offers",
+    "reference_token_prices",
     "reliability_adjusted_usd_per_hour",
     "required_token_price",
     "scenarios",

@@ -14,16 +14,21 @@ import polars as pl
 from depin_compare.economics.comparison import Comparison, compare
 from depin_compare.economics.headlines import Headlines, headlines, subjects
 from depin_compare.economics.margins import Margins, margins
+from depin_compare.economics.market_check import ModelAgainstMarket, model_against_market
 from depin_compare.economics.outlook import AdvantagePaths, MarginPaths, Outlook, erosion
 from depin_compare.economics.scenarios import ScenarioValues, scenario_values, scenarios
 from depin_compare.errors import ConfigError, UnknownNameError
 from depin_compare.inference.references import UnitCosts, hourly_references, unit_costs
 from depin_compare.inference.throughput import Throughputs, throughput_table
 from depin_compare.inference.workloads import workload
+from depin_compare.market.discrepancies import Discrepancies
+from depin_compare.market.discrepancies import discrepancies as disagreements
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers, Skipped
 from depin_compare.market.prices import MarketPrices, market_prices
-from depin_compare.refdata import Assumptions, Sources, accelerators, llms, networks, sources
+from depin_compare.market.statistics import MarketStatistics, market_statistics
+from depin_compare.market.token_prices import TokenPrices, reference_token_prices
+from depin_compare.refdata import Assumptions, Sources, accelerators, llms, networks, sources, token_hosts
 from depin_compare.refdata.assumption_set import AssumptionSet, assumption_set
 
 __all__ = [
@@ -65,6 +70,10 @@ _FRAMES: dict[str, type[dy.Schema]] = {
     "skipped": Skipped,
     "facts": NetworkFacts,
     "market_prices": MarketPrices,
+    "market_statistics": MarketStatistics,
+    "discrepancies": Discrepancies,
+    "token_prices": TokenPrices,
+    "market_check": ModelAgainstMarket,
     "throughputs": Throughputs,
     "unit_costs": UnitCosts,
     "comparison": Comparison,
@@ -76,6 +85,8 @@ _FRAMES: dict[str, type[dy.Schema]] = {
     "scenarios": ScenarioValues,
     "sources": Sources,
 }
+# Frames that analyses saved by earlier versions don't have: they load as empty.
+_LATER_FRAMES = frozenset({"market_statistics", "discrepancies", "token_prices", "market_check"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +100,10 @@ class Analysis:
     skipped: dy.DataFrame[Skipped]
     facts: dy.DataFrame[NetworkFacts]
     market_prices: dy.DataFrame[MarketPrices]
+    market_statistics: dy.DataFrame[MarketStatistics]
+    discrepancies: dy.DataFrame[Discrepancies]
+    token_prices: dy.DataFrame[TokenPrices]
+    market_check: dy.DataFrame[ModelAgainstMarket]
     throughputs: dy.DataFrame[Throughputs]
     unit_costs: dy.DataFrame[UnitCosts]
     comparison: dy.DataFrame[Comparison]
@@ -129,7 +144,12 @@ class Analysis:
             raise ConfigError(f"not a saved analysis ({error}); give the analysis.json of an earlier run") from error
         if version != 1:
             raise ConfigError(f"saved analysis has schema {version}, this version reads 1; run the analysis again")
-        loaded: dict[str, Any] = {name: _load_frame(frames[name], schema) for name, schema in _FRAMES.items()}
+        loaded: dict[str, Any] = {
+            name: schema.create_empty()
+            if name in _LATER_FRAMES and name not in frames
+            else _load_frame(frames[name], schema)
+            for name, schema in _FRAMES.items()
+        }
         return cls(
             as_of=datetime.fromisoformat(document["as_of"]),
             display_names=document["display_names"],
@@ -184,6 +204,9 @@ def analyse(
     assumptions: AssumptionSet | None = None,
     source_states: dy.DataFrame[SourceStates] | None = None,
     skipped: dy.DataFrame[Skipped] | None = None,
+    token_prices: dy.DataFrame[TokenPrices] | None = None,
+    discrepancies: dy.DataFrame[Discrepancies] | None = None,
+    minimum_reliability: float | None = None,
     provenance: Mapping[str, str] | None = None,
 ) -> Analysis:
     """Everything the reports show, from offers and facts. Pure: no network, no files but the packaged tables.
@@ -204,6 +227,12 @@ def analyse(
         How far the erosion looks.
     assumptions : AssumptionSet, optional
         In force; default: the packaged ones.
+    token_prices : DataFrame[TokenPrices], optional
+        What hosts ask for tokens; default: the packaged prices up to ``as_of``.
+    discrepancies : DataFrame[Discrepancies], optional
+        Where sources disagree; default: those among ``offers``. Give them where layers were dropped before.
+    minimum_reliability : float, optional
+        Leave offers of a lower told reliability out of the market statistics. [fraction]
     source_states, skipped, provenance : optional
         Carried along for the reports.
 
@@ -240,6 +269,7 @@ def analyse(
     kept = margins(markets, facts, in_force)
     # Of the archetypes that can own a chip, the home node comes first by name; the premium takes the one that
     # breaks even lowest, since that provider sets the price.
+    hosted = token_prices if token_prices is not None else reference_token_prices(as_of.date())
     needed = kept.group_by("network", "accelerator").agg(pl.col("breakeven_usd_per_accelerator_hour").min())
     compared = compare(costs, breakeven_usd_per_hour=needed)
     chosen = subjects(costs, markets, facts, in_force, networks=chosen_networks, llms=llm_ids, workloads=workload_ids)
@@ -253,6 +283,10 @@ def analyse(
         skipped=skipped if skipped is not None else Skipped.create_empty(),
         facts=facts,
         market_prices=markets,
+        market_statistics=market_statistics(mine, minimum_reliability=minimum_reliability),
+        discrepancies=discrepancies if discrepancies is not None else disagreements(offers),
+        token_prices=hosted,
+        market_check=model_against_market(costs, hosted),
         throughputs=work,
         unit_costs=costs,
         comparison=compared,
@@ -284,8 +318,9 @@ def _accelerators_per_node(assumptions: AssumptionSet) -> dict[str, int]:
 
 
 def _display_names() -> dict[str, str]:
-    """Id -> name for networks, chips and LLMs."""
+    """Id -> name for hosts, networks, chips and LLMs."""
     return {
+        **dict(token_hosts().select("host", "display_name").iter_rows()),
         **dict(networks().select("network", "display_name").iter_rows()),
         **dict(accelerators().select("accelerator", "display_name").iter_rows()),
         **dict(llms().select("llm", "display_name").iter_rows()),
