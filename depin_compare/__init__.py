@@ -36,6 +36,7 @@ from depin_compare.economics.margins import (
     provider_margin,
     stop_price,
 )
+from depin_compare.economics.market_check import ModelAgainstMarket, model_against_market
 from depin_compare.economics.nodes import OwnNode
 from depin_compare.economics.outlook import AdvantagePaths, Drivers, MarginPaths, Outlook, erosion
 from depin_compare.economics.scenarios import scenarios
@@ -63,11 +64,14 @@ from depin_compare.inference.references import HourlyReferences, UnitCosts, hour
 from depin_compare.inference.sellers import SellerTerms, seller_terms
 from depin_compare.inference.throughput import Throughputs, throughput, throughput_table
 from depin_compare.market.accelerators import accelerator_id
+from depin_compare.market.discrepancies import Discrepancies, discrepancies
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers, Skipped
 from depin_compare.market.overrides import DiscountOverride, FactOverride, Overrides, PriceOverride
 from depin_compare.market.prices import MarketPrices, market_prices
 from depin_compare.market.reference import reference_facts, reference_offers
+from depin_compare.market.statistics import MarketStatistics, marked_outliers, market_statistics
+from depin_compare.market.token_prices import TokenPrices, reference_token_prices
 from depin_compare.refdata.assumption_set import assumption_set
 
 __all__ = [
@@ -76,6 +80,7 @@ __all__ = [
     "Band",
     "Comparison",
     "DiscountOverride",
+    "Discrepancies",
     "Drivers",
     "Explanation",
     "FactOverride",
@@ -83,6 +88,8 @@ __all__ = [
     "MarginPaths",
     "Margins",
     "MarketPrices",
+    "MarketStatistics",
+    "ModelAgainstMarket",
     "NetworkFacts",
     "OfferComparison",
     "Offers",
@@ -94,6 +101,7 @@ __all__ = [
     "Skipped",
     "Throughputs",
     "TokenEconomics",
+    "TokenPrices",
     "UnitCosts",
     "Waterfall",
     "accelerator_id",
@@ -112,6 +120,7 @@ __all__ = [
     "compare_offers",
     "cost_index",
     "cumulative_emission",
+    "discrepancies",
     "emission_coverage",
     "erosion",
     "explain",
@@ -121,13 +130,17 @@ __all__ = [
     "log_advantage",
     "margin_headroom",
     "margins",
+    "marked_outliers",
     "market_prices",
+    "market_statistics",
+    "model_against_market",
     "network_take",
     "network_take_of_fees",
     "power_usd_per_hour",
     "provider_margin",
     "reference_facts",
     "reference_offers",
+    "reference_token_prices",
     "reliability_adjusted_usd_per_hour",
     "required_token_price",
     "scenarios",

@@ -15,6 +15,7 @@ from depin_compare.economics.comparison import Comparison, compare
 from depin_compare.economics.headlines import Headlines, headlines, subjects
 from depin_compare.economics.lineage import Lineage
 from depin_compare.economics.margins import Margins, margins
+from depin_compare.economics.market_check import ModelAgainstMarket, model_against_market
 from depin_compare.economics.nodes import OwnNode, node_changes
 from depin_compare.economics.outlook import AdvantagePaths, Drivers, MarginPaths, Outlook, erosion
 from depin_compare.economics.scenarios import ScenarioValues, scenario_values, scenarios
@@ -24,6 +25,8 @@ from depin_compare.inference.references import UnitCosts, hourly_references, uni
 from depin_compare.inference.sellers import SellerTerms, seller_terms
 from depin_compare.inference.throughput import Throughputs, throughput_table
 from depin_compare.inference.workloads import workload
+from depin_compare.market.discrepancies import Discrepancies
+from depin_compare.market.discrepancies import discrepancies as disagreements
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers, Skipped
 from depin_compare.market.overrides import (
@@ -35,7 +38,9 @@ from depin_compare.market.overrides import (
     overridden_offers,
 )
 from depin_compare.market.prices import MarketPrices, market_prices
-from depin_compare.refdata import Assumptions, Sources, accelerators, llms, networks, sources
+from depin_compare.market.statistics import MarketStatistics, market_statistics
+from depin_compare.market.token_prices import TokenPrices, reference_token_prices
+from depin_compare.refdata import Assumptions, Sources, accelerators, llms, networks, sources, token_hosts
 from depin_compare.refdata.assumption_set import AssumptionSet, assumption_set
 
 __all__ = [
@@ -77,6 +82,10 @@ _FRAMES: dict[str, type[dy.Schema]] = {
     "skipped": Skipped,
     "facts": NetworkFacts,
     "market_prices": MarketPrices,
+    "market_statistics": MarketStatistics,
+    "discrepancies": Discrepancies,
+    "token_prices": TokenPrices,
+    "market_check": ModelAgainstMarket,
     "throughputs": Throughputs,
     "seller_terms": SellerTerms,
     "unit_costs": UnitCosts,
@@ -92,6 +101,7 @@ _FRAMES: dict[str, type[dy.Schema]] = {
     "scenarios": ScenarioValues,
     "sources": Sources,
 }
+# Frames that analyses saved by earlier versions don't have: they load as empty.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +115,10 @@ class Analysis:
     skipped: dy.DataFrame[Skipped]
     facts: dy.DataFrame[NetworkFacts]
     market_prices: dy.DataFrame[MarketPrices]
+    market_statistics: dy.DataFrame[MarketStatistics]
+    discrepancies: dy.DataFrame[Discrepancies]
+    token_prices: dy.DataFrame[TokenPrices]
+    market_check: dy.DataFrame[ModelAgainstMarket]
     throughputs: dy.DataFrame[Throughputs]
     seller_terms: dy.DataFrame[SellerTerms]
     unit_costs: dy.DataFrame[UnitCosts]
@@ -208,6 +222,9 @@ def analyse(
     own_nodes: Sequence[OwnNode] = (),
     source_states: dy.DataFrame[SourceStates] | None = None,
     skipped: dy.DataFrame[Skipped] | None = None,
+    token_prices: dy.DataFrame[TokenPrices] | None = None,
+    discrepancies: dy.DataFrame[Discrepancies] | None = None,
+    minimum_reliability: float | None = None,
     provenance: Mapping[str, str] | None = None,
 ) -> Analysis:
     """Everything the reports show, from offers and facts. Pure: no network, no files but the packaged tables.
@@ -232,6 +249,12 @@ def analyse(
         The user's own prices, discounts and facts, in place of those of ``offers`` and ``facts``.
     own_nodes : sequence of OwnNode
         The user's own nodes; they add rows of archetype ``own`` to the margins.
+    token_prices : DataFrame[TokenPrices], optional
+        What hosts ask for tokens; default: the packaged prices up to ``as_of``.
+    discrepancies : DataFrame[Discrepancies], optional
+        Where sources disagree; default: those among ``offers``. Give them where layers were dropped before.
+    minimum_reliability : float, optional
+        Leave offers of a lower told reliability out of the market statistics. [fraction]
     source_states, skipped, provenance : optional
         Carried along for the reports.
 
@@ -273,6 +296,7 @@ def analyse(
     kept = margins(markets, facts, in_force, own=own_nodes)
     # Of the archetypes that can own a chip, the home node comes first by name; the premium takes the one that
     # breaks even lowest, since that provider sets the price.
+    hosted = token_prices if token_prices is not None else reference_token_prices(as_of.date())
     packaged = kept.filter(pl.col("archetype") != "own")
     needed = packaged.group_by("network", "accelerator").agg(pl.col("breakeven_usd_per_accelerator_hour").min())
     compared = compare(
@@ -297,6 +321,10 @@ def analyse(
         skipped=skipped if skipped is not None else Skipped.create_empty(),
         facts=facts,
         market_prices=markets,
+        market_statistics=market_statistics(mine, minimum_reliability=minimum_reliability),
+        discrepancies=discrepancies if discrepancies is not None else disagreements(offers),
+        token_prices=hosted,
+        market_check=model_against_market(costs, hosted),
         throughputs=work,
         seller_terms=terms,
         unit_costs=costs,
@@ -354,8 +382,9 @@ def _accelerators_per_node(assumptions: AssumptionSet) -> dict[str, int]:
 
 
 def _display_names() -> dict[str, str]:
-    """Id -> name for networks, chips and LLMs."""
+    """Id -> name for hosts, networks, chips and LLMs."""
     return {
+        **dict(token_hosts().select("host", "display_name").iter_rows()),
         **dict(networks().select("network", "display_name").iter_rows()),
         **dict(accelerators().select("accelerator", "display_name").iter_rows()),
         **dict(llms().select("llm", "display_name").iter_rows()),

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     from depin_compare.analysis import Analysis
     from depin_compare.jobs.config import JobConfig
     from depin_compare.market.store import Store
-    from fetchers import Collection
+    from fetchers import Collection, Progress, SourceStatus
 
 __all__ = ["app", "main"]
 
@@ -296,6 +298,26 @@ def tokens(
 
 
 @app.command()
+def discrepancies(
+    config: ConfigOption = None,
+    store: StoreOption = None,
+    offers: OffersOption = None,
+    as_of: AsOfOption = None,
+    network: NetworkOption = None,
+    json: JsonOption = False,
+    csv: CsvOption = False,
+    output: OutputOption = None,
+) -> None:
+    """Where two sources differ by more than 10 % on the same offer: which one is used, and why."""
+    frame = _kept(_step_analysis(config, store, offers, as_of).discrepancies, network=network)
+    show = (
+        "network accelerator terms compared_on source_used layer_used usd_per_accelerator_hour_used source_other "
+        "layer_other usd_per_accelerator_hour_other ratio reason"
+    )
+    _emit(frame, json=json, csv=csv, output=output, title="Discrepancies, USD per accelerator-hour", show=show.split())
+
+
+@app.command()
 def report(
     analysis_file: Annotated[Path, typer.Argument(help="analysis.json of an earlier run.")] = Path(
         "depin-report/analysis.json"
@@ -322,10 +344,13 @@ def sources(
     config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False, csv: CsvOption = False,
     output: OutputOption = None,
 ) -> None:  # fmt: skip
-    """Every source: what it gives, its newest data and how old they are; asks nothing."""
-    analysis = _analysis(config, store=store, offline=True, as_of=None, replay=None)
-    _emit(analysis.source_states, json=json, csv=csv, output=output, title="Sources",
-          show=["source", "gives", "layer", "newest_observed_at", "age_days", "detail"])  # fmt: skip
+    """Every source: kind, key, last success, rows, last error and terms; asks nothing."""
+    from depin_compare.jobs.sources import source_list
+
+    frame = source_list(_job(config), store=_store(store), now=datetime.now(UTC))
+    _emit(frame, json=json, csv=csv, output=output, title="Sources",
+          show=["source", "kind", "key", "key_variable", "state", "last_success", "age_days", "rows", "last_error",
+                "terms"])  # fmt: skip
 
 
 @app.command()
@@ -401,7 +426,28 @@ def _store(folder: Path | None) -> Store:
 def _collected(job: JobConfig, store: Store, **options: Any) -> Collection:
     from depin_compare.jobs.run import collected
 
-    return collected(job, now=datetime.now(UTC).replace(microsecond=0), store=store, **options)
+    with _progress() as progress:
+        return collected(job, now=datetime.now(UTC).replace(microsecond=0), store=store, progress=progress, **options)
+
+
+@contextmanager
+def _progress() -> Iterator[Progress | None]:
+    """A bar of the sources that are done; only for a person at a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("asking the sources", total=None)
+
+        def told(done: int, total: int, status: SourceStatus) -> None:
+            bar.update(task, completed=done, total=total, description=f"{status.source}: {status.status}")
+
+        yield told
 
 
 def _analysis(
@@ -465,7 +511,8 @@ def _tell_sources(analysis: Analysis) -> None:
         if row["state"] in ("ok", "off"):
             continue
         if row["state"] == "reference":
-            _note(f"{row['source']}: {row['detail']}, newest {row['newest_observed_at']:%Y-%m-%d}")
+            newest = row["newest_observed_at"]
+            _note(f"{row['source']}: {row['detail']}, {f'newest {newest:%Y-%m-%d}' if newest else 'no data'}")
             continue
         stand_in = "nothing" if row["layer"] is None else f"{row['layer']} data of {row['newest_observed_at']:%Y-%m-%d}"
         _note(f"{row['source']}: {row['state']}, {stand_in} in its place{_because(row['detail'])}")

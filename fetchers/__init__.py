@@ -14,7 +14,7 @@ from fetchers.aws import FETCHER as AWS
 from fetchers.azure import FETCHER as AZURE
 from fetchers.chutes import FETCHER as CHUTES
 from fetchers.clore import FETCHER as CLORE
-from fetchers.collection import Collection, SourceStatus, collect_from
+from fetchers.collection import Collection, Progress, SourceStatus, collect_from
 from fetchers.contract import Answer, Fetcher, FetchResult, Recording
 from fetchers.fluence import FETCHER as FLUENCE
 from fetchers.golem import FETCHER as GOLEM
@@ -39,7 +39,17 @@ from fetchers.targon import FETCHER as TARGON
 from fetchers.token_prices import FETCHER as TOKEN_PRICES
 from fetchers.vast import FETCHER as VAST
 
-__all__ = ["FETCHERS", "Answer", "Collection", "FetchResult", "Fetcher", "Recording", "SourceStatus", "collect"]
+__all__ = [
+    "FETCHERS",
+    "Answer",
+    "Collection",
+    "FetchResult",
+    "Fetcher",
+    "Progress",
+    "Recording",
+    "SourceStatus",
+    "collect",
+]
 
 FETCHERS: dict[str, Fetcher] = {
     "akash": AKASH,
@@ -84,8 +94,10 @@ def collect(
     time_budgets: Mapping[str, float] | None = None,
     key_variables: Mapping[str, str] | None = None,
     probe: bool = True,
+    cache: Path | None = None,
+    progress: Progress | None = None,
 ) -> Collection:
-    """Ask many sources at once; one that fails has a status and costs no other.
+    """Ask many sources at once, a dozen at a time; one that fails has a status and costs no other.
 
     Parameters
     ----------
@@ -107,6 +119,10 @@ def collect(
         Environment variable that holds a source's key, in place of the one the source names itself.
     probe : bool
         Whether to see first, within 3 s, if a source's hosts can be reached at all.
+    cache : Path, optional
+        Folder of answers kept between runs, asked for again only if they have changed; none when not given.
+    progress : callable, optional
+        Told of every source that is done: how many are, of how many, and its status.
 
     Raises
     ------
@@ -130,4 +146,6 @@ def collect(
         time_budget_seconds=time_budget_seconds,
         time_budgets=time_budgets or {},
         probe=probe,
+        cache=cache,
+        progress=progress,
     )

@@ -535,7 +535,9 @@ def _is_number(value: object) -> bool:
 FETCHER = Fetcher(
     name="akash",
     title="Akash console",
+    kind="network",
     gives="bids of providers by GPU model with their reliability, fleet size, utilisation, spend, burn and mint",
+    terms="no licence or terms of the answers known",
     networks=("akash",),
     hosts=(HOST,),
     fetch=fetch,

@@ -532,10 +532,13 @@ def _short(value: object) -> str:
 FETCHER = Fetcher(
     name="aws",
     title="Amazon EC2 price lists",
+    kind="cloud",
     gives="on-demand, spot and Capacity Block prices by machine and region, spot interruptions",
+    terms="AWS's site terms; the Capacity Block list is a third party's without a licence: asked for, never shipped",
     networks=("aws",),
     hosts=(LIST_HOST, SPOT_HOST, ADVISOR_HOST, MIRROR_HOST),
     fetch=fetch,
     parse=parse,
     time_budget_seconds=180.0,
+    min_pause_seconds=0.1,
 )

@@ -265,7 +265,9 @@ def _moment(value: object) -> datetime | None:
 FETCHER = Fetcher(
     name="azure",
     title="Azure Retail Prices",
+    kind="cloud",
     gives="list, spot, reservation and savings-plan prices by machine and region",
+    terms="Microsoft's terms of use; asked for at run time, never shipped",
     networks=("azure",),
     hosts=(HOST,),
     fetch=fetch,

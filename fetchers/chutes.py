@@ -175,7 +175,9 @@ def _day(row: Mapping[str, Any]) -> date | None:
 FETCHER = Fetcher(
     name="chutes",
     title="Chutes",
+    kind="network",
     gives="fixed rates by GPU model, revenue of a day with sponsored inference apart",
+    terms="no licence or terms of the answers known",
     networks=("chutes",),
     hosts=(HOST,),
     fetch=fetch,

@@ -242,10 +242,13 @@ def _row_id(server: object, number: int) -> str:
 FETCHER = Fetcher(
     name="clore",
     title="Clore.ai",
+    kind="network",
     gives="asks for servers on demand and by bid, reliability, utilisation",
+    terms="no licence or terms of the answers known; at most one request a second",
     networks=("clore",),
     hosts=(HOST,),
     fetch=fetch,
     parse=parse,
     time_budget_seconds=90.0,
+    min_pause_seconds=1.0,
 )

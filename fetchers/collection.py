@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import heapq
 import logging
 import os
+import queue
 import socket
 import threading
 import time
+import traceback
+from collections.abc import Callable, Iterator, Mapping
 from collections.abc import Collection as AnyCollection
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,13 +28,17 @@ from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import SKIP_KINDS, Offers, Skipped
 from depin_compare.market.token_prices import TokenPrices
 from fetchers.contract import Fetcher, FetchResult, Recording
-from fetchers.http import mapped_address, source_session
+from fetchers.http import mapped_address, scrubbed, source_session
+from fetchers.http_cache import HttpCache
 
-__all__ = ["Collection", "SourceStatus", "Status", "collect_from", "unreachable_hosts"]
+__all__ = ["Collection", "Progress", "SourceStatus", "Status", "collect_from", "unreachable_hosts"]
 
 log = logging.getLogger(__name__)
 
 Status = Literal["ok", "partial", "unreachable", "failed", "timed_out", "no_key", "off"]
+# How many sources are done, of how many, and the one that has just been done.
+Progress = Callable[[int, int, "SourceStatus"], None]
+MOST_AT_ONCE = 12
 PROBE_SECONDS = 3.0
 # Asking ends a little before the budget does, so that what did come can still be read.
 ASKING_SHARE = 0.9
@@ -93,6 +101,39 @@ class Collection:
         return next(status for status in self.statuses if status.source == source)
 
 
+class _Pool:
+    """Turns for a bounded number of sources at once; of those that wait, the one that may take longest goes first."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._waiting: list[tuple[float, str]] = []
+        self._change = threading.Condition()
+
+    def take(self, run: _Run) -> bool:
+        """Wait for a turn; False when the run was given up before it had one."""
+        place = (-run.budget_seconds, run.fetcher.name)
+        with self._change:
+            heapq.heappush(self._waiting, place)
+            self._change.wait_for(lambda: run.given_up or (self._free > 0 and self._waiting[0] == place))
+            self._waiting.remove(place)
+            heapq.heapify(self._waiting)
+            if not run.given_up:
+                self._free -= 1
+                run.begun = time.monotonic()
+                run.holds_turn = True
+            self._change.notify_all()
+            return not run.given_up
+
+    def give_back(self, run: _Run, *, given_up: bool = False) -> None:
+        """End a turn, once, whether its run ended or was given up while it still hangs."""
+        with self._change:
+            run.given_up = run.given_up or given_up
+            if run.holds_turn:
+                run.holds_turn = False
+                self._free += 1
+            self._change.notify_all()
+
+
 class _Run(threading.Thread):
     """One source at work. A daemon: a host that never answers must not keep the interpreter alive."""
 
@@ -105,6 +146,9 @@ class _Run(threading.Thread):
         replay: Path | None,
         budget_seconds: float,
         probe: bool,
+        cache: HttpCache | None,
+        pool: _Pool,
+        news: queue.SimpleQueue[_Run],
     ) -> None:
         super().__init__(name=f"fetch-{fetcher.name}", daemon=True)
         self.fetcher = fetcher
@@ -112,8 +156,15 @@ class _Run(threading.Thread):
         self.mirrors = mirrors
         self.replay = replay
         self.probe = probe
+        self.cache = cache
         self.budget_seconds = budget_seconds
-        self.started = time.monotonic()
+        self.key = _key(fetcher)
+        self.pool = pool
+        self.news = news
+        self.begun: float | None = None
+        self.holds_turn = False
+        self.given_up = False
+        self.ended = False
         self.seconds = 0.0
         self.recording: Recording | None = None
         self.result: FetchResult | None = None
@@ -122,42 +173,60 @@ class _Run(threading.Thread):
 
     def run(self) -> None:
         """Fetch and parse; whatever goes wrong ends here."""
+        asked = time.monotonic()
         try:
             result = self._work()
             self.status = "partial" if result.problems else "ok"
             self.result = result
+        except _NoTurnError:
+            return
         except SourceError as error:
             self.status = "unreachable" if error.unreachable else "failed"
-            self.error = str(error)
+            self.error = scrubbed(str(error), self.key)
         except Exception as error:  # a bug in one fetcher must not cost the other sources: the only broad catch
-            log.exception("%s: the fetcher itself broke", self.fetcher.name)
+            told = f"{self.fetcher.name}: the fetcher itself broke"
+            log.error("%s\n%s", told, scrubbed(traceback.format_exc(), self.key))
             self.status = "failed"
-            self.error = f"{self.fetcher.name}: the fetcher itself broke: {type(error).__name__}: {error}"
-        self.seconds = time.monotonic() - self.started
+            self.error = scrubbed(f"{told}: {type(error).__name__}: {error}", self.key)
+        self.seconds = time.monotonic() - (asked if self.begun is None else self.begun)
+        self.ended = True
+        self.pool.give_back(self)
+        self.news.put(self)
+
+    def ends(self, last: float) -> float:
+        """When it is given up: its budget after its turn began, and at `last` whatever happens."""
+        return last if self.begun is None else min(last, self.begun + self.budget_seconds)
 
     def _work(self) -> FetchResult:
+        dead: dict[str, str] = {}
+        if self.replay is None and self.probe:
+            # Before its turn: nobody waits behind a host that is not there.
+            dead = unreachable_hosts(self.fetcher.hosts, self.mirrors)
+            if len(dead) == len(self.fetcher.hosts):
+                where, cause = ", ".join(self.fetcher.hosts), dead[self.fetcher.hosts[0]]
+                raise SourceError(self.fetcher.name, where, seen=cause, expected="an answer", unreachable=True)
+        if not self.pool.take(self):
+            raise _NoTurnError
+        self.news.put(self)
         if self.replay is not None:
             self.recording = Recording.load(self.replay / self.fetcher.name, self.fetcher.name)
             self.observed_at = self.recording.recorded_at
         else:
-            self.recording = self._ask()
+            self.recording = self._ask(dead)
         return self.fetcher.parse(self.recording, observed_at=self.observed_at)
 
-    def _ask(self) -> Recording:
-        hosts = self.fetcher.hosts
-        dead = unreachable_hosts(hosts, self.mirrors) if self.probe else {}
-        if len(dead) == len(hosts):
-            raise SourceError(
-                self.fetcher.name, ", ".join(hosts), seen=dead[hosts[0]], expected="an answer", unreachable=True
-            )
+    def _ask(self, dead: Mapping[str, str]) -> Recording:
+        begun = time.monotonic() if self.begun is None else self.begun
         session = source_session(
             self.fetcher.name,
-            hosts,
+            self.fetcher.hosts,
             mirrors=self.mirrors,
-            deadline=self.started + ASKING_SHARE * self.budget_seconds,
+            deadline=begun + ASKING_SHARE * self.budget_seconds,
             unreachable=dead,
             max_body_bytes=self.fetcher.max_body_bytes,
-            key=_key(self.fetcher),
+            key=self.key,
+            min_pause_seconds=self.fetcher.min_pause_seconds,
+            cache=self.cache,
         )
         try:
             return self.fetcher.fetch(session, observed_at=self.observed_at)
@@ -175,7 +244,7 @@ class _Run(threading.Thread):
             source=self.fetcher.name,
             status="timed_out" if timed_out else self.status,
             observed_at=self.observed_at,
-            seconds=time.monotonic() - self.started if timed_out else self.seconds,
+            seconds=self.seconds if self.begun is None or not timed_out else time.monotonic() - self.begun,
             hosts=self.fetcher.hosts,
             offers=0 if result is None else result.offers.height,
             facts=0 if result is None else result.facts.height,
@@ -184,6 +253,10 @@ class _Run(threading.Thread):
             problems=() if result is None else result.problems,
             error=late if timed_out else self.error,
         )
+
+
+class _NoTurnError(Exception):
+    """A run was given up before its turn came."""
 
 
 def collect_from(
@@ -197,11 +270,14 @@ def collect_from(
     time_budget_seconds: float | None = None,
     time_budgets: Mapping[str, float] | None = None,
     probe: bool = True,
+    cache: Path | None = None,
+    progress: Progress | None = None,
 ) -> Collection:
-    """Run these fetchers at once; see `fetchers.collect` for the parameters."""
+    """Run these fetchers, `MOST_AT_ONCE` at a time; see `fetchers.collect` for the parameters."""
     if observed_at.tzinfo is None:
         raise ValueError("observed_at needs a time zone")
     observed_at = observed_at.astimezone(UTC)
+    pool, news = _Pool(MOST_AT_ONCE), queue.SimpleQueue[_Run]()
     runs = [
         _Run(
             fetcher,
@@ -210,36 +286,60 @@ def collect_from(
             replay=replay,
             budget_seconds=(time_budgets or {}).get(name, time_budget_seconds or fetcher.time_budget_seconds),
             probe=probe,
+            cache=HttpCache(cache) if cache is not None else None,
+            pool=pool,
+            news=news,
         )
         for name, fetcher in fetchers.items()
         if name not in off and (replay is not None or not _lacks_key(fetcher))
     ]
-    for run in runs:
-        run.start()
     asked = {run.fetcher.name for run in runs}
-    statuses = [
-        _not_asked(fetcher, observed_at, "off" if name in off else "no_key")
-        for name, fetcher in fetchers.items()
-        if name not in asked
-    ]
-    results: dict[str, FetchResult] = {}
-    for run in runs:
-        run.join(max(0.0, run.started + run.budget_seconds - time.monotonic()))
-        timed_out = run.is_alive()
-        status = run.report(timed_out=timed_out)
+    statuses: list[SourceStatus] = []
+
+    def note(status: SourceStatus) -> None:
         statuses.append(status)
         log.info("%s: %s, %d offers, %.1f s", status.source, status.status, status.offers, status.seconds)
+        if progress is not None:
+            progress(len(statuses), len(fetchers), status)
+
+    for name, fetcher in fetchers.items():
+        if name not in asked:
+            note(_not_asked(fetcher, observed_at, "off" if name in off else "no_key"))
+    results: dict[str, FetchResult] = {}
+    for run, timed_out in _ended(runs, pool, news):
+        note(run.report(timed_out=timed_out))
         if timed_out:
             continue
         if run.result is not None:
             results[run.fetcher.name] = run.result
         if record is not None and run.recording is not None:
             run.recording.save(record / run.fetcher.name)
+        run.recording = None  # the bodies of all sources at once need not fit into memory
     return Collection(
         observed_at=observed_at,
         statuses=tuple(sorted(statuses, key=lambda status: status.source)),
-        results=results,
+        results={name: results[name] for name in fetchers if name in results},
     )
+
+
+def _ended(runs: list[_Run], pool: _Pool, news: queue.SimpleQueue[_Run]) -> Iterator[tuple[_Run, bool]]:
+    """Each run as it ends, and whether it was given up: over its budget, or never had its turn in anyone's."""
+    last = time.monotonic() + max((run.budget_seconds for run in runs), default=0.0)
+    for run in sorted(runs, key=lambda run: -run.budget_seconds):
+        run.start()
+    waiting = list(runs)
+    while waiting:
+        next_end = min(run.ends(last) for run in waiting)
+        with contextlib.suppress(queue.Empty):  # news of a turn that began moves the next end
+            news.get(timeout=max(0.0, next_end - time.monotonic()))
+        now = time.monotonic()
+        for run in list(waiting):
+            over = not run.ended and run.ends(last) <= now
+            if over:
+                pool.give_back(run, given_up=True)
+            if over or run.ended:
+                waiting.remove(run)
+                yield run, over
 
 
 def unreachable_hosts(hosts: AnyCollection[str], mirrors: Mapping[str, str]) -> dict[str, str]:
@@ -281,7 +381,7 @@ def _probe(host: str, place: tuple[str, int], causes: dict[str, str | None]) -> 
 
 def _key(fetcher: Fetcher) -> str | None:
     """The key of a source, from the environment and nowhere else."""
-    return os.environ.get(fetcher.key_variable) or None if fetcher.key_variable else None
+    return os.environ.get(fetcher.key_variable, "").strip() or None if fetcher.key_variable else None
 
 
 def _lacks_key(fetcher: Fetcher) -> bool:

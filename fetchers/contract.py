@@ -18,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import dataframely as dy
 import polars as pl
@@ -49,6 +49,7 @@ __all__ = [
     "Recording",
     "RowSkipped",
     "Rows",
+    "SourceKind",
     "checked_number",
     "checked_object",
     "checked_price",
@@ -60,8 +61,16 @@ __all__ = [
     "text_or_none",
 ]
 
+# catalogue: prices of others' capacity, second hand; token prices: what networks' own tokens cost; hosted token
+# prices: what hosts ask for a million tokens of a model.
+SourceKind = Literal["network", "marketplace", "cloud", "catalogue", "token prices", "hosted token prices"]
+# JSON can spell half of a surrogate pair, UTF-8 can't.
+ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
+LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # Above this share of in-scope rows unreadable, the payload itself has changed: an error, not a smaller catalogue.
 MAX_UNREADABLE_SHARE = 0.20
+# What an answer that did not come may say of the reason, should a recording hold a whole page there.
+MAX_CAUSE_BYTES = 400
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +95,7 @@ class Recording:
     def content(self, answer: Answer) -> bytes:
         """The body of an answer that came, or a `SourceError` that shows why none did."""
         if answer.status in (NO_ANSWER, REFUSED):
-            cause = answer.body.decode("utf-8", "replace")
+            cause = answer.body[:MAX_CAUSE_BYTES].decode("utf-8", "replace")
             raise SourceError(
                 self.source,
                 _place(answer),
@@ -104,7 +113,9 @@ class Recording:
         """Decode one answer, or raise a `SourceError` that shows what came instead of JSON."""
         body = self.content(answer)
         try:
-            return json.loads(body)
+            text = body.decode(json.detect_encoding(body))
+            document = json.loads(text)
+            return _whole(document) if ESCAPED_SURROGATE.search(text) else document
         except (ValueError, RecursionError) as error:
             raise SourceError(
                 self.source,
@@ -195,12 +206,16 @@ class Fetcher:
     ``hosts`` are the published host names the source declares; the session refuses any other, also in
     redirects and paging links. ``time_budget_seconds`` is how long `collect` waits for it. ``key_variable`` names
     the environment variable of its key, which `fetch` finds in ``session.key``; a source that can do without
-    has ``key_required`` False. ``max_body_bytes`` is the size at which one answer is given up.
+    has ``key_required`` False. ``max_body_bytes`` is the size at which one answer is given up,
+    ``min_pause_seconds`` the least time between two requests to one of its hosts. ``terms`` is its licence or what
+    is known of its terms of use.
     """
 
     name: str
     title: str
+    kind: SourceKind
     gives: str
+    terms: str
     networks: tuple[str, ...]
     hosts: tuple[str, ...]
     fetch: Callable[..., Recording]
@@ -209,6 +224,7 @@ class Fetcher:
     key_required: bool = True
     time_budget_seconds: float = 90.0
     max_body_bytes: int = MAX_BODY_BYTES
+    min_pause_seconds: float = 0.25
 
 
 class RowSkipped(Exception):
@@ -559,6 +575,17 @@ def _frame(rows: list[dict[str, Any]], schema: type[dy.Schema]) -> pl.DataFrame:
             for row in rows
         ]
         return pl.DataFrame(whole, schema=columns, orient="row")
+
+
+def _whole(node: Any) -> Any:
+    """A document in which a replacement character stands for every half of a surrogate pair."""
+    if isinstance(node, str):
+        return LONE_SURROGATE.sub("\ufffd", node)
+    if isinstance(node, list):
+        return [_whole(item) for item in node]
+    if isinstance(node, dict):
+        return {_whole(key): _whole(value) for key, value in node.items()}
+    return node
 
 
 def _kind(value: object) -> str:

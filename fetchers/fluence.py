@@ -208,7 +208,9 @@ def _key(node: object, number: int) -> str:
 FETCHER = Fetcher(
     name="fluence",
     title="Fluence",
+    kind="marketplace",
     gives="asks for plans of containers, virtual and whole machines, all resold",
+    terms="no licence or terms of the answers known; needs an account",
     networks=("fluence",),
     hosts=(HOST,),
     fetch=fetch,

@@ -147,7 +147,9 @@ def _row_id(node: object, number: int) -> str:
 FETCHER = Fetcher(
     name="golem",
     title="Golem statistics",
+    kind="network",
     gives="asks of nodes with a GPU, uptime, utilisation",
+    terms="no licence or terms of the answers known",
     networks=("golem",),
     hosts=(HOST,),
     fetch=fetch,

@@ -435,7 +435,9 @@ def _moment(value: object) -> datetime | None:
 FETCHER = Fetcher(
     name="google",
     title="Google Cloud Billing Catalog",
+    kind="cloud",
     gives="list, spot, flex-start and commitment prices of GPU machines and TPU chips by region",
+    terms="Google Cloud's terms of service; asked for at run time, never shipped",
     networks=("google",),
     hosts=(HOST,),
     fetch=fetch,

@@ -228,10 +228,13 @@ def _number(column: str) -> pl.Expr:
 FETCHER = Fetcher(
     name="gpuhunt",
     title="dstack gpuhunt catalogue",
+    kind="catalogue",
     gives="list and spot prices of machines of nine clouds, second hand",
+    terms="code MPL-2.0, none stated for the data; asked for at run time, never shipped",
     networks=tuple(sorted(set(PROVIDERS.values()))),
     hosts=(HOST,),
     fetch=fetch,
     parse=parse,
     time_budget_seconds=180.0,
+    min_pause_seconds=0.1,
 )

@@ -6,21 +6,23 @@ request is tried, how long and how large an answer may be: all that is settled h
 
 from __future__ import annotations
 
+import json as json_module
 import re
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from typing import Any, NoReturn
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlencode, urljoin, urlsplit, urlunsplit
 
 import requests
 from requests.adapters import HTTPAdapter
-from urllib3.exceptions import NameResolutionError
+from urllib3.exceptions import IncompleteRead, NameResolutionError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util.retry import Retry
 
 from depin_compare.errors import SourceError
+from fetchers.http_cache import SECRET_PARAMETERS, Cached, HttpCache, may_carry_secret
 
 __all__ = [
     "NO_ANSWER",
@@ -30,6 +32,7 @@ __all__ = [
     "SourceSession",
     "mapped_address",
     "redacted",
+    "scrubbed",
     "source_session",
     "user_agent",
 ]
@@ -44,9 +47,10 @@ RETRIED_STATUSES = (429, 500, 502, 503, 504)
 CHUNK_BYTES = 2**16
 NO_ANSWER = 0
 REFUSED = -1
-SECRET_PARAMETERS = frozenset(
-    {"key", "api_key", "apikey", "api-key", "x-api-key", "token", "access_token", "auth", "secret", "signature", "sig"}
-)
+# A body that breaks off is asked for once more: what comes before it is retried by the adapter.
+BODY_TRIES = 2
+BODY_WAIT_SECONDS = 0.5
+HIDDEN = "***"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +96,17 @@ def redacted(url: str) -> str:
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, urlencode(query), ""))
 
 
+def scrubbed(text: str, key: str | None) -> str:
+    """The text with the key struck out, also as an address, a JSON text or a literal spells it.
+
+    >>> scrubbed("no such key: a%2Fb", "a/b")
+    'no such key: ***'
+    """
+    for form in _forms(key):
+        text = text.replace(form, HIDDEN)
+    return text
+
+
 def mapped_address(url: str, mirrors: Mapping[str, str]) -> tuple[str, tuple[str, str] | None]:
     """The address to ask instead of `url`, and the (prefix, target) pair that says so, if any.
 
@@ -119,6 +134,8 @@ def source_session(
     unreachable: Mapping[str, str] | None = None,
     max_body_bytes: int = MAX_BODY_BYTES,
     key: str | None = None,
+    min_pause_seconds: float = 0.0,
+    cache: HttpCache | None = None,
 ) -> SourceSession:
     """Build the session of one source.
 
@@ -138,6 +155,10 @@ def source_session(
         Size at which an answer is given up, counted after decompression.
     key : str, optional
         The source's key, for `fetch` to send as ``session.key``; struck out of every answer that repeats it.
+    min_pause_seconds : float
+        Least time between the starts of two requests to one host; a mirror is not waited for.
+    cache : HttpCache, optional
+        Where answers are kept between runs; a session with a key neither reads nor writes it.
     """
     return SourceSession(
         source,
@@ -147,6 +168,8 @@ def source_session(
         unreachable=dict(unreachable or {}),
         max_body_bytes=max_body_bytes,
         key=key,
+        min_pause_seconds=min_pause_seconds,
+        cache=cache,
     )
 
 
@@ -163,6 +186,8 @@ class SourceSession:
         unreachable: dict[str, str],
         max_body_bytes: int,
         key: str | None,
+        min_pause_seconds: float,
+        cache: HttpCache | None,
     ) -> None:
         self.source = source
         self.key = key
@@ -171,6 +196,9 @@ class SourceSession:
         self._deadline = deadline
         self._unreachable = unreachable
         self._max_body_bytes = max_body_bytes
+        self._min_pause_seconds = min_pause_seconds
+        self._cache = None if key else cache
+        self._asked_at: dict[str, float] = {}
         self._session = requests.Session()
         self._session.headers.update(
             {"User-Agent": user_agent(), "Accept": "application/json", "Accept-Encoding": "gzip"}
@@ -260,38 +288,92 @@ class SourceSession:
         headers: Mapping[str, str] | None = None,
         json: object = None,
     ) -> Answer:
-        published = self._published(url)
-        asked = published
-        if params:
-            asked = f"{published}{'&' if '?' in published else '?'}{urlencode(params)}"
+        try:
+            published = self._published(url)
+            if params:
+                published = f"{published}{'&' if '?' in published else '?'}{urlencode(params)}"
+            target = mapped_address(published, self._mirrors)[0]
+        except ValueError:
+            raise SourceError(self.source, name, seen="a link that is no address", expected="an address") from None
+        cache = self._cache if method == "GET" and not headers and not may_carry_secret(target) else None
+        for tries_left in reversed(range(BODY_TRIES)):
+            try:
+                return self._exchange(method, name, published, headers=headers, json=json, cache=cache)
+            except _BrokenOffError as broken:
+                if not tries_left:
+                    self._fail(broken.url, broken.error)
+                self.pause(BODY_WAIT_SECONDS, before=broken.url)
+        raise AssertionError("the last try returns or raises")
+
+    def _exchange(
+        self,
+        method: str,
+        name: str,
+        asked: str,
+        *,
+        headers: Mapping[str, str] | None,
+        json: object,
+        cache: HttpCache | None,
+    ) -> Answer:
+        """Ask, follow redirects, read the body; an answer that breaks off is a `_BrokenOffError`."""
+        first = asked
+        stored_as = mapped_address(asked, self._mirrors)[0]
+        stored = cache.find(stored_as) if cache else None
         for _ in range(MAX_REDIRECTS + 1):
             self._check_host(asked)
             target, pair = mapped_address(asked, self._mirrors)
+            self._pace(asked)
             self._check_time(asked)
+            fresh_if = stored.validators() if stored is not None and stored.place == _place(target) else {}
             try:
                 with self._session.request(
                     method,
                     target,
-                    headers=dict(headers or {}),
+                    headers={**(headers or {}), **fresh_if},
                     json=json,
                     timeout=(CONNECT_TIMEOUT_SECONDS, self._read_timeout()),
                     allow_redirects=False,
                     stream=True,
                 ) as response:
                     if not (response.is_redirect and method == "GET"):
+                        if stored is not None and fresh_if and response.status_code == 304:
+                            return self._answer(name, asked, 200, self._checked_size(stored, asked))
                         body = self._body(response, asked)
-                        return Answer(
-                            name=name,
-                            url=self._without_key(redacted(asked)),
-                            status=response.status_code,
-                            body=body.replace(self.key.encode(), b"***") if self.key else body,
-                        )
+                        if cache is not None and response.status_code == 200:
+                            cache.keep(stored_as, place=_place(target), headers=response.headers, body=body)
+                        return self._answer(name, asked, response.status_code, body)
                     asked = _back(urljoin(target, response.headers["Location"]), pair)
             except requests.RequestException as error:
+                if _breaks_off(error):
+                    raise _BrokenOffError(asked, error) from None
                 self._fail(asked, error)
-        raise SourceError(
-            self.source, _place(published), seen="a chain of redirects", expected=f"at most {MAX_REDIRECTS}"
+            except ValueError:
+                raise self._error(asked, seen="a redirect to what is no address", expected="an address") from None
+        raise self._error(first, seen="a chain of redirects", expected=f"at most {MAX_REDIRECTS}")
+
+    def _answer(self, name: str, asked: str, status: int, body: bytes) -> Answer:
+        for form in _forms(self.key):
+            body = body.replace(form.encode(), HIDDEN.encode())
+        return Answer(name=name, url=scrubbed(redacted(asked), self.key), status=status, body=body)
+
+    def _error(self, url: str, *, seen: str, expected: str, unreachable: bool = False) -> SourceError:
+        """The error of an exchange: no query, no user information, no key, whatever a server sent."""
+        return SourceError(
+            self.source,
+            scrubbed(_place(url), self.key),
+            seen=scrubbed(seen, self.key),
+            expected=expected,
+            unreachable=unreachable,
         )
+
+    def _pace(self, url: str) -> None:
+        """Keep the least pause between two requests to the host of `url`."""
+        host = urlsplit(url).netloc
+        last = self._asked_at.get(host)
+        rest = 0.0 if last is None else last + self._min_pause_seconds - time.monotonic()
+        if rest > 0:
+            self.pause(rest, before=url)
+        self._asked_at[host] = time.monotonic()
 
     def _published(self, url: str) -> str:
         """The published address of a link, which a mirror may have rewritten to its own."""
@@ -300,33 +382,20 @@ class SourceSession:
                 return _back(url, (prefix.rstrip("/"), target.rstrip("/")))
         return _without_default_port(url)
 
-    def _without_key(self, text: str) -> str:
-        """The text with the key struck out, should a server send it back."""
-        return text.replace(self.key, "***") if self.key else text
-
     def _check_host(self, url: str) -> None:
         parts = urlsplit(url)
         if parts.scheme != "https" or parts.netloc not in self._hosts:
-            raise SourceError(
-                self.source,
-                _place(url),
+            raise self._error(
+                url,
                 seen=f"a link to {parts.scheme}://{parts.netloc.rpartition('@')[2]}",
                 expected=f"https and one of {', '.join(sorted(self._hosts))}",
             )
         if parts.netloc in self._unreachable:
-            raise SourceError(
-                self.source,
-                _place(url),
-                seen=self._unreachable[parts.netloc],
-                expected="an answer",
-                unreachable=True,
-            )
+            raise self._error(url, seen=self._unreachable[parts.netloc], expected="an answer", unreachable=True)
 
     def _check_time(self, url: str) -> None:
         if self._deadline is not None and time.monotonic() >= self._deadline:
-            raise SourceError(
-                self.source, _place(url), seen="time budget used up", expected="an answer", unreachable=True
-            )
+            raise self._error(url, seen="time budget used up", expected="an answer", unreachable=True)
 
     def _read_timeout(self) -> float:
         if self._deadline is None:
@@ -338,21 +407,51 @@ class SourceSession:
         for chunk in response.iter_content(CHUNK_BYTES):
             body += chunk
             if len(body) > self._max_body_bytes:
-                raise SourceError(
-                    self.source,
-                    _place(url),
-                    seen=f"more than {self._max_body_bytes} bytes",
-                    expected="a smaller answer",
-                )
+                raise self._too_large(url)
             self._check_time(url)
         return bytes(body)
+
+    def _checked_size(self, stored: Cached, url: str) -> bytes:
+        if len(stored.body) > self._max_body_bytes:
+            raise self._too_large(url)
+        return stored.body
+
+    def _too_large(self, url: str) -> SourceError:
+        return self._error(url, seen=f"more than {self._max_body_bytes} bytes", expected="a smaller answer")
 
     def _fail(self, url: str, error: requests.RequestException) -> NoReturn:
         """Raise the `SourceError` of a failed exchange; never chained, for its text may hold the key."""
         cause, unreachable = _cause(error)
         if unreachable and not isinstance(error, requests.ReadTimeout):
             self._unreachable[urlsplit(url).netloc] = cause
-        raise SourceError(self.source, _place(url), seen=cause, expected="an answer", unreachable=unreachable) from None
+        raise self._error(url, seen=cause, expected="an answer", unreachable=unreachable) from None
+
+
+class _BrokenOffError(Exception):
+    """An answer that began and did not end."""
+
+    def __init__(self, url: str, error: requests.RequestException) -> None:
+        self.url = url
+        self.error = error
+        super().__init__(url)
+
+
+def _forms(key: str | None) -> tuple[str, ...]:
+    """The key, and how an address, a form, a JSON text or a literal spells it; the longest first."""
+    if not key:
+        return ()
+    forms = {key, quote(key, safe=""), quote(key), quote_plus(key), json_module.dumps(key)[1:-1], repr(key)[1:-1]}
+    return tuple(sorted(forms, key=lambda form: (-len(form), form)))
+
+
+def _breaks_off(error: requests.RequestException) -> bool:
+    """Whether the answer began and did not end; a host that only fell silent is not asked again."""
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return True
+    chain = list(_chain(error))
+    return any(isinstance(link, IncompleteRead) for link in chain) and not any(
+        isinstance(link, TimeoutError) for link in chain
+    )
 
 
 def _cause(error: requests.RequestException) -> tuple[str, bool]:

@@ -117,7 +117,9 @@ def _failure(answer: Answer) -> SourceError | None:
 FETCHER = Fetcher(
     name="hyperbolic",
     title="Hyperbolic",
+    kind="marketplace",
     gives="asks by option and region with free GPUs; what suppliers get",
+    terms="no licence or terms of the answers known",
     networks=("hyperbolic",),
     hosts=(HOST,),
     fetch=fetch,

@@ -448,7 +448,9 @@ def _id(row: object, key: str, number: int, kind: str) -> str:
 FETCHER = Fetcher(
     name="ionet",
     title="io.net",
+    kind="network",
     gives="asks for machines and containers, market quotes, utilisation",
+    terms="no licence or terms of the answers known; some addresses are the console's own and undocumented",
     networks=("ionet",),
     hosts=(HOST,),
     fetch=fetch,

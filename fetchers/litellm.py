@@ -117,7 +117,9 @@ def _day(value: object) -> date | None:
 FETCHER = Fetcher(
     name="litellm",
     title="LiteLLM price map",
+    kind="hosted token prices",
     gives="token prices of clouds, labs and hosts, second hand",
+    terms="MIT, Copyright (c) 2023 Berri AI",
     networks=(),
     hosts=(HOST,),
     fetch=fetch,

@@ -204,7 +204,9 @@ def _fleet(rows: Rows, machines: list[Any]) -> None:
 FETCHER = Fetcher(
     name="lium",
     title="Lium",
+    kind="network",
     gives="asks by executor with free GPUs; fleet and rented share by model",
+    terms="no licence or terms of the answers known",
     networks=("lium",),
     hosts=(HOST,),
     fetch=fetch,

@@ -114,7 +114,9 @@ def _note(row: Mapping[str, Any], cost: Mapping[str, Any]) -> str | None:
 FETCHER = Fetcher(
     name="models_dev",
     title="models.dev",
+    kind="hosted token prices",
     gives="token prices of networks, clouds, labs and hosts, second hand",
+    terms="MIT, Copyright (c) 2025 spin.dev",
     networks=(),
     hosts=(HOST,),
     fetch=fetch,

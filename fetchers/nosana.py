@@ -246,7 +246,9 @@ def _running(rows: Rows, recording: Recording, chips: Mapping[str, Chip]) -> Non
 FETCHER = Fetcher(
     name="nosana",
     title="Nosana",
+    kind="network",
     gives="renters' prices and hosts' rewards by market, running jobs, utilisation, price of NOS",
+    terms="no licence or terms of the answers known",
     networks=("nosana",),
     hosts=(HOST,),
     fetch=fetch,

@@ -410,7 +410,9 @@ def _number(column: str) -> pl.Expr:
 FETCHER = Fetcher(
     name="opencomputeprices",
     title="OpenComputePrices",
+    kind="catalogue",
     gives="dated prices of some forty providers, second hand",
+    terms="MIT, Copyright (c) 2026 OpenComputePrices Contributors; the terms of the sources it gathers still hold",
     networks=tuple(sorted(set(PROVIDERS.values()))),
     hosts=(HOST, STORAGE_HOST),
     fetch=fetch,

@@ -201,7 +201,9 @@ def _joined(*notes: str | None) -> str | None:
 FETCHER = Fetcher(
     name="openrouter",
     title="OpenRouter",
+    kind="hosted token prices",
     gives="token prices by host",
+    terms="OpenRouter's terms, silent on passing answers on; asked for at run time, never shipped",
     networks=(),
     hosts=(HOST,),
     fetch=fetch,

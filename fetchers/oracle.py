@@ -170,7 +170,9 @@ def _memory_of() -> Mapping[str, float | None]:
 FETCHER = Fetcher(
     name="oracle",
     title="Oracle Cloud price list",
+    kind="cloud",
     gives="list prices by GPU, the same in every commercial region",
+    terms="Oracle's site terms; asked for at run time, never shipped",
     networks=("oracle",),
     hosts=(HOST,),
     fetch=fetch,

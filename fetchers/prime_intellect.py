@@ -151,7 +151,9 @@ def _row_id(item: Mapping[str, Any]) -> str:
 FETCHER = Fetcher(
     name="prime_intellect",
     title="Prime Intellect",
+    kind="marketplace",
     gives="asks for resold machines by provider, region and stock",
+    terms="no licence or terms of the answers known; needs an account",
     networks=("prime-intellect",),
     hosts=(HOST,),
     fetch=fetch,

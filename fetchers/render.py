@@ -173,7 +173,10 @@ def _nodes(rows: Rows, recording: Recording) -> None:
 FETCHER = Fetcher(
     name="render",
     title="Render Network",
+    kind="network",
     gives="spot price of RENDER, burn per epoch, nodes; its published rates are dated references",
+    terms="no licence or terms of the answers known; token price by the free tiers of DefiLlama, "
+    "CoinGecko and Coinbase",
     networks=("render",),
     hosts=(*HOSTS, LEDGER_HOST, STATS_HOST),
     fetch=fetch,

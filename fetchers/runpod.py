@@ -212,7 +212,9 @@ def _errors(document: object) -> str | None:
 FETCHER = Fetcher(
     name="runpod",
     title="RunPod",
+    kind="marketplace",
     gives="list prices by GPU type, secure and community, on demand and spot",
+    terms="said to restrict systematic collection and competing use; ask seldom, or switch it off",
     networks=("runpod",),
     hosts=(HOST,),
     fetch=fetch,

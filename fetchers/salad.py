@@ -165,7 +165,9 @@ def _row_id(item: object, number: int) -> str:
 FETCHER = Fetcher(
     name="salad",
     title="SaladCloud",
+    kind="marketplace",
     gives="rates of GPU classes by priority, utilisation, earnings of hosts",
+    terms="no licence or terms of the answers known; needs an account and an organisation (SALAD_ORGANIZATION)",
     networks=("salad",),
     hosts=(HOST, HOSTS_SIDE),
     fetch=fetch,

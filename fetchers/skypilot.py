@@ -274,10 +274,13 @@ def _number(column: str) -> pl.Expr:
 FETCHER = Fetcher(
     name="skypilot",
     title="SkyPilot catalogue",
+    kind="catalogue",
     gives="list and spot prices of machines of twenty clouds, second hand",
+    terms="no licence stated for the tables; asked for at run time, never shipped",
     networks=tuple(sorted(set(CLOUDS.values()))),
     hosts=(HOST,),
     fetch=fetch,
     parse=parse,
     time_budget_seconds=240.0,
+    min_pause_seconds=0.1,
 )

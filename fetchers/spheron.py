@@ -207,7 +207,9 @@ def _pages(answer: Answer) -> int:
 FETCHER = Fetcher(
     name="spheron",
     title="Spheron",
+    kind="marketplace",
     gives="resold instances on demand and spot, with their provider and free units",
+    terms="no licence or terms of the answers known",
     networks=("spheron",),
     hosts=(HOST,),
     fetch=fetch,

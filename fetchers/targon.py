@@ -108,7 +108,9 @@ def _row_id(shape: object, number: int) -> str:
 FETCHER = Fetcher(
     name="targon",
     title="Targon",
+    kind="network",
     gives="asks for rental shapes, free GPUs",
+    terms="no licence or terms of the answers known",
     networks=("targon",),
     hosts=(HOST,),
     fetch=fetch,

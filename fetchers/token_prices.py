@@ -42,7 +42,9 @@ def parse(recording: Recording, *, observed_at: datetime) -> FetchResult:
 FETCHER = Fetcher(
     name="token_prices",
     title="Spot prices of AKT and IO",
+    kind="token prices",
     gives="USD per token",
+    terms="free tiers of DefiLlama, CoinGecko and Coinbase under their own terms",
     networks=("akash", "ionet"),
     hosts=HOSTS,
     fetch=fetch,

@@ -75,8 +75,6 @@ def fetch(session: SourceSession, *, observed_at: datetime) -> Recording:
     answers: list[Answer] = []
     for model in MODELS:
         for direction in ("asc", "desc"):
-            if answers:
-                session.pause(PAUSE_SECONDS, before=OFFERS_URL)
             # No filter on `verified`: it loses the cheapest hosts.
             query = {
                 "gpu_name": {"eq": model},
@@ -347,7 +345,9 @@ def _memory_of() -> Mapping[str, float | None]:
 FETCHER = Fetcher(
     name="vast",
     title="Vast.ai",
+    kind="marketplace",
     gives="asks and lowest bids by machine; rented share by model (500.farm)",
+    terms="said to restrict systematic collection and competing use; ask seldom, or switch it off",
     networks=("vast",),
     hosts=(HOST, FLEET_HOST),
     fetch=fetch,
@@ -355,4 +355,5 @@ FETCHER = Fetcher(
     key_variable="VAST_API_KEY",
     key_required=False,
     time_budget_seconds=180.0,  # some 30 queries at the pace the host bears
+    min_pause_seconds=PAUSE_SECONDS,
 )

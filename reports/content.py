@@ -35,6 +35,9 @@ NOT_MODELLED = (
 _MOST_ON_FIRST_PAGE = 3
 _MOST_ROWS = 150
 _MOST_CHIPS = 10
+_MOST_SPREADS = 30
+_MOST_DISCREPANCIES = 15
+_MOST_HOSTS = 40
 _STATE_WORDS = {"already_lost": "already lost", "not_comparable": "not comparable"}
 _SOURCE_STATE_WORDS = {
     "ok": "answered",
@@ -69,6 +72,7 @@ def report_content(
             writer.margins(),
             writer.tokens(),
             writer.erosion(),
+            writer.model_against_market(),
             writer.assumptions(),
             writer.data_states(),
             writer.sources(),
@@ -258,12 +262,160 @@ class _Writer:
         notes = (
             [f"{left_out:,} further market prices, not used on these pages, are in offers.parquet."] if left_out else []
         )
-        return {
-            "title": "Prices",
-            "parts": [self.chart("price_ladder"), _heading("Prices in use"), _table(columns, body, notes)]
+        parts = (
+            [self.chart("price_ladder"), _heading("Prices in use"), _table(columns, body, notes)]
             if body
-            else [self.chart("price_ladder"), _text("No price is in use: no source gave one.")],
-        }
+            else [self.chart("price_ladder"), _text("No price is in use: no source gave one.")]
+        )
+        return {"title": "Prices", "parts": [*parts, *self.spreads(), *self.discrepancies()]}
+
+    def spreads(self) -> list[Part]:
+        """How far prices of one market lie apart."""
+        every = self.analysis.market_statistics
+        shown = view.spreads_shown(every, _MOST_SPREADS)
+        body: list[list[Cell]] = [
+            [
+                self.names(r["network"]),
+                self.names(r["accelerator"]),
+                ", ".join(w.replace("_", " ") for w in (r["terms"], r["tier"]) if w),
+                r["price_kind"].replace("_", " "),
+                *(usd(r[f"usd_per_accelerator_hour_p{p}"]) for p in (10, 25, 50, 75, 90)),
+                f"{r['n_offers']:,}",
+                words.count(r["n_outliers"]) if r["outlier_factor"] else "n/j",
+                words.count(r["n_accelerators"], unknown=""),
+            ]
+            for r in view.rows(shown)
+        ]
+        heading = _heading("How far prices of one market lie apart")
+        if not body:
+            return [heading, _text("No market has more than one offer in this run.", quiet=True)]
+        columns = [
+            _column("Seller", 0.9),
+            _column("Accelerator", 1.6),
+            _column("Terms", 1.1),
+            _column("Kind", 0.7),
+            *(_column(t, 0.62, right=True) for t in ("P10", "P25", "Median", "P75", "P90")),
+            _column("Offers", 0.55, right=True),
+            _column("Outliers", 0.6, right=True),
+            _column("Chips", 0.6, right=True),
+        ]
+        notes = [
+            "USD per accelerator-hour at which that share of the chips on offer is reached; each machine once, "
+            "kinds of price apart. Outliers stay in: offers further from the median than 3.5 robust standard "
+            "deviations of the log price and than a factor of two, marked in offers.parquet (n/j: fewer than five "
+            "offers, not judged)."
+        ]
+        if every.height > shown.height:
+            single = int((every["n_offers"] == 1).sum())
+            notes.append(
+                f"{every.height - shown.height:,} further markets, {single:,} of them of one offer, are in "
+                "market_statistics.csv."
+            )
+        return [heading, _table(columns, body, notes)]
+
+    def discrepancies(self) -> list[Part]:
+        """Where two sources disagree on the same offer."""
+        every = view.plain(self.analysis.discrepancies)
+        heading = _heading("Where sources disagree")
+        if every.is_empty():
+            return [heading, _text("No two sources differ by more than 10 % on the same offer.", quiet=True)]
+        body: list[list[Cell]] = [
+            [
+                {"text": self.names(r["network"]), "under": r["terms"].replace("_", " ")},
+                self.names(r["accelerator"]),
+                {"text": self.names(r["source_used"]), "under": self.observed(r["observed_at_used"], r["layer_used"])},
+                usd(r["usd_per_accelerator_hour_used"]),
+                {
+                    "text": self.names(r["source_other"]),
+                    "under": self.observed(r["observed_at_other"], r["layer_other"]),
+                },
+                usd(r["usd_per_accelerator_hour_other"]),
+                f"{words.times(r['ratio'])} x",
+                {"text": r["reason"], "under": f"matched on {r['compared_on']}"},
+            ]
+            for r in view.rows(every.head(_MOST_DISCREPANCIES))
+        ]
+        columns = [
+            _column("Seller", 0.9),
+            _column("Accelerator", 1.3),
+            _column("Used", 1.7),
+            _column("USD per hour", 0.65, right=True),
+            _column("Other", 1.7),
+            _column("USD per hour", 0.65, right=True),
+            _column("Ratio", 0.55, right=True),
+            _column("Why", 1.7),
+        ]
+        left_out = every.height - len(body)
+        notes = ["Medians of what the two sources say of the same offers, where they differ by more than 10 %."]
+        notes += [f"{left_out:,} further disagreements are in discrepancies.csv."] if left_out else []
+        return [heading, _table(columns, body, notes)]
+
+    def model_against_market(self) -> Part:
+        """What hosts ask for tokens beside our cost of them, and the trend of closed models' prices."""
+        shown = view.market_check_shown(self.headlines, self.analysis.market_check)
+        parts: list[Part] = [
+            self.chart("market_check"),
+            _text(
+                "What hosts ask for a million output tokens with their prompts, beside the same work at the owner's "
+                "cost of the cheapest cloud chip. A list price several times that cost is no error of units: the model "
+                "has its machine answer all the requests it can hold in every hour sold, while a host buys for its "
+                "peak, may run older chips, sells answers faster than the workload asks, and has a margin. Load that "
+                "pays: the share of the modelled output that has to be sold at the host's price to earn the modelled "
+                "cost. Work nobody waits for is sold at about half of these prices; that half is not collected.",
+                quiet=True,
+            ),
+        ]
+        # Of each model the cheapest host and the dearest, every network and every cloud.
+        edge = pl.int_range(pl.len()).over("llm")
+        rest = shown.filter(
+            (edge == 0) | (edge == pl.len().over("llm") - 1) | pl.col("host_kind").is_in(["network", "cloud"])
+        ).head(_MOST_HOSTS)
+        body: list[list[Cell]] = []
+        n_rows = dict(rest.group_by("llm").len().iter_rows())
+        for r in view.rows(rest):
+            cost = _span(r["usd_per_mtok_modelled_low"], r["usd_per_mtok_modelled_high"], usd)
+            told = f"{usd(r['usd_per_mtok_modelled'])}{f' ({cost})' if cost else ''}"
+            model: dict[str, Any] = {
+                "text": self.names(r["llm"]),
+                "under": f"modelled: {told}",
+                "rows": n_rows.pop(r["llm"], 0),
+            }
+            body.append(
+                [
+                    *([model] if model["rows"] else []),
+                    {"text": self.names(r["provider"]), "under": r["host_kind"]},
+                    usd(r["usd_per_mtok_input"]),
+                    usd(r["usd_per_mtok_output"]),
+                    {"text": usd(r["usd_per_mtok_asked"]), "strong": True},
+                    words.times(r["asked_over_modelled"]),
+                    percent(r["breakeven_load_fraction"]),
+                    self.origin(r["observed_at"], r["layer"], r["source"], r["source_url"]),
+                ]
+            )
+        if body:
+            load = shown["workload"][0]
+            left_out = self.analysis.market_check.height - len(body)
+            notes = [
+                f"USD per million tokens; workload {self.names(load)}, "
+                f"{words.number(shown['input_tokens_per_output'][0])} prompt tokens an output token. Of each model "
+                "the cheapest and the dearest host, the networks and the clouds."
+            ]
+            notes += [f"{left_out:,} further rows are in market_check.csv."] if left_out else []
+            columns = [
+                _column("Model", 2.0),
+                _column("Host", 1.1),
+                _column("Prompt", 0.6, right=True),
+                _column("Output", 0.6, right=True),
+                _column("With prompts", 0.75, right=True),
+                _column("Times cost", 0.6, right=True),
+                _column("Load that pays", 0.65, right=True),
+                _column("Source and date", 1.9),
+            ]
+            parts.append(_table(columns, body, notes))
+        else:
+            parts.append(_text("No host's price can be set against our model in this run."))
+        parts.append(self.chart("token_price_trend"))
+        return {"title": "Model against market", "parts": parts}
 
     def layer_cell(self, at: datetime | None, layer: str | None) -> Cell:
         """Where a number came from, set apart when it is not live."""

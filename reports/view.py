@@ -25,6 +25,7 @@ __all__ = [
     "ladder_chips",
     "main_pair",
     "margins_in_order",
+    "market_check_shown",
     "network_order",
     "of_pair",
     "ordered_headlines",
@@ -38,6 +39,7 @@ __all__ = [
     "same_chip_comparison",
     "scenario_titles",
     "skipped_summary",
+    "spreads_shown",
     "token_rows",
 ]
 
@@ -268,6 +270,36 @@ def prices_in_use(market_prices: pl.DataFrame, compared: pl.DataFrame) -> pl.Dat
         )
         .sort("_rank", "network", "accelerator", "terms")
         .drop("_rank")
+    )
+
+
+def market_check_shown(headlines: pl.DataFrame, market_check: pl.DataFrame) -> pl.DataFrame:
+    """Hosts' prices for the workload of most headlines (else the first by name), model by model, cheapest first."""
+    frame = plain(market_check).filter(pl.col("usd_per_mtok_asked").is_not_null())
+    if frame.is_empty():
+        return frame
+    present = frame["workload"].unique().sort().to_list()
+    wanted = plain(headlines)["workload"].drop_nulls().to_list()
+    load = min(present, key=lambda w: (-wanted.count(w), w))
+    return frame.filter(pl.col("workload") == load).sort("llm", "usd_per_mtok_asked", "provider")
+
+
+def spreads_shown(market_statistics: pl.DataFrame, most: int) -> pl.DataFrame:
+    """The deepest markets of more than one offer: networks in the order of every page, then the clouds."""
+    frame = plain(market_statistics).filter(pl.col("n_offers") > 1)
+    order = network_order(frame["network"].unique().sort())
+    ranks = {n: i for i, n in enumerate(order)}
+    cloud = pl.col("segment") == "hyperscaler"
+    rank = pl.col("network").replace_strict(ranks, return_dtype=pl.Int64) + pl.when(cloud).then(len(order)).otherwise(0)
+    key = ("network", "accelerator", "terms", "tier", "price_kind")
+    return (
+        frame.sort(cloud, "n_offers", *key, descending=[False, True, *[False] * len(key)])
+        .head(most)
+        .with_columns(_rank=rank)
+        .sort("_rank", *key)
+        .drop("_rank")
+        if ranks
+        else frame
     )
 
 

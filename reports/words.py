@@ -27,6 +27,7 @@ __all__ = [
     "percent",
     "plural",
     "shorten",
+    "times",
     "usd",
 ]
 
@@ -123,6 +124,17 @@ def usd(value: float | None, *, unknown: str = NOT_KNOWN, sign: str = "$") -> st
     else:
         text = f"{size:.2g}"
     return f"{MINUS if value < 0 else ''}{sign}{text}"
+
+
+def times(value: float | None, *, unknown: str = NOT_KNOWN) -> str:
+    """A ratio as a multiple, with two figures below ten.
+
+    >>> times(0.532), times(2.21), times(72.4), times(None)
+    ('0.53', '2.2', '72', 'not known')
+    """
+    if value is None or math.isnan(value):
+        return unknown
+    return f"{value:,.0f}" if value >= 9.95 else f"{value:.1f}" if value >= 0.995 else f"{value:.2g}"
 
 
 def number(value: float | None, *, unknown: str = NOT_KNOWN) -> str:

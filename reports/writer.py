@@ -15,6 +15,7 @@ import polars as pl
 
 from depin_compare.analysis import Analysis
 from depin_compare.errors import DepinCompareError
+from depin_compare.market.statistics import marked_outliers
 from reports.pdf import Paper
 from reports.view import plain
 
@@ -28,15 +29,18 @@ CHART_ERRORS = (DepinCompareError, ValueError, ArithmeticError, LookupError, Typ
 
 _TABLES = {
     "comparison.csv": "comparison",
+    "discrepancies.csv": "discrepancies",
     "drivers.csv": "drivers",
     "erosion.csv": "outlook",
     "margins.csv": "margins",
+    "market_check.csv": "market_check",
+    "market_statistics.csv": "market_statistics",
     "token_economics.csv": "token_economics",
+    "token_prices.csv": "token_prices",
 }
 _FRAMES = {
     "advantage_paths.parquet": "advantage_paths",
     "margin_paths.parquet": "margin_paths",
-    "offers.parquet": "offers",
 }
 
 
@@ -120,6 +124,7 @@ def _contents(analysis: Analysis, wanted: Sequence[str], paper: Paper) -> tuple[
         made |= {name: _ordered(getattr(analysis, frame)).write_csv().encode() for name, frame in _TABLES.items()}
     if "parquet" in wanted:
         made |= {name: _parquet(_ordered(getattr(analysis, frame))) for name, frame in _FRAMES.items()}
+        made["offers.parquet"] = _parquet(_ordered(marked_outliers(analysis.offers, analysis.market_statistics)))
     if "json" in wanted:
         made["analysis.json"] = analysis.to_json().encode()
     return made, failed

@@ -109,6 +109,23 @@ def test_table_json_csv_and_file_hold_the_same_rows(type_in, tmp_path):
     assert "rtx-4090" in out
 
 
+def test_discrepancies_of_the_users_offers_say_which_source_is_used(type_in, tmp_path):
+    assert type_in("run", "--offline", "--out", "first")[0] == 0
+    offers = pl.read_parquet(tmp_path / "first" / "offers.parquet")
+    one = offers.filter(pl.col("network") == "akash", pl.col("accelerator") == "h100-sxm")
+    copied = one.with_columns(
+        source=pl.lit("skypilot"), layer=pl.lit("live"), usd_per_accelerator_hour=pl.col("usd_per_accelerator_hour") * 2
+    )
+    pl.concat([offers, copied]).write_parquet(tmp_path / "two.parquet")
+    (row,) = json.loads(type_in("discrepancies", "--offers", "two.parquet", "--json")[1])
+    assert (row["network"], row["source_used"], row["ratio"]) == ("akash", "skypilot", pytest.approx(0.5))
+    assert row["reason"] == "catalogue before the dated prices of the package"
+    code, out, _ = type_in("discrepancies", "--offers", "two.parquet", "--network", "akash")
+    assert (code, "skypilot" in out) == (0, True)
+    assert type_in("discrepancies", "-o", "none.csv")[0] == 0
+    assert pl.read_csv(tmp_path / "none.csv").height == 0
+
+
 def test_step_commands_take_the_users_own_offers(type_in, tmp_path):
     assert type_in("run", "--offline", "--out", "first")[0] == 0
     offers = pl.read_parquet(tmp_path / "first" / "offers.parquet")

@@ -55,6 +55,7 @@ class AnalysisConfig(_Strict):
     workloads: tuple[str, ...] = Field(default=DEFAULT_WORKLOADS, min_length=1)
     scenarios: tuple[str, ...] = Field(default=DEFAULT_SCENARIOS, min_length=1)
     horizon: date = DEFAULT_HORIZON
+    minimum_reliability: float | None = Field(default=None, ge=0, le=1)
     seed: int = Field(default=20261122, ge=0)
 
 

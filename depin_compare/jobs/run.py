@@ -15,21 +15,26 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from depin_compare.analysis import Analysis, SourceStates, analyse
+from depin_compare.analysis import Analysis, analyse
 from depin_compare.errors import ConfigError, StoreError, UnknownNameError
 from depin_compare.jobs.config import JobConfig
+from depin_compare.jobs.sources import source_states
+from depin_compare.market.discrepancies import discrepancies
 from depin_compare.market.facts import NetworkFacts
-from depin_compare.market.layers import layered_facts, layered_offers
+from depin_compare.market.layers import layered_facts, layered_offers, layered_token_prices, unlayered_offers
 from depin_compare.market.offers import Offers
 from depin_compare.market.reference import reference_facts, reference_offers
 from depin_compare.market.store import Store
+from depin_compare.market.token_prices import TokenPrices, reference_token_prices
 from depin_compare.refdata import networks
 from depin_compare.refdata.assumption_set import assumption_set
-from fetchers import FETCHERS, Collection, collect
+from fetchers import FETCHERS, Collection, Progress, collect
 
 __all__ = ["Inputs", "analysis_of", "collected", "from_file", "gathered"]
 
 log = logging.getLogger(__name__)
+
+CACHE_FOLDER = "http-cache"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +46,8 @@ class Inputs:
     facts: Any
     skipped: Any
     source_states: Any
+    token_prices: Any = None
+    discrepancies: Any = None
 
 
 def collected(
@@ -51,8 +58,11 @@ def collected(
     sources: list[str] | None = None,
     replay: Path | None = None,
     record: Path | None = None,
+    progress: Progress | None = None,
 ) -> Collection:
     """Ask the sources, and store what answered; a store that can't be written is logged and costs nothing else.
+
+    Answers are kept in the store's folder too, so that a source which has not changed need not send them again.
 
     Raises
     ------
@@ -72,6 +82,8 @@ def collected(
         record=record,
         time_budgets=budgets,
         key_variables={n: s.key_variable for n, s in config.sources.items() if s.key_variable is not None},
+        cache=store.folder / CACHE_FOLDER if store is not None else None,
+        progress=progress,
     )
     if store is not None and replay is None and any(s.status in ("ok", "partial") for s in collection.statuses):
         try:
@@ -80,8 +92,17 @@ def collected(
                 offers=collection.offers,
                 facts=collection.facts,
                 skipped=collection.skipped,
+                token_prices=collection.token_prices,
                 statuses={
-                    s.source: {"status": s.status, "offers": s.offers, "error": s.error} for s in collection.statuses
+                    s.source: {
+                        "status": s.status,
+                        "offers": s.offers,
+                        "facts": s.facts,
+                        "token_prices": s.token_prices,
+                        "skipped": sum(s.skipped.values()),
+                        "error": s.error or "; ".join(s.problems) or None,
+                    }
+                    for s in collection.statuses
                 },
             )
         except StoreError as error:
@@ -104,14 +125,22 @@ def gathered(config: JobConfig, *, as_of: datetime, store: Store | None, collect
         if store
         else (Offers.create_empty(), NetworkFacts.create_empty())
     )
-    offers = layered_offers(live_offers, stored_offers, reference_offers(as_of=as_of.date()))
+    every = (live_offers, stored_offers, reference_offers(as_of=as_of.date()))
+    offers = layered_offers(*every)
     facts = layered_facts(live_facts, stored_facts, reference_facts(as_of=as_of.date()))
+    token_prices = layered_token_prices(
+        _relabelled(collection.token_prices, replayed) if collection else TokenPrices.create_empty(),
+        store.newest_token_prices(silent, before=as_of + timedelta(days=1)) if store else TokenPrices.create_empty(),
+        reference_token_prices(as_of.date()),
+    )
     return Inputs(
         as_of=as_of,
         offers=offers,
         facts=facts,
         skipped=collection.skipped if collection else None,
-        source_states=_source_states(config, collection, offers, facts, as_of),
+        source_states=source_states(config, collection, offers, facts, token_prices, as_of=as_of),
+        token_prices=token_prices,
+        discrepancies=discrepancies(unlayered_offers(*every)),
     )
 
 
@@ -150,61 +179,6 @@ def from_file(path: Path, *, as_of: datetime) -> Inputs:
     )
 
 
-def _source_states(
-    config: JobConfig, collection: Collection | None, offers: pl.DataFrame, facts: pl.DataFrame, as_of: datetime
-) -> Any:
-    """A row a fetcher, and a row a network or cloud known from reference data alone."""
-    rows: list[dict[str, Any]] = []
-    asked = {s.source: s for s in collection.statuses} if collection else {}
-    for name, fetcher in FETCHERS.items():
-        status = asked.get(name)
-        switched_off = name in config.sources and not config.sources[name].enabled
-        state = "off" if switched_off else status.status if status else "reference"
-        detail = status.error or "; ".join(status.problems) if status else "not asked: this run is offline"
-        standing = offers.filter(pl.col("source") == name, pl.col("not_comparable").is_null())
-        if standing.is_empty():
-            standing = facts.filter(pl.col("network").is_in(list(fetcher.networks)), pl.col("metric") == "token_price")
-        rows.append(
-            {
-                "source": name,
-                "gives": fetcher.gives,
-                "state": state,
-                "rows": status.offers + status.facts + status.token_prices if status else 0,
-                "skipped": sum(status.skipped.values()) if status else 0,
-                "detail": detail or None,
-                **_standing(standing, as_of),
-            }
-        )
-    names = dict(networks().select("network", "display_name").iter_rows())
-    wanted = offers.filter(
-        (pl.col("segment") == "hyperscaler") | pl.col("network").is_in(list(config.analysis.networks))
-    )
-    for network in sorted(set(wanted["network"]) - set(FETCHERS)):
-        rows.append(
-            {
-                "source": network,
-                "gives": f"{names.get(network, network)} prices",
-                "state": "reference",
-                "rows": 0,
-                "skipped": 0,
-                "detail": "no fetcher: dated reference prices that ship with the package",
-                **_standing(offers.filter(pl.col("network") == network).select("layer", "observed_at"), as_of),
-            }
-        )
-    return SourceStates.validate(pl.DataFrame(rows, schema=SourceStates.create_empty().schema))
-
-
-def _standing(frame: pl.DataFrame, as_of: datetime) -> dict[str, Any]:
-    """Which layer stands for a source, its newest day and its age."""
-    if frame.is_empty():
-        return {"layer": None, "newest_observed_at": None, "age_days": None}
-    newest = frame["observed_at"].max()
-    assert isinstance(newest, datetime)
-    layers = set(frame["layer"].cast(pl.String))
-    best = next(layer for layer in ("live", "stored", "reference") if layer in layers)
-    return {"layer": best, "newest_observed_at": newest, "age_days": float(max(0, (as_of.date() - newest.date()).days))}
-
-
 def analysis_of(config: JobConfig, inputs: Inputs) -> Analysis:
     """The analysis a job asks for."""
     asked = config.analysis
@@ -225,6 +199,9 @@ def analysis_of(config: JobConfig, inputs: Inputs) -> Analysis:
         own_nodes=config.own_nodes(),
         source_states=inputs.source_states,
         skipped=inputs.skipped,
+        token_prices=inputs.token_prices,
+        discrepancies=inputs.discrepancies,
+        minimum_reliability=asked.minimum_reliability,
         provenance=_provenance(config, inputs.as_of.date()),
     )
 

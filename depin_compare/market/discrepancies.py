@@ -86,35 +86,37 @@ def without_double_counting(offers: dy.DataFrame[Offers]) -> dy.DataFrame[Offers
     First-hand sources never displace each other: a network's console and its explorer are two views of one market,
     told apart by tier. Rows without a comparable price displace nothing and are displaced by nothing.
     """
-    frame = offers.lazy().with_row_index("row").filter(pl.col("upstream").is_null()).with_columns(*_standing())
     subject = [*_SUBJECT, "side"]
+    machine = ["source", "network", "accelerator", "machine_id", "terms", "tier", "region", "price_kind", "layer"]
+    # Narrow columns and row numbers: sorting and joining a million whole offers takes seconds.
+    size = ["accelerator_count", "usd_per_accelerator_hour"]
+    frame = (
+        offers.lazy()
+        .with_row_index("row")
+        .filter(pl.col("upstream").is_null())
+        .select("row", "offer_id", *dict.fromkeys([*_SUBJECT, *machine, *size]), "not_comparable", *_standing())
+        .collect()
+    )
     comparable = pl.col("not_comparable").is_null()
-    best = pl.col("rank").filter(comparable).min().over(subject)
+    apart = frame.filter(~comparable)
+    frame = frame.filter(comparable)
+    best = frame.filter(pl.col("rank") == pl.col("rank").min().over(subject))
     # Of one rank, catalogues compete with each other and first-hand sources do not.
+    copied = best.filter(pl.col("rank") == _CATALOGUE)
     chosen = (
-        frame.filter(comparable, pl.col("rank") == _CATALOGUE)
-        .group_by([*subject, "source"])
+        copied.group_by([*subject, "source"])
         .agg(pl.col("day").max())
         .sort("day", _place_in_order(), descending=[True, False])
         .unique(subject, keep="first", maintain_order=True)
-        .select(*subject, pl.col("source").alias("catalogue"))
     )
-    believed = (
-        frame.with_columns(best.alias("best"))
-        .join(chosen, on=subject, how="left", nulls_equal=True, maintain_order="left")
-        .filter(
-            ~comparable
-            | (pl.col("rank") == pl.col("best"))
-            & ((pl.col("rank") != _CATALOGUE) | (pl.col("source") == pl.col("catalogue")))
-        )
+    copied = copied.join(chosen, on=[*subject, "source"], how="semi")
+    believed = pl.concat([best.filter(pl.col("rank") != _CATALOGUE), copied])
+    twice = believed.filter(pl.col("machine_id").is_not_null() & pl.struct(machine).is_duplicated())
+    smaller = twice.sort(*size, "offer_id", descending=[True, False, False]).filter(
+        ~pl.struct(machine).is_first_distinct()
     )
-    machine = ["source", "network", "accelerator", "machine_id", "terms", "tier", "region", "price_kind", "layer"]
-    largest = (
-        believed.sort("accelerator_count", "usd_per_accelerator_hour", "row", descending=[True, False, False])
-        .filter(pl.col("machine_id").is_null() | pl.struct(machine).is_first_distinct() | ~comparable)
-        .sort("row")
-    )
-    return Offers.validate(largest.select(Offers.column_names()).collect())
+    kept = pl.concat([apart["row"], believed.filter(~pl.col("row").is_in(smaller["row"].implode()))["row"]])
+    return Offers.cast(offers[kept.sort()])
 
 
 def discrepancies(offers: dy.DataFrame[Offers], *, tolerance: float = 0.10) -> dy.DataFrame[Discrepancies]:

@@ -8,8 +8,9 @@ import polars as pl
 from depin_compare.market.discrepancies import CATALOGUES
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers
+from depin_compare.market.token_prices import TokenPrices
 
-__all__ = ["layered_facts", "layered_offers"]
+__all__ = ["layered_facts", "layered_offers", "layered_token_prices", "unlayered_offers"]
 
 _FACT_KEY = ["network", "metric", "subject"]
 
@@ -32,11 +33,37 @@ def layered_offers(
         `without_double_counting` settles what both price). A source's layers are never mixed: half of yesterday's
         catalogue beside half of today's would look like a market that never was.
     """
-    older = stored.join(live.select("source").unique(), on="source", how="anti")
+    older = _silent(stored, live)
     first_hand = ~pl.col("source").is_in(CATALOGUES)
     known = pl.concat([frame.filter(first_hand).select("network") for frame in (live, older)]).unique()
     rest = reference.join(known, on="network", how="anti")
     return Offers.validate(pl.concat([live, older, rest]).sort("source", "offer_id"))
+
+
+def unlayered_offers(
+    live: dy.DataFrame[Offers], stored: dy.DataFrame[Offers], reference: dy.DataFrame[Offers]
+) -> dy.DataFrame[Offers]:
+    """All that is told now, with the dated prices beside it: what `discrepancies` compares.
+
+    Unlike `layered_offers`, reference rows stay also where a better source speaks of their network.
+    """
+    return Offers.cast(pl.concat([live, _silent(stored, live), reference]).sort("layer", "source", "offer_id"))
+
+
+def layered_token_prices(
+    live: dy.DataFrame[TokenPrices], stored: dy.DataFrame[TokenPrices], reference: dy.DataFrame[TokenPrices]
+) -> dy.DataFrame[TokenPrices]:
+    """All live rows, stored rows of sources that gave nothing live, and every dated price of the package.
+
+    The dated prices stay beside newer ones, being the trend; `cheapest_per_host` takes the best layer of each host.
+    """
+    frame = pl.concat([live, _silent(stored, live), reference])
+    return TokenPrices.validate(frame.sort("source", "provider", "model_id", "variant", "observed_at"))
+
+
+def _silent(stored: pl.DataFrame, live: pl.DataFrame) -> pl.DataFrame:
+    """Stored rows of sources that gave nothing live."""
+    return stored.join(live.select("source").unique(), on="source", how="anti")
 
 
 def layered_facts(

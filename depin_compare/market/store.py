@@ -1,8 +1,8 @@
 """Immutable dated snapshots of what the sources said, in Parquet: written whole or not at all, never changed.
 
     STORE/snapshots/date=2026-11-22/093000Z-1a2b3c4d/
-        offers.parquet  facts.parquet  skipped.parquet   live rows only
-        manifest.json                                    schema version, status of each source, sha256 of the files
+        offers.parquet  facts.parquet  skipped.parquet  token_prices.parquet   live rows only
+        manifest.json   schema version, status of each source, sha256 of the files
 
 The manifest is written last and the folder gets its name in one step, so a folder that has a name is whole.
 """
@@ -15,7 +15,7 @@ import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +28,7 @@ import polars as pl
 from depin_compare.errors import StoreError
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers, Skipped
+from depin_compare.market.token_prices import TokenPrices
 
 __all__ = ["SCHEMA_VERSION", "Snapshot", "Store", "default_store_folder"]
 
@@ -60,10 +61,16 @@ class Snapshot:
         """Facts of every source in it."""
         return self._read("facts")
 
-    def _read(self, name: str) -> pl.DataFrame:
+    def token_prices(self) -> pl.DataFrame:
+        """Hosted token prices of every source in it; none in a snapshot from before they were stored."""
+        return self._read("token_prices", otherwise=TokenPrices.create_empty())
+
+    def _read(self, name: str, *, otherwise: pl.DataFrame | None = None) -> pl.DataFrame:
         path = self.folder / f"{name}.parquet"
         try:
             manifest = json.loads((self.folder / "manifest.json").read_text("utf-8"))
+            if otherwise is not None and path.name not in manifest["sha256"]:
+                return otherwise
             body = path.read_bytes()
         except (OSError, json.JSONDecodeError) as error:
             raise StoreError(f"{path}: can't be read ({error}); remove the folder to go on without it") from error
@@ -87,6 +94,7 @@ class Store:
         facts: dy.DataFrame[NetworkFacts],
         skipped: dy.DataFrame[Skipped],
         statuses: Mapping[str, Mapping[str, Any]],
+        token_prices: dy.DataFrame[TokenPrices] | None = None,
     ) -> Path:
         """Store one collect; only rows that came live are kept.
 
@@ -96,7 +104,13 @@ class Store:
             If the folder can't be written; nothing is left behind then.
         """
         live = pl.col("layer") == "live"
-        tables = {"offers": offers.filter(live), "facts": facts.filter(live), "skipped": pl.DataFrame(skipped)}
+        hosted = token_prices if token_prices is not None else TokenPrices.create_empty()
+        tables = {
+            "offers": offers.filter(live),
+            "facts": facts.filter(live),
+            "skipped": pl.DataFrame(skipped),
+            "token_prices": hosted.filter(live),
+        }
         day = self.folder / "snapshots" / f"date={observed_at.astimezone(UTC):%Y-%m-%d}"
         try:
             day.mkdir(parents=True, exist_ok=True)
@@ -153,8 +167,23 @@ class Store:
         self, sources: list[str], *, before: datetime | None = None
     ) -> tuple[dy.DataFrame[Offers], dy.DataFrame[NetworkFacts]]:
         """The newest stored rows of each source, as layer ``stored``; a damaged snapshot is passed over."""
-        offers: list[pl.DataFrame] = [Offers.create_empty()]
-        facts: list[pl.DataFrame] = [NetworkFacts.create_empty()]
+        offers, facts = self._newest(sources, before, (Offers, NetworkFacts), (Snapshot.offers, Snapshot.facts))
+        return Offers.validate(offers, cast=True), NetworkFacts.validate(facts, cast=True)
+
+    def newest_token_prices(self, sources: list[str], *, before: datetime | None = None) -> dy.DataFrame[TokenPrices]:
+        """The newest stored token prices of each source, likewise."""
+        (prices,) = self._newest(sources, before, (TokenPrices,), (Snapshot.token_prices,))
+        return TokenPrices.validate(prices, cast=True)
+
+    def _newest(
+        self,
+        sources: list[str],
+        before: datetime | None,
+        schemas: tuple[type[dy.Schema], ...],
+        readers: tuple[Callable[[Snapshot], pl.DataFrame], ...],
+    ) -> list[pl.DataFrame]:
+        """A frame a reader: of each source, the rows of the newest whole snapshot in which it answered."""
+        found: list[list[pl.DataFrame]] = [[pl.DataFrame(schema.create_empty())] for schema in schemas]
         wanted = set(sources)
         for snapshot in self.snapshots(before=before):
             usable = {s for s in wanted if snapshot.sources.get(s) in _USABLE}
@@ -162,16 +191,14 @@ class Store:
                 continue
             try:
                 mine = pl.col("source").is_in(sorted(usable))
-                offers.append(snapshot.offers().filter(mine))
-                facts.append(snapshot.facts().filter(mine))
+                read = [reader(snapshot).filter(mine) for reader in readers]
             except (StoreError, pl.exceptions.PolarsError) as error:
                 log.warning("store: %s", error)
                 continue
+            for frames, frame in zip(found, read, strict=True):
+                frames.append(frame)
             wanted -= usable
             if not wanted:
                 break
         stored = pl.lit("stored").cast(Offers.create_empty().schema["layer"]).alias("layer")
-        return (
-            Offers.validate(pl.concat(offers).with_columns(stored), cast=True),
-            NetworkFacts.validate(pl.concat(facts).with_columns(stored), cast=True),
-        )
+        return [pl.concat(frames).with_columns(stored) for frames in found]

@@ -10,8 +10,10 @@ from depin_compare.analysis import Analysis
 from reports.charts.advantage_erosion import advantage_erosion
 from reports.charts.headroom import headroom
 from reports.charts.margin_erosion import margin_erosion
+from reports.charts.market_check import market_check
 from reports.charts.price_ladder import price_ladder
 from reports.charts.source_ages import source_ages
+from reports.charts.token_price_trend import token_price_trend
 from reports.charts.unit_costs import unit_costs
 from reports.style import Look
 
@@ -20,8 +22,10 @@ __all__ = [
     "advantage_erosion",
     "headroom",
     "margin_erosion",
+    "market_check",
     "price_ladder",
     "source_ages",
+    "token_price_trend",
     "unit_costs",
 ]
 
@@ -29,7 +33,9 @@ CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
     "advantage_erosion": lambda a, look: advantage_erosion(a.headlines, a.advantage_paths, look),
     "headroom": lambda a, look: headroom(a.headlines, a.outlook, a.comparison, look),
     "margin_erosion": lambda a, look: margin_erosion(a.headlines, a.margin_paths, look),
+    "market_check": lambda a, look: market_check(a.headlines, a.market_check, look),
     "price_ladder": lambda a, look: price_ladder(a.market_prices, look),
     "source_ages": lambda a, look: source_ages(a.source_states, look),
+    "token_price_trend": lambda a, look: token_price_trend(a.token_prices, look),
     "unit_costs": lambda a, look: unit_costs(a.headlines, a.comparison, look),
 }

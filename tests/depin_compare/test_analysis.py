@@ -1,5 +1,6 @@
 """The whole analysis on the reference data that ships: references, comparison, outlook, headlines, save and load."""
 
+import json
 from datetime import UTC, datetime
 
 import polars as pl
@@ -8,6 +9,7 @@ import pytest
 from depin_compare.analysis import Analysis, analyse
 from depin_compare.errors import ConfigError, UnknownNameError
 from depin_compare.market.facts import NetworkFacts
+from depin_compare.market.offers import Offers
 from depin_compare.market.reference import reference_facts, reference_offers
 from depin_compare.refdata.assumption_set import assumption_set
 
@@ -263,3 +265,37 @@ def test_no_price_at_all_is_an_answer_not_a_crash():
     row = one(empty.headlines, network="akash")
     assert row["verdict"] == "not comparable"
     assert empty.outlook.is_empty()
+
+
+def test_the_market_s_statistics_disagreements_and_token_prices_are_carried(analysis):
+    assert analysis.market_statistics.height > 0
+    assert analysis.discrepancies.height == 0  # one source each: nobody to disagree with
+    assert analysis.token_prices["layer"].cast(pl.String).unique().to_list() == ["reference"]
+    assert set(analysis.market_check["llm"]) == set(analysis.unit_costs["llm"])
+    again = Analysis.from_json(analysis.to_json())
+    for name in ("market_statistics", "discrepancies", "token_prices", "market_check"):
+        assert getattr(again, name).equals(getattr(analysis, name))
+
+
+def test_a_past_day_knows_no_later_token_price():
+    day = datetime(2024, 6, 30, tzinfo=UTC)
+    assert analysis_on(day).token_prices["observed_at"].max() <= day
+
+
+def test_an_analysis_saved_before_there_were_statistics_still_loads(analysis):
+    document = json.loads(analysis.to_json())
+    for name in ("market_statistics", "discrepancies", "token_prices", "market_check"):
+        del document["frames"][name]
+    old = Analysis.from_json(json.dumps(document))
+    assert old.market_statistics.height == old.market_check.height == 0
+    assert old.headlines.equals(analysis.headlines)
+
+
+def test_a_minimum_reliability_reaches_the_statistics():
+    offers = reference_offers(as_of=AS_OF.date()).with_columns(reliability=pl.lit(0.5))
+    made = analyse(
+        Offers.validate(offers), reference_facts(as_of=AS_OF.date()), as_of=AS_OF, network_ids=NETWORKS,
+        minimum_reliability=0.9,
+    )  # fmt: skip
+    assert made.market_statistics.height == 0
+    assert made.market_prices.height > 0

@@ -10,11 +10,12 @@ from datetime import UTC, datetime, timedelta
 
 import polars as pl
 import pytest
+from payload_server import PayloadServer, serving
 
 from depin_compare.errors import SourceError, UnknownNameError
 from depin_compare.market.offers import Offers
 from fetchers import FETCHERS, collect
-from fetchers.collection import collect_from, unreachable_hosts
+from fetchers.collection import MOST_AT_ONCE, collect_from, unreachable_hosts
 
 
 @pytest.fixture(autouse=True)
@@ -242,3 +243,124 @@ def test_the_moment_is_kept_in_utc(serve):
     serve("render")
     here = datetime.fromisoformat("2026-11-22T13:00:00+01:00")
     assert collect(["render"], observed_at=here, probe=False).observed_at == datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+# -- turns
+
+
+def copies(fetcher, number, fetch):
+    """The same source under many names, a small budget more for each."""
+    return {
+        f"s{n:02}": replace(fetcher, name=f"s{n:02}", fetch=fetch, time_budget_seconds=60.0 + n) for n in range(number)
+    }
+
+
+def test_no_more_than_a_dozen_are_asked_at_once_the_slow_ones_first(observed_at):
+    now, most, order = 0, 0, []
+    change = threading.Lock()
+
+    def count(session, *, observed_at):
+        nonlocal now, most
+        with change:
+            now += 1
+            most = max(most, now)
+            order.append(session.source)
+        time.sleep(0.05)
+        with change:
+            now -= 1
+        raise SourceError(session.source, "x", seen="y", expected="z")
+
+    collection = collect_from(copies(FETCHERS["akash"], 30, count), observed_at=observed_at, probe=False)
+    assert set(states(collection).values()) == {"failed"}
+    assert most == MOST_AT_ONCE
+    assert set(order[-6:]) == {f"s{n:02}" for n in range(6)}
+
+
+def test_one_that_hangs_gives_its_turn_back_when_its_time_is_over(observed_at, monkeypatch):
+    monkeypatch.setattr("fetchers.collection.MOST_AT_ONCE", 2)
+    over = threading.Event()
+
+    def hang(session, *, observed_at):
+        if session.source in ("s03", "s04"):
+            over.wait(20)
+        raise SourceError(session.source, "x", seen="y", expected="z")
+
+    begin = time.monotonic()
+    collection = collect_from(
+        copies(FETCHERS["akash"], 5, hang),
+        observed_at=observed_at,
+        probe=False,
+        time_budgets={"s03": 0.2, "s04": 0.2},
+    )
+    over.set()
+    assert time.monotonic() - begin < 10
+    assert states(collection) == dict.fromkeys(("s00", "s01", "s02"), "failed") | dict.fromkeys(
+        ("s03", "s04"), "timed_out"
+    )
+
+
+def test_all_ends_with_the_largest_budget_also_for_those_whose_turn_never_came(observed_at, monkeypatch):
+    monkeypatch.setattr("fetchers.collection.MOST_AT_ONCE", 2)
+    over = threading.Event()
+    asked = []
+
+    def hang(session, *, observed_at):
+        asked.append(session.source)
+        over.wait(20)
+        raise SourceError(session.source, "x", seen="y", expected="z")
+
+    begin = time.monotonic()
+    collection = collect_from(
+        copies(FETCHERS["akash"], 6, hang), observed_at=observed_at, probe=False, time_budget_seconds=0.3
+    )
+    assert time.monotonic() - begin < 5
+    assert set(states(collection).values()) == {"timed_out"}
+    over.set()
+    time.sleep(0.05)
+    assert len(asked) <= 4  # the others found themselves given up, and asked nobody
+
+
+def test_progress_is_told_of_every_source_once(serve, observed_at, monkeypatch):
+    monkeypatch.delenv("GOOGLE_CLOUD_API_KEY")
+    serve("render")
+    told = []
+    collection = gather(
+        observed_at,
+        ["akash", "google", "render"],
+        off=["akash"],
+        progress=lambda done, total, status: told.append((done, total, status.source, status.status)),
+    )
+    assert told == [(1, 3, "akash", "off"), (2, 3, "google", "no_key"), (3, 3, "render", "ok")]
+    assert len(collection.statuses) == 3
+
+
+def test_what_is_kept_between_runs_gives_the_same(web, serve, observed_at, tmp_path, payload):
+    body = payload("clore/marketplace.json")
+    web.get("https://api.clore.ai/v1/marketplace", body=body, headers={"ETag": '"1"'})
+    first = gather(observed_at, ["clore"], cache=tmp_path)
+    web.reset()
+    web.get("https://api.clore.ai/v1/marketplace", status=304)
+    again = gather(observed_at, ["clore"], cache=tmp_path)
+    assert web.calls[-1].request.headers["If-None-Match"] == '"1"'
+    assert again.offers.equals(first.offers)
+    assert first.offers.height > 0
+
+
+# -- all sources against a server of this machine
+
+
+def test_all_sources_are_collected_from_one_server_over_real_sockets(observed_at, tmp_path):
+    with serving(PayloadServer(delay_seconds=0.01)) as here:
+        collection = collect(observed_at=observed_at, mirrors=here.mirrors(), cache=tmp_path)
+    assert states(collection) == dict.fromkeys(FETCHERS, "ok")
+    assert collection.offers.height > 200
+
+
+def test_a_third_that_hangs_costs_the_others_nothing(observed_at):
+    hanging = set(list(FETCHERS)[::3])
+    hosts = {host for source in hanging for host in FETCHERS[source].hosts}
+    with serving(PayloadServer(hanging=hosts)) as here:
+        collection = collect(observed_at=observed_at, mirrors=here.mirrors(), time_budgets=dict.fromkeys(hanging, 0.5))
+    told = states(collection)
+    assert {source for source, state in told.items() if state == "ok"} == set(FETCHERS) - hanging
+    assert {told[source] for source in hanging} <= {"timed_out", "unreachable"}

@@ -9,12 +9,14 @@ import json
 import math
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from depin_compare.errors import SourceError
+from depin_compare.market.discrepancies import CATALOGUES
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers, Skipped
 from depin_compare.market.token_prices import TokenPrices
@@ -27,6 +29,7 @@ from fetchers.contract import (
     Recording,
     Rows,
     RowSkipped,
+    SourceKind,
     checked_number,
     checked_object,
     checked_price,
@@ -64,6 +67,17 @@ def test_a_source_declares_what_it_is(source):
     assert fetcher.hosts
     assert all(host == host.lower() and "/" not in host and ":" not in host for host in fetcher.hosts)
     assert 0 < fetcher.time_budget_seconds <= 600
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_a_source_says_what_it_is_and_on_what_terms(source):
+    fetcher = FETCHERS[source]
+    assert fetcher.kind in get_args(SourceKind)
+    assert (fetcher.kind == "catalogue") == (source in CATALOGUES)
+    assert (fetcher.kind == "hosted token prices") == (source in TOKENS_ONLY)
+    assert len(fetcher.terms) > 10
+    assert fetcher.terms == fetcher.terms.strip().removesuffix(".")
+    assert 0 < fetcher.min_pause_seconds <= 1
 
 
 @pytest.mark.parametrize("source", SOURCES)
@@ -158,6 +172,30 @@ def test_an_answer_too_large_fails_the_source(source, serve, run):
 
 
 # -- recordings
+
+
+def answered(body):
+    answer = Answer(name="a", url="https://x.example/list", status=200, body=body)
+    return Recording(source="akash", recorded_at=NOW, answers=(answer,)).json(answer)
+
+
+def test_half_a_surrogate_pair_becomes_a_replacement_character():
+    assert answered(rb'{"a\ud800": ["\uDFFF x", "\ud83d\ude00", {"b": "\\ud800"}]}') == {
+        "a\ufffd": ["\ufffd x", "\U0001f600", {"b": "\\ud800"}]
+    }
+
+
+@pytest.mark.parametrize("body", [b'"\xed\xa0\x80"', b'"\xff"', b'["\\ud800",' * 50_000])
+def test_text_that_is_no_text_is_an_error_of_the_source(body):
+    with pytest.raises(SourceError, match="no JSON"):
+        answered(body)
+
+
+def test_a_failure_is_told_in_few_words_whatever_a_recording_holds():
+    answer = Answer(name="a", url="https://x.example", status=-1, body=b"x" * 100_000)
+    with pytest.raises(SourceError) as caught:
+        Recording(source="akash", recorded_at=NOW, answers=(answer,)).content(answer)
+    assert len(str(caught.value)) < 1000
 
 
 def answers():

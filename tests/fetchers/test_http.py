@@ -117,6 +117,19 @@ def test_an_answer_that_breaks_off_is_an_error_and_not_unreachable(server):
     with pytest.raises(SourceError, match="an answer that breaks off") as caught:
         session(mirrors={f"https://{HOST}": server.address}).get_answer("prices", URL)
     assert not caught.value.unreachable
+    assert len(server.asked) == 2
+
+
+def test_an_answer_that_breaks_off_is_asked_for_once_more(server, monkeypatch):
+    server.answers["/v1/prices"] = (200, {"Content-Length": "99"}, b"[1]")
+    here = session(mirrors={f"https://{HOST}": server.address})
+
+    def mend(seconds, *, before):
+        server.answers["/v1/prices"] = (200, {}, b"[1, 2]")
+
+    monkeypatch.setattr(here, "pause", mend)
+    assert here.get_answer("prices", URL).body == b"[1, 2]"
+    assert len(server.asked) == 2
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504])
@@ -159,6 +172,33 @@ def test_a_source_is_paced_within_its_time_and_a_mirror_is_not(monkeypatch):
     assert slept == [0.75]
     PAUSE(session(deadline=time.monotonic() + 0.2), 0.75, before=URL)
     assert 0 < slept[-1] <= 0.2
+
+
+def test_two_requests_to_one_host_are_apart_by_the_least_pause(web, waits):
+    web.get(URL, body=b"[]")
+    web.get("https://other.example.com/v1", body=b"[]")
+    here = source_session("example", [HOST, "other.example.com"], min_pause_seconds=5)
+    here.get_answer("a", URL)
+    here.get_answer("b", "https://other.example.com/v1")
+    assert waits == []
+    here.get_answer("c", URL)
+    assert waits == [pytest.approx(5, abs=1)]
+
+
+@pytest.mark.parametrize("link", ["https://[", "https://[::1", "//[x]/"])
+def test_a_link_that_is_no_address_is_an_error_of_the_source(web, link):
+    with pytest.raises(SourceError, match="saw a link"):
+        session().get_answer("p", link)
+    web.get(URL, status=302, headers={"Location": link})
+    with pytest.raises(SourceError, match=r"saw a (link|redirect)"):
+        session().get_answer("p", URL)
+
+
+def test_a_key_a_redirect_repeats_stands_in_no_error(web):
+    web.get(URL, status=302, headers={"Location": "https://s3cret.evil.example/s3cret"})
+    with pytest.raises(SourceError) as caught:
+        session(key="s3cret").get_answer("p", URL)
+    assert "s3cret" not in str(caught.value)
 
 
 def test_a_post_that_may_fail_becomes_an_answer_too(web):

@@ -16,16 +16,20 @@ from depin_compare.analysis import Analysis, SourceStates
 from depin_compare.economics.comparison import Comparison
 from depin_compare.economics.headlines import Headlines
 from depin_compare.economics.margins import Margins, breakeven_price, breakeven_utilisation, provider_margin
+from depin_compare.economics.market_check import ModelAgainstMarket
 from depin_compare.economics.outlook import AdvantagePaths, Drivers, MarginPaths, Outlook
 from depin_compare.economics.token_economics import TokenEconomics
 from depin_compare.inference.costs import capital_usd_per_hour
 from depin_compare.inference.references import UnitCosts
 from depin_compare.inference.sellers import SellerTerms
 from depin_compare.inference.throughput import Throughputs
+from depin_compare.market.discrepancies import Discrepancies
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers, Skipped
 from depin_compare.market.overrides import UserChanges
 from depin_compare.market.prices import MarketPrices
+from depin_compare.market.statistics import market_statistics
+from depin_compare.market.token_prices import TokenPrices
 from depin_compare.refdata import Assumptions, Sources
 from depin_compare.units import usd_per_mtok
 
@@ -389,6 +393,90 @@ def _frame(schema: type[dy.Schema], rows: Sequence[dict[str, Any]]) -> Any:
     return schema.validate(pl.DataFrame([blank | r for r in rows], schema=_polars_schema(schema)), cast=True)
 
 
+def _token_prices() -> list[dict[str, Any]]:
+    """Three dated prices of closed models a maker, the newest live, and a host's price of an open model."""
+    closed = [
+        (maker, model, price / (1 + i), AS_OF - timedelta(days=700 - 350 * i), ("reference", "stored", "live")[i])
+        for maker, model, price in (
+            ("anthropic", "claude-x", 30.0), ("openai", "gpt-y", 20.0), ("google-ai-studio", "gemini/gemini-z", 10.0),
+        )
+        for i in range(3)
+    ]  # fmt: skip
+    hosted = [("deepinfra", "meta-llama/Llama-3.3-70B-Instruct", 0.3, AS_OF, "live")]
+    return [
+        {
+            "source": "litellm",
+            "provider": provider,
+            "model_id": model,
+            "llm": "llama-3.3-70b" if "llama" in model.lower() else None,
+            "host_kind": "other" if provider == "deepinfra" else "lab",
+            "usd_per_mtok_input": price / 4,
+            "usd_per_mtok_output": price,
+            "observed_at": at,
+            "layer": layer,
+            "kind": "third_party",
+            "source_url": "https://prices.example.org/tokens",
+        }
+        for provider, model, price, at, layer in [*closed, *hosted]
+    ]
+
+
+def _market_check() -> list[dict[str, Any]]:
+    """Two models, each at a host of every kind; the first below our cost at one of them."""
+    hosts = (("deepinfra", "other", "live"), ("chutes", "network", "stored"), ("azure", "cloud", "reference"))
+    return [
+        {
+            "llm": llm,
+            "workload": "chat",
+            "input_tokens_per_output": 2.0,
+            "provider": host,
+            "host_kind": kind,
+            "model_id": llm,
+            "usd_per_mtok_input": asked / 4,
+            "usd_per_mtok_output": asked / 2,
+            "usd_per_mtok_asked": asked,
+            "usd_per_mtok_modelled": cost,
+            "usd_per_mtok_modelled_low": cost * 0.7,
+            "usd_per_mtok_modelled_high": cost * 1.4,
+            "usd_per_mtok_network": cost * 1.2,
+            "asked_over_modelled": asked / cost,
+            "breakeven_load_fraction": cost / asked,
+            "observed_at": _seen(layer),
+            "layer": layer,
+            "kind": "published",
+            "source": "openrouter",
+            "source_url": "https://prices.example.org/tokens",
+        }
+        for llm, cost, factor in (("llama-3.3-70b", 0.4, 0.8), ("llama-3.1-8b", 0.05, 2.0))
+        for i, (host, kind, layer) in enumerate(hosts)
+        for asked in (cost * factor * 3.0**i,)
+    ]
+
+
+def _discrepancies() -> list[dict[str, Any]]:
+    """Twenty disagreements, the largest first."""
+    return [
+        {
+            "network": "aws",
+            "accelerator": "h100-sxm-80",
+            "terms": "on_demand",
+            "compared_on": "region",
+            "region": f"region-{i:02d}",
+            "source_used": "aws",
+            "layer_used": "live",
+            "observed_at_used": AS_OF,
+            "usd_per_accelerator_hour_used": 4.0,
+            "source_other": "skypilot",
+            "layer_other": "live",
+            "observed_at_other": AS_OF,
+            "usd_per_accelerator_hour_other": 4.0 * (4 - i / 10),
+            "ratio": 4 - i / 10,
+            "reason": "first-hand before catalogue",
+        }
+        for i in range(20)
+    ]
+
+
 def make(network_chips: dict[str, dict[str, float]] | None = None, months: int = MONTHS) -> Analysis:
     """Fabricate an Analysis of the given networks; none at all gives empty frames."""
     chips = NETWORK_CHIPS if network_chips is None else network_chips
@@ -493,6 +581,10 @@ def make(network_chips: dict[str, dict[str, float]] | None = None, months: int =
             ],
         ),
         market_prices=_frame(MarketPrices, market),
+        market_statistics=market_statistics(_frame(Offers, offers)),
+        discrepancies=_frame(Discrepancies, _discrepancies() if chips else []),
+        token_prices=_frame(TokenPrices, _token_prices() if chips else []),
+        market_check=_frame(ModelAgainstMarket, _market_check() if chips else []),
         throughputs=Throughputs.create_empty(),
         seller_terms=SellerTerms.create_empty(),
         unit_costs=_frame(UnitCosts, _unit_costs(comparison)),

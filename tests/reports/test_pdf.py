@@ -12,6 +12,8 @@ import pypdf
 import pytest
 
 from depin_compare.analysis import Analysis
+from depin_compare.market.offers import Offers
+from depin_compare.market.statistics import market_statistics
 from reports import words
 from reports.charts import CHARTS
 from reports.content import Paper, report_content
@@ -81,7 +83,7 @@ def test_every_price_in_use_has_source_date_layer_and_age(
 ) -> None:
     content = report_content(analysis, charts, failed={})
     (section,) = (s for s in content["sections"] if s["title"] == "Prices")
-    (table,) = (p for p in section["parts"] if p["type"] == "table")
+    table, *_ = (p for p in section["parts"] if p["type"] == "table")
     assert table["rows"]
     for row in table["rows"]:
         source, data = row[-2], row[-1]
@@ -91,6 +93,43 @@ def test_every_price_in_use_has_source_date_layer_and_age(
         assert told.startswith("live") or "day" in told or "hour" in told
 
 
+def _tables(analysis: Analysis, charts: dict[str, tuple[str, str]], title: str, column: str) -> list[dict[str, object]]:
+    content = report_content(analysis, charts, failed={})
+    (section,) = (s for s in content["sections"] if s["title"] == title)
+    tables = [p for p in section["parts"] if p["type"] == "table"]
+    return [t for t in tables if column in [c["title"] for c in t["columns"]]]
+
+
+def test_disagreements_are_short_on_the_page_and_whole_in_the_file(
+    analysis: Analysis, charts: dict[str, tuple[str, str]]
+) -> None:
+    (table,) = _tables(analysis, charts, "Prices", "Why")
+    assert len(table["rows"]) == 15
+    assert "5 further disagreements are in discrepancies.csv." in table["notes"]
+
+
+def test_the_page_says_how_far_a_market_is_spread(analysis: Analysis, charts: dict[str, tuple[str, str]]) -> None:
+    rows = analysis.offers.filter(pl.col("network") == "akash", pl.col("accelerator") == "h100-sxm-80")
+    six = pl.concat(
+        rows.with_columns(
+            offer_id=pl.lit(f"o{i}"), usd_per_accelerator_hour=pl.lit(price), machine_id=pl.lit(None, dtype=pl.String)
+        )
+        for i, price in enumerate((1.8, 1.9, 2.0, 2.1, 2.2, 20.0))
+    )
+    spread = dataclasses.replace(analysis, market_statistics=market_statistics(Offers.validate(six)))
+    (table,) = _tables(spread, charts, "Prices", "Outliers")
+    (row,) = table["rows"]
+    assert row[4:] == ["$1.80", "$1.90", "$2.00", "$2.20", "$20.00", "6", "1", ""]
+
+
+def test_hosts_prices_stand_beside_our_cost(analysis: Analysis, charts: dict[str, tuple[str, str]]) -> None:
+    (table,) = _tables(analysis, charts, "Model against market", "Load that pays")
+    assert len(table["rows"]) == analysis.market_check.height
+    first = table["rows"][0]
+    assert first[0]["rows"] == 3
+    assert first[5:7] == ["2.0", "50%"]
+
+
 def test_there_are_pages_for_everything_promised(reader: pypdf.PdfReader) -> None:
     titles = [str(item.title) for item in _flat(reader.outline)]
     for title in (
@@ -98,6 +137,7 @@ def test_there_are_pages_for_everything_promised(reader: pypdf.PdfReader) -> Non
         "The same work, network by network",
         "What suppliers keep",
         "How far cloud cost may fall",
+        "Model against market",
         "Assumptions and scenarios",
         "Scenarios",
         "Not modelled",

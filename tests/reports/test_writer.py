@@ -31,6 +31,10 @@ def test_writes_everything_promised(analysis: Analysis, tmp_path: Path) -> None:
         "comparison.csv",
         "margins.csv",
         "erosion.csv",
+        "market_statistics.csv",
+        "discrepancies.csv",
+        "token_prices.csv",
+        "market_check.csv",
         "analysis.json",
         "offers.parquet",
         "manifest.json",
@@ -66,7 +70,13 @@ def test_tables_are_the_frames(analysis: Analysis, tmp_path: Path) -> None:
     assert comparison.height == analysis.comparison.height
     assert comparison["advantage"].sum() == pytest.approx(analysis.comparison["advantage"].sum())
     assert comparison["advantage"].null_count() == analysis.comparison["advantage"].null_count()
-    assert pl.read_parquet(tmp_path / "offers.parquet").height == analysis.offers.height
+    offers = pl.read_parquet(tmp_path / "offers.parquet")
+    assert offers.height == analysis.offers.height
+    assert offers.columns == [*analysis.offers.columns, "outlier"]
+    for name in ("market_statistics", "discrepancies", "token_prices", "market_check"):
+        frame = getattr(analysis, name)
+        written = pl.read_csv(tmp_path / f"{name}.csv")
+        assert (written.columns, written.height) == (frame.columns, frame.height)
 
 
 def test_the_manifest_names_every_output_with_its_hash(analysis: Analysis, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 import pytest
 
-from depin_compare.economics.market_check import NO_HOST, ModelAgainstMarket, model_against_market
+from depin_compare.economics.market_check import NO_HOST, NOBODY_WAITS, ModelAgainstMarket, model_against_market
 from depin_compare.errors import UnknownNameError
 from depin_compare.inference.references import UnitCosts
 from depin_compare.inference.workloads import Workload
@@ -120,3 +120,18 @@ def test_the_packaged_prices_answer_for_the_default_llms() -> None:
     hosts = frame.group_by("llm").agg(pl.col("provider").n_unique(), pl.col("host_kind").cast(pl.String).unique())
     assert hosts["provider"].min() >= 9
     assert all("cloud" in kinds for kinds in hosts["host_kind"])
+
+
+def test_the_load_that_pays_is_the_cost_over_the_price() -> None:
+    """At 2.5 USD a million, a machine that costs 1 USD a million at full load pays at 40 % of it."""
+    (row,) = model_against_market(costs({"throughput_basis": "projected"}), prices({})).to_dicts()
+    assert row["breakeven_load_fraction"] == pytest.approx(0.4)
+    assert row["modelled_throughput_basis"] == "projected"
+    assert row["caveat"] is None
+
+
+def test_work_nobody_waits_for_is_told_apart_from_what_the_list_price_buys() -> None:
+    frame = model_against_market(
+        costs({"workload": "batch"}, {"workload": "batch", "llm": "mixtral-8x22b"}), prices({})
+    )
+    assert dict(frame.select("llm", "caveat").iter_rows()) == {"llama-3.3-70b": NOBODY_WAITS, "mixtral-8x22b": None}

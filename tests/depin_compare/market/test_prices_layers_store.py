@@ -7,10 +7,11 @@ import polars as pl
 import pytest
 
 from depin_compare.market.facts import NetworkFacts
-from depin_compare.market.layers import layered_facts, layered_offers
+from depin_compare.market.layers import layered_facts, layered_offers, layered_token_prices, unlayered_offers
 from depin_compare.market.offers import Offers, Skipped
 from depin_compare.market.prices import market_prices
 from depin_compare.market.store import Store
+from depin_compare.market.token_prices import TokenPrices, cheapest_per_host
 
 NOW = datetime(2026, 11, 22, 9, 0, tzinfo=UTC)
 
@@ -120,6 +121,63 @@ def test_a_live_fact_replaces_only_its_own_kind():
     )
     frame = layered_facts(live, facts(), reference)
     assert sorted(frame["value"].to_list()) == [0.0, 0.3, 0.9]
+
+
+def tokens(*rows: dict) -> pl.DataFrame:
+    base = {
+        "source": "openrouter", "provider": "chutes", "model_id": "llama", "llm": "llama-3.3-70b",
+        "host_kind": "network",
+        "usd_per_mtok_input": 0.1, "usd_per_mtok_output": 0.3, "observed_at": NOW, "layer": "live", "kind": "published",
+        "source_url": "https://example.org/tokens",
+    }  # fmt: skip
+    filled = [{**base, **row} for row in rows]
+    return TokenPrices.validate(pl.DataFrame(filled, schema=TokenPrices.create_empty().schema))
+
+
+def test_live_token_prices_stand_before_stored_and_those_before_dated_ones():
+    day = timedelta(days=1)
+    live = tokens({"usd_per_mtok_output": 3.0})
+    stored = tokens(
+        {"usd_per_mtok_output": 2.0, "layer": "stored", "observed_at": NOW - day},
+        {"source": "litellm", "provider": "azure", "layer": "stored", "observed_at": NOW - day},
+    )
+    dated = tokens(
+        {"source": "list-2024", "usd_per_mtok_output": 1.0, "layer": "reference", "observed_at": NOW - 700 * day},
+        {"source": "list-2024", "provider": "aws", "layer": "reference", "observed_at": NOW - 700 * day},
+    )
+    frame = layered_token_prices(live, stored, dated)
+    assert sorted(frame["layer"].cast(pl.String)) == ["live", "reference", "reference", "stored"]
+    chosen = cheapest_per_host(frame).select("provider", pl.col("layer").cast(pl.String), "usd_per_mtok_output")
+    assert {row[0]: row[1:] for row in chosen.rows()} == {
+        "chutes": ("live", 3.0), "azure": ("stored", 0.3), "aws": ("reference", 0.3),
+    }  # fmt: skip
+
+
+def test_what_is_compared_keeps_the_dated_prices_of_networks_that_answer():
+    live, dated = offers({}), offers({"source": "akash-reference", "layer": "reference", "offer_id": "r"})
+    assert layered_offers(live, Offers.create_empty(), dated).height == 1
+    assert unlayered_offers(live, Offers.create_empty(), dated).height == 2
+
+
+def test_token_prices_are_stored_and_read_back_and_old_snapshots_have_none(tmp_path):
+    store = Store(tmp_path)
+    _write(store, NOW - timedelta(days=2))
+    folder = store.write(
+        observed_at=NOW - timedelta(days=1),
+        offers=offers({}),
+        facts=NetworkFacts.create_empty(),
+        skipped=Skipped.create_empty(),
+        token_prices=tokens({}, {"source": "list-2024", "layer": "reference"}),
+        statuses={"openrouter": {"status": "ok"}, "akash": {"status": "ok"}},
+    )
+    frame = store.newest_token_prices(["openrouter", "akash"])
+    assert frame.select("source", pl.col("layer").cast(pl.String)).rows() == [("openrouter", "stored")]
+    manifest = json.loads((folder / "manifest.json").read_text())
+    del manifest["sha256"]["token_prices.parquet"]
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (folder / "token_prices.parquet").unlink()
+    assert store.newest_token_prices(["openrouter", "akash"]).height == 0
+    assert store.newest(["akash"])[0].height == 1
 
 
 def _write(store: Store, when: datetime, *, price: float = 2.0, status: str = "ok"):
