@@ -101,7 +101,6 @@ _FRAMES: dict[str, type[dy.Schema]] = {
     "scenarios": ScenarioValues,
     "sources": Sources,
 }
-# Frames that analyses saved by earlier versions don't have: they load as empty.
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
