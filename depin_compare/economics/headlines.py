@@ -265,7 +265,7 @@ def _future(outlook: pl.DataFrame) -> str:
     later = ahead.filter(pl.col("state") == "lost_within_horizon")
     if later.is_empty():
         return (
-            f"In the base scenario it keeps its lead over the other {len(ahead)} of {len(rows)} references to {horizon}"
+            f"In the base scenario it keeps its lead over {len(ahead)} of {len(rows)} references to {horizon}"
         )
     first = later["date"].sort()[0]
     return (
