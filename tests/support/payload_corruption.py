@@ -136,7 +136,7 @@ def _json(chance: random.Random, body: bytes) -> bytes:
             continue
         value = copy.deepcopy(chance.choice(WRONG))
         if isinstance(home[key], int | float) and not isinstance(home[key], bool) and chance.random() < 0.3:
-            value = home[key] * chance.choice((-1, 1e-6, 100, 1e6, 1e18))
+            value = home[key] * chance.choice((-1, 100, 10**6, 10**18))
         if value == GONE:
             del home[key]
         elif isinstance(home, dict) and chance.random() < 0.1:
