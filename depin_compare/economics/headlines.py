@@ -264,9 +264,7 @@ def _future(outlook: pl.DataFrame) -> str:
     horizon = rows["horizon"][0].year
     later = ahead.filter(pl.col("state") == "lost_within_horizon")
     if later.is_empty():
-        return (
-            f"In the base scenario it keeps its lead over {len(ahead)} of {len(rows)} references to {horizon}"
-        )
+        return f"In the base scenario it keeps its lead over {len(ahead)} of {len(rows)} references to {horizon}"
     first = later["date"].sort()[0]
     return (
         f"In the base scenario it loses {len(later)} of the {len(ahead)} references it leads today by {horizon}, "
