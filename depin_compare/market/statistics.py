@@ -10,9 +10,19 @@ import polars as pl
 
 from depin_compare.errors import ModelDomainError
 from depin_compare.market.discrepancies import without_double_counting
-from depin_compare.market.offers import LAYERS, PRICE_KINDS, SEGMENTS, TERMS, Offers
+from depin_compare.market.offers import (
+    LAYERS,
+    MAX_USD_PER_ACCELERATOR_HOUR,
+    MIN_USD_PER_ACCELERATOR_HOUR,
+    PRICE_KINDS,
+    SEGMENTS,
+    TERMS,
+    Offers,
+)
 
 __all__ = ["MarketStatistics", "marked_outliers", "market_statistics"]
+
+_WIDEST = math.log(MAX_USD_PER_ACCELERATOR_HOUR / MIN_USD_PER_ACCELERATOR_HOUR)
 
 PERCENTILES = (10, 25, 50, 75, 90)
 FEWEST_TO_JUDGE = 5
@@ -146,7 +156,8 @@ def market_statistics(
             *quantiles,
             pl.len().alias("n_offers"),
             pl.when(judged).then((off > limit).sum()).otherwise(0).alias("n_outliers"),
-            pl.when(judged).then(limit.exp()).alias("outlier_factor"),
+            # No two plausible prices lie farther apart: a wider limit marks nothing, and would not be a number.
+            pl.when(judged).then(limit.clip(upper_bound=_WIDEST).exp()).alias("outlier_factor"),
             pl.coalesce("total", "available").sum().alias("n_accelerators"),
             pl.coalesce("total", "available").count().alias("told"),
             pl.col("observed_at").min(),
