@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from depin_compare import cli
+from depin_compare.cli.inputs import progress_bar
 from depin_compare.errors import UnknownNameError
 from depin_compare.jobs.config import JobConfig
 from depin_compare.jobs.sources import SourceList, source_list, source_states
@@ -174,7 +175,7 @@ def test_a_bar_is_drawn_for_a_person_at_a_terminal_only(terminal, monkeypatch, t
     monkeypatch.setenv("TERM", "xterm-256color")
     screen = Screen(terminal)
     monkeypatch.setattr(sys, "stderr", screen)
-    with cli._progress() as progress:
+    with progress_bar() as progress:
         assert (progress is not None) == terminal
         if progress is not None:
             from fetchers import collect

@@ -59,6 +59,55 @@ class AnalysisConfig(_Strict):
     seed: int = Field(default=20261122, ge=0)
 
 
+class OutputsConfig(_Strict):
+    """``[outputs]``: where the report goes, and in which form."""
+
+    out: Path = Path("depin-report")
+    formats: tuple[Literal["pdf", "png", "csv", "parquet", "json"], ...] | None = Field(default=None, min_length=1)
+    paper: Literal["a4", "us-letter"] = "a4"
+    prometheus_textfile: Path | None = None
+
+
+class ScheduleConfig(_Strict):
+    """``[schedule]``: when the job is due. Five cron fields, read in ``time_zone``."""
+
+    cron: str
+    time_zone: str = "UTC"
+    misfire_grace_minutes: float = Field(default=60.0, gt=0)
+    catch_up: bool = True
+
+
+class RetentionConfig(_Strict):
+    """``[retention]``: every snapshot of the last days, then the first of a day, then the first of a month."""
+
+    keep_all_days: float = Field(default=90.0, ge=1)
+    keep_daily_days: float = Field(default=730.0, ge=1)
+    keep_monthly_days: float | None = Field(default=None, ge=1)
+
+
+class ThresholdConfig(_Strict):
+    """``[[alerts.thresholds]]``: one reported number, and where it gets interesting."""
+
+    number: str
+    above: float | None = None
+    below: float | None = None
+    hysteresis: float = Field(default=0.0, ge=0)
+    name: str | None = None
+
+
+class AlertsConfig(_Strict):
+    """``[alerts]``: what to speak up about. Addresses hold secrets: they stand in the environment alone."""
+
+    urls_variable: str = "DEPIN_COMPARE_ALERT_URLS"
+    cool_down_hours: float = Field(default=24.0, ge=0)
+    thresholds: tuple[ThresholdConfig, ...] = ()
+    verdict_flips: bool = True
+    stale_runs: int | None = Field(default=3, ge=1)
+    job_failed: bool = True
+    job_missed: bool = True
+    heartbeat_variable: str = "DEPIN_COMPARE_HEARTBEAT_URL"
+
+
 class _Dated(_Strict):
     """Something that holds from a day to a day, both included."""
 
@@ -201,6 +250,10 @@ class JobConfig(_Strict):
     discounts: dict[str, Discounts] = Field(default_factory=dict)
     facts: dict[str, dict[str, Facts]] = Field(default_factory=dict)
     node: NodeConfig | None = None
+    outputs: OutputsConfig = Field(default_factory=OutputsConfig)
+    schedule: ScheduleConfig | None = None
+    retention: RetentionConfig | None = None
+    alerts: AlertsConfig | None = None
 
     def assumption_overrides(self, day: date | None = None) -> dict[str, dict[str, float]]:
         """The changed assumptions in force on a day, as `depin_compare.refdata.assumption_set` takes them."""
@@ -303,6 +356,10 @@ _TABLES: dict[str, type[BaseModel]] = {
     "discounts": DiscountEntry,
     "facts": FactEntry,
     "node": NodeConfig,
+    "outputs": OutputsConfig,
+    "schedule": ScheduleConfig,
+    "retention": RetentionConfig,
+    "alerts": AlertsConfig,
 }
 
 

@@ -1,0 +1,105 @@
+"""From options to a job, a store, a collection and an analysis."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from depin_compare.cli.output import note
+
+if TYPE_CHECKING:
+    from depin_compare.analysis import Analysis
+    from depin_compare.jobs.config import JobConfig
+    from depin_compare.market.store import Store
+    from fetchers import Collection, Progress, SourceStatus
+
+__all__ = ["collected_now", "day_of", "job_of", "progress_bar", "run_analysis", "step_analysis", "store_of"]
+
+
+def job_of(given: Path | JobConfig | None) -> JobConfig:
+    """The job of a file; one that is already read comes back as it is."""
+    from depin_compare.jobs.config import JobConfig, load_config
+
+    return given if isinstance(given, JobConfig) else load_config(given)
+
+
+def store_of(folder: Path | None) -> Store:
+    """The store named, else the default one."""
+    from depin_compare.market.store import Store, default_store_folder
+
+    return Store(folder or default_store_folder())
+
+
+def collected_now(job: JobConfig, store: Store, **options: Any) -> Collection:
+    """Ask the sources now, with a bar for a person at a terminal."""
+    from depin_compare.jobs.run import collected
+
+    with progress_bar() as progress:
+        return collected(job, now=datetime.now(UTC).replace(microsecond=0), store=store, progress=progress, **options)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress | None]:
+    """A bar of the sources that are done; only for a person at a terminal."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+    from rich.progress import Progress as Bar
+
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("asking the sources", total=None)
+
+        def told(done: int, total: int, status: SourceStatus) -> None:
+            bar.update(task, completed=done, total=total, description=f"{status.source}: {status.status}")
+
+        yield told
+
+
+def run_analysis(
+    config: Path | JobConfig | None, *, store: Path | None, offline: bool, as_of: str | None, replay: Path | None,
+    record: Path | None = None,
+) -> Analysis:  # fmt: skip
+    """Collect where asked to, lay the layers and analyse."""
+    from depin_compare.jobs.run import analysis_of, gathered
+
+    job, place = job_of(config), store_of(store)
+    day = day_of(as_of) if as_of else datetime.now(UTC).date()
+    collection = None
+    if replay or not (offline or as_of):
+        note("asking the sources …")
+        collection = collected_now(job, place, replay=replay, record=record)
+        # Runs of one day with the same inputs give the same bytes: a run stands for its day, not its second.
+        day = max(day, collection.observed_at.date()) if not as_of else day
+    return analysis_of(
+        job, gathered(job, as_of=datetime.combine(day, time(), tzinfo=UTC), store=place, collection=collection)
+    )
+
+
+def step_analysis(
+    config: Path | JobConfig | None, store: Path | None, offers: Path | None, as_of: str | None
+) -> Analysis:
+    """The analysis of a step command: on stored and reference data, or on the offers of a file; asks no source."""
+    if offers is None:
+        return run_analysis(config, store=store, offline=True, as_of=as_of, replay=None)
+    from depin_compare.jobs.run import analysis_of, from_file
+
+    job = job_of(config)
+    day = day_of(as_of) if as_of else datetime.now(UTC).date()
+    return analysis_of(job, from_file(offers, as_of=datetime.combine(day, time(), tzinfo=UTC)))
+
+
+def day_of(text: str) -> date:
+    """A day written YYYY-MM-DD, or the first of a month written YYYY-MM."""
+    try:
+        return date.fromisoformat(text if len(text) > 7 else f"{text}-01")
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no day; write YYYY-MM-DD", param_hint="--as-of") from error

@@ -1,0 +1,36 @@
+"""Options that several commands share, and the exit codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+OK, ERROR, USAGE, THRESHOLD, STALE = 0, 1, 2, 3, 4
+
+ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Job file (TOML).")]
+StoreOption = Annotated[
+    Path | None,
+    typer.Option("--store", help="Folder of snapshots; else DEPIN_COMPARE_STORE, else the user's data folder."),
+]
+OfflineOption = Annotated[
+    bool, typer.Option("--offline", help="Ask no source: stored snapshots and reference prices only.")
+]
+AsOfOption = Annotated[
+    str | None,
+    typer.Option("--as-of", help="Day to analyse (YYYY-MM-DD): stored and reference data up to it, no source asked."),
+]
+ReplayOption = Annotated[
+    Path | None, typer.Option("--replay", help="Read recorded answers from this folder instead of asking.")
+]
+OffersOption = Annotated[
+    Path | None,
+    typer.Option("--offers", help="Offers to use in place of stored and reference ones (.parquet, .csv or .json)."),
+]
+NetworkOption = Annotated[str | None, typer.Option("--network", help="Only this network.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Rows as JSON.")]
+CsvOption = Annotated[bool, typer.Option("--csv", help="Rows as CSV.")]
+OutputOption = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Write the rows to this file (.csv, .json or .parquet).")
+]
