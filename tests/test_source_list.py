@@ -16,6 +16,7 @@ from depin_compare.errors import UnknownNameError
 from depin_compare.jobs.config import JobConfig
 from depin_compare.jobs.sources import SourceList, source_list, source_states
 from depin_compare.market.facts import NetworkFacts
+from depin_compare.market.manifests import manifest_bytes
 from depin_compare.market.offers import Offers, Skipped
 from depin_compare.market.reference import reference_facts, reference_offers
 from depin_compare.market.store import Store
@@ -99,10 +100,10 @@ def test_what_is_off_or_lacks_its_key_says_so_whatever_the_store_tells(store, mo
 @pytest.mark.parametrize("entry", [None, [], {"status": "ok"}, {"status": "ok", "offers": "many", "error": 7}])
 def test_a_strange_manifest_is_borne(store, entry):
     write(store, NOW - timedelta(days=1), akash=("ok", 11, None))
-    (path,) = store.folder.glob("snapshots/*/*/manifest.json")
+    (path,) = store.working_folder.glob("manifests/*/*.json")
     manifest = json.loads(path.read_text())
     manifest["sources"]["akash"] = entry
-    path.write_text(json.dumps(manifest))
+    path.write_bytes(manifest_bytes(manifest))
     assert set(listed(store)) > set(FETCHERS)
 
 

@@ -29,11 +29,11 @@ def job_of(given: Path | JobConfig | None) -> JobConfig:
     return given if isinstance(given, JobConfig) else load_config(given)
 
 
-def store_of(folder: Path | None) -> Store:
+def store_of(location: str | None) -> Store:
     """The store named, else the default one."""
-    from depin_compare.market.store import Store, default_store_folder
+    from depin_compare.market.store import Store, default_store
 
-    return Store(folder or default_store_folder())
+    return Store(location or default_store())
 
 
 def collected_now(job: JobConfig, store: Store, **options: Any) -> Collection:
@@ -65,7 +65,7 @@ def progress_bar() -> Iterator[Progress | None]:
 
 
 def run_analysis(
-    config: Path | JobConfig | None, *, store: Path | None, offline: bool, as_of: str | None, replay: Path | None,
+    config: Path | JobConfig | None, *, store: str | None, offline: bool, as_of: str | None, replay: Path | None,
     record: Path | None = None,
 ) -> Analysis:  # fmt: skip
     """Collect where asked to, lay the layers and analyse."""
@@ -85,7 +85,7 @@ def run_analysis(
 
 
 def step_analysis(
-    config: Path | JobConfig | None, store: Path | None, offers: Path | None, as_of: str | None
+    config: Path | JobConfig | None, store: str | None, offers: Path | None, as_of: str | None
 ) -> Analysis:
     """The analysis of a step command: on stored and reference data, or on the offers of a file; asks no source."""
     if offers is None:

@@ -11,8 +11,12 @@ OK, ERROR, USAGE, THRESHOLD, STALE = 0, 1, 2, 3, 4
 
 ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Job file (TOML).")]
 StoreOption = Annotated[
-    Path | None,
-    typer.Option("--store", help="Folder of snapshots; else DEPIN_COMPARE_STORE, else the user's data folder."),
+    str | None,
+    typer.Option(
+        "--store",
+        help="Snapshots: a folder, or object storage (s3://, gs://, az://); "
+        "else DEPIN_COMPARE_STORE, else the user's data folder.",
+    ),
 ]
 OfflineOption = Annotated[
     bool, typer.Option("--offline", help="Ask no source: stored snapshots and reference prices only.")

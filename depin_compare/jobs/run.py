@@ -82,7 +82,7 @@ def collected(
         record=record,
         time_budgets=budgets,
         key_variables={n: s.key_variable for n, s in config.sources.items() if s.key_variable is not None},
-        cache=store.folder / CACHE_FOLDER if store is not None else None,
+        cache=store.working_folder / CACHE_FOLDER if store is not None else None,
         progress=progress,
     )
     if store is not None and replay is None and any(s.status in ("ok", "partial") for s in collection.statuses):

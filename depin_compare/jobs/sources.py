@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import json
 import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -15,7 +14,8 @@ import polars as pl
 from depin_compare.analysis import SourceStates
 from depin_compare.errors import UnknownNameError
 from depin_compare.jobs.config import JobConfig
-from depin_compare.market.store import Snapshot, Store
+from depin_compare.market.snapshots import Snapshot
+from depin_compare.market.store import Store
 from depin_compare.refdata import networks, unpriced_networks
 from fetchers import FETCHERS, Collection, Fetcher
 
@@ -99,14 +99,9 @@ def _heard_of(
         missing = [n for n, s in snapshot.sources.items() if n not in newest or (s in SUCCESSES and n not in successes)]
         if not missing:
             continue
-        try:
-            told = json.loads((snapshot.folder / "manifest.json").read_text("utf-8"))["sources"]
-        except (OSError, ValueError, KeyError):  # gone since the folder was listed
-            continue
+        told = snapshot.manifest.statuses
         for name in missing:
-            entry = told.get(name)
-            if not isinstance(entry, Mapping):
-                continue
+            entry = told[name]
             newest.setdefault(name, entry)
             if snapshot.sources[name] in SUCCESSES:
                 successes.setdefault(name, (snapshot.observed_at, entry))

@@ -1,90 +1,87 @@
 """Immutable dated snapshots of what the sources said, in Parquet: written whole or not at all, never changed.
 
-    STORE/snapshots/date=2026-11-22/093000Z-1a2b3c4d/
-        offers.parquet  facts.parquet  skipped.parquet  token_prices.parquet   live rows only
-        manifest.json   schema version, status of each source, sha256 of the files
+    STORE/offers/date=2026-11-22/093000Z-1a2b3c4d.parquet     live rows only; facts, skipped, token_prices likewise
+    STORE/manifests/date=2026-11-22/093000Z-1a2b3c4d.json     schema, status of each source, sha256 of the files
+    STORE/copies/...                                          the same manifest once more
 
-The manifest is written last and the folder gets its name in one step, so a folder that has a name is whole.
+A table's folder is read by DuckDB, Spark or pandas as it lies. Data are written first, then the copy, then the
+manifest: a snapshot exists when its manifest does, and what has none is what a killed run left behind, which
+`depin_compare.market.upkeep.repair` removes.
+Snapshots of schema 1 (a folder each, below ``snapshots/``) stay readable.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import logging
 import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, date, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import dataframely as dy
+import filelock
 import platformdirs
 import polars as pl
 
 from depin_compare.errors import StoreError
 from depin_compare.market.facts import NetworkFacts
+from depin_compare.market.manifests import SCHEMA_VERSION, Manifest, TableFile, manifest_bytes, read_manifest
 from depin_compare.market.offers import Offers, Skipped
+from depin_compare.market.places import place_of
+from depin_compare.market.snapshots import (
+    MANIFEST_PATH,
+    TABLES,
+    Snapshot,
+    copy_path,
+    data_path,
+    manifest_path,
+    parquet_bytes,
+    stored_form,
+)
 from depin_compare.market.token_prices import TokenPrices
 
-__all__ = ["SCHEMA_VERSION", "Snapshot", "Store", "default_store_folder"]
+__all__ = ["Store", "default_store"]
 
 log = logging.getLogger(__name__)
 
-SCHEMA_VERSION = 1
 STORE_VARIABLE = "DEPIN_COMPARE_STORE"
 _USABLE = ("ok", "partial")
+_LOCK_SECONDS = 300.0
+_READERS = 16
+_COLLECT: Mapping[str, Any] = {"kind": "collect"}
 
 
-def default_store_folder() -> Path:
-    """``DEPIN_COMPARE_STORE``, else the user's data folder."""
-    named = os.environ.get(STORE_VARIABLE)
-    return Path(named) if named else Path(platformdirs.user_data_dir("depin-compare", appauthor=False))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Snapshot:
-    """One collect, as stored."""
-
-    folder: Path
-    observed_at: datetime
-    sources: Mapping[str, str]
-
-    def offers(self) -> pl.DataFrame:
-        """Offers of every source in it."""
-        return self._read("offers")
-
-    def facts(self) -> pl.DataFrame:
-        """Facts of every source in it."""
-        return self._read("facts")
-
-    def token_prices(self) -> pl.DataFrame:
-        """Hosted token prices of every source in it; none in a snapshot from before they were stored."""
-        return self._read("token_prices", otherwise=TokenPrices.create_empty())
-
-    def _read(self, name: str, *, otherwise: pl.DataFrame | None = None) -> pl.DataFrame:
-        path = self.folder / f"{name}.parquet"
-        try:
-            manifest = json.loads((self.folder / "manifest.json").read_text("utf-8"))
-            if otherwise is not None and path.name not in manifest["sha256"]:
-                return otherwise
-            body = path.read_bytes()
-        except (OSError, json.JSONDecodeError) as error:
-            raise StoreError(f"{path}: can't be read ({error}); remove the folder to go on without it") from error
-        seen = hashlib.sha256(body).hexdigest()
-        if seen != manifest["sha256"][path.name]:
-            raise StoreError(f"{path}: sha256 {seen[:12]}… is not the manifest's; the file was changed or is damaged")
-        return pl.read_parquet(body)
+def default_store() -> str:
+    """``DEPIN_COMPARE_STORE``, a folder or the URL of object storage; else the user's data folder."""
+    return os.environ.get(STORE_VARIABLE) or platformdirs.user_data_dir("depin-compare", appauthor=False)
 
 
 class Store:
-    """A folder of snapshots."""
+    """Snapshots in a folder, or in object storage by URL (s3://, gs://, az://).
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    Examples
+    --------
+    >>> list(Store("no such folder").snapshots())
+    []
+    """
+
+    def __init__(self, location: str | os.PathLike[str]) -> None:
+        self.place = place_of(location)
+
+    @property
+    def working_folder(self) -> Path:
+        """Where locks and kept answers lie: in the store, or on this machine where the store is elsewhere."""
+        folder = self.place.folder()
+        if folder is not None:
+            return folder
+        name = hashlib.sha256(self.place.name.encode()).hexdigest()[:16]
+        return Path(platformdirs.user_state_dir("depin-compare", appauthor=False)) / "stores" / name
 
     def write(
         self,
@@ -95,13 +92,14 @@ class Store:
         skipped: dy.DataFrame[Skipped],
         statuses: Mapping[str, Mapping[str, Any]],
         token_prices: dy.DataFrame[TokenPrices] | None = None,
-    ) -> Path:
+        job: str = "default",
+    ) -> Snapshot:
         """Store one collect; only rows that came live are kept.
 
         Raises
         ------
         StoreError
-            If the folder can't be written; nothing is left behind then.
+            If the place can't be written; nothing that counts is left behind then.
         """
         live = pl.col("layer") == "live"
         hosted = token_prices if token_prices is not None else TokenPrices.create_empty()
@@ -111,57 +109,216 @@ class Store:
             "skipped": pl.DataFrame(skipped),
             "token_prices": hosted.filter(live),
         }
-        day = self.folder / "snapshots" / f"date={observed_at.astimezone(UTC):%Y-%m-%d}"
-        try:
-            day.mkdir(parents=True, exist_ok=True)
-            work = Path(tempfile.mkdtemp(prefix=".writing-", dir=day))
-        except OSError as error:
-            raise StoreError(f"{day}: can't be written ({error}); name another folder with --store") from error
-        try:
-            hashes: dict[str, str] = {}
-            for name, table in tables.items():
-                path = work / f"{name}.parquet"
-                table.write_parquet(path)
-                hashes[path.name] = hashlib.sha256(path.read_bytes()).hexdigest()
-            manifest = {
-                "schema": SCHEMA_VERSION,
-                "observed_at": observed_at.astimezone(UTC).isoformat(),
-                "sources": {name: dict(status) for name, status in statuses.items()},
-                "sha256": hashes,
-            }
-            text = json.dumps(manifest, indent=1, sort_keys=True)
-            (work / "manifest.json").write_text(text + "\n", "utf-8")
-            digest = hashlib.sha256(text.encode()).hexdigest()[:8]
-            final = day / f"{observed_at.astimezone(UTC):%H%M%SZ}-{digest}"
-            if final.exists():  # the same answers at the same second: already stored
-                return final
-            work.rename(final)
-            return final
-        except OSError as error:
-            raise StoreError(f"{day}: can't be written ({error}); nothing was stored") from error
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+        return self.put_snapshot(tables, observed_at=observed_at, statuses=statuses, job=job, origin=_COLLECT)
 
-    def snapshots(self, *, before: datetime | None = None) -> Iterator[Snapshot]:
+    def put_snapshot(
+        self,
+        tables: Mapping[str, pl.DataFrame],
+        *,
+        observed_at: datetime,
+        statuses: Mapping[str, Mapping[str, Any]],
+        job: str,
+        origin: Mapping[str, Any],
+    ) -> Snapshot:
+        """Store some tables as one snapshot: the same content at the same second is stored once.
+
+        Parameters
+        ----------
+        tables : mapping
+            Frames by the names of `TABLES`.
+        observed_at : datetime
+            When it was collected, with its time zone.
+        statuses : mapping
+            How each source fared: at least its ``status``.
+        job : str
+            Whose collect it is.
+        origin : mapping
+            Where the rows come from: ``kind`` is ``collect`` or ``backfill``.
+        """
+        at = observed_at.astimezone(UTC)
+        content = {name: parquet_bytes(name, frame) for name, frame in tables.items()}
+        told = {
+            "schema": SCHEMA_VERSION,
+            "observed_at": at.isoformat(),
+            "job": job,
+            "sources": {name: dict(status) for name, status in statuses.items()},
+            "origin": {**origin, "tool": f"depin-compare {version('depin-compare')}"},
+        }
+        hashes = {name: hashlib.sha256(body).hexdigest() for name, body in content.items()}
+        digest = hashlib.sha256(json.dumps([told, hashes], sort_keys=True).encode()).hexdigest()[:8]
+        identity = f"{at:%Y-%m-%d}/{at:%H%M%SZ}-{digest}"
+        # The name of the snapshot stands in every row, so the files are made once more with it.
+        content = {name: parquet_bytes(name, frame, identity) for name, frame in tables.items()}
+        return self.put_files(identity, content, {name: frame.height for name, frame in tables.items()}, told)
+
+    def put_files(
+        self, identity: str, content: Mapping[str, bytes], rows: Mapping[str, int], told: Mapping[str, Any]
+    ) -> Snapshot:
+        """Write the files of a snapshot, then its manifest; a manifest that is there already stays as it is.
+
+        Raises
+        ------
+        StoreError
+            If the place can't be written.
+        """
+        files = {
+            name: {
+                "path": data_path(name, identity), "sha256": hashlib.sha256(body).hexdigest(), "bytes": len(body),
+                "rows": rows[name],
+            }
+            for name, body in content.items()
+        }  # fmt: skip
+        body = manifest_bytes({**told, "id": identity, "tables": files})
+        manifest = read_manifest(identity, body)
+        try:
+            with self.writing():
+                for name, data in content.items():
+                    self.place.write(str(files[name]["path"]), data, overwrite=True)
+                self.place.write(copy_path(identity), body, overwrite=True)
+                with contextlib.suppress(FileExistsError):
+                    self.place.write(manifest_path(identity), body)
+        except OSError as error:
+            raise StoreError(
+                f"{self.place.name}: can't be written ({error}); nothing was stored; name another place with --store"
+            ) from error
+        return Snapshot(manifest=manifest, tables=manifest.tables, place=self.place)
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the place for one writer or repairer of this machine at a time.
+
+        Raises
+        ------
+        StoreError
+            If another holds it for more than five minutes.
+        """
+        folder = self.working_folder / "locks"
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            with filelock.FileLock(folder / "store.lock", timeout=_LOCK_SECONDS):
+                yield
+        except filelock.Timeout as error:
+            raise StoreError(
+                f"{folder / 'store.lock'}: held by another process for {_LOCK_SECONDS:.0f} s; end that one"
+            ) from error
+
+    def snapshots(self, *, since: datetime | None = None, before: datetime | None = None) -> Iterator[Snapshot]:
         """Whole snapshots, newest first; one whose manifest can't be read is passed over with a warning."""
-        for folder in sorted((self.folder / "snapshots").glob("date=*/*Z-*"), reverse=True):
-            try:
-                manifest = json.loads((folder / "manifest.json").read_text("utf-8"))
-                observed_at = datetime.fromisoformat(manifest["observed_at"])
-                sources = {name: str(status["status"]) for name, status in manifest["sources"].items()}
-            except (OSError, ValueError, KeyError, TypeError) as error:
-                log.warning("store: %s passed over: %s", folder, error)
+        for manifest, tables in self._known(since, before):
+            if (before is None or manifest.observed_at < before) and (since is None or manifest.observed_at >= since):
+                yield Snapshot(manifest=manifest, tables=tables, place=self.place)
+
+    def _known(
+        self, since: datetime | None = None, before: datetime | None = None
+    ) -> Iterator[tuple[Manifest, Mapping[str, TableFile]]]:
+        """Manifests with the files their rows lie in, newest first, day by day; each snapshot once."""
+        for manifests in self._days(since, before):
+            found: dict[str, tuple[Manifest, Mapping[str, TableFile]]] = {}
+            # What was compacted stands for what it replaces, also while both lie side by side.
+            for whole in sorted(manifests, key=lambda m: not m.replaces):
+                for one in whole.replaces or (whole,):
+                    found.setdefault(one.id, (one, whole.tables))
+            yield from sorted(found.values(), key=lambda pair: (pair[0].observed_at, pair[0].id), reverse=True)
+
+    def stored_manifests(self, *, since: datetime | None = None, before: datetime | None = None) -> Iterator[Manifest]:
+        """The manifests as they lie, compacted ones among them, newest day first."""
+        for manifests in self._days(since, before):
+            yield from manifests
+
+    def _days(self, since: datetime | None, before: datetime | None) -> Iterator[list[Manifest]]:
+        days: dict[str, list[str]] = {}
+        for path in self.manifest_paths():
+            match = MANIFEST_PATH.match(path)
+            assert match is not None
+            days.setdefault(match["day"] or match["day_1"], []).append(path)
+        for day, paths in sorted(days.items(), reverse=True):
+            if (before is not None and day > f"{before.astimezone(UTC):%Y-%m-%d}") or (
+                since is not None and day < f"{since.astimezone(UTC):%Y-%m-%d}"
+            ):
                 continue
-            if manifest["schema"] != SCHEMA_VERSION:
+            yield [manifest for manifest in self._read_all(sorted(paths, reverse=True)) if manifest is not None]
+
+    def manifest_paths(self) -> list[str]:
+        """Where manifests lie, in no order."""
+        with self.listing():
+            listed = [entry.path for prefix in ("manifests", "snapshots") for entry in self.place.list(prefix)]
+        return [path for path in listed if MANIFEST_PATH.match(path)]
+
+    @contextlib.contextmanager
+    def listing(self) -> Iterator[None]:
+        """An error while a place is listed, told as one of the store."""
+        try:
+            yield
+        except OSError as error:
+            raise StoreError(
+                f"{self.place.name}: can't be listed ({error}); name another place with --store"
+            ) from error
+
+    def _read_all(self, paths: list[str]) -> Iterable[Manifest | None]:
+        if self.place.folder() is not None or len(paths) < 2:
+            return map(self.read_manifest, paths)
+        with ThreadPoolExecutor(_READERS) as pool:  # each answer of object storage takes its time
+            return list(pool.map(self.read_manifest, paths))
+
+    def read_manifest(self, path: str) -> Manifest | None:
+        """One manifest, or its copy where it is damaged; None with a warning where neither can be read."""
+        try:
+            return self._manifest_at(path)
+        except (OSError, StoreError) as error:
+            with contextlib.suppress(OSError, StoreError):
+                return self._manifest_at(path.replace("manifests/", "copies/", 1))
+            log.warning("store: %s passed over: %s", path, error)
+            return None
+
+    def _manifest_at(self, path: str) -> Manifest:
+        return read_manifest(path, self.place.read(path))
+
+    def scan(self, table: str, *, since: datetime | None = None, before: datetime | None = None) -> pl.LazyFrame:
+        """All stored rows of a table, to be queried lazily, with the columns ``snapshot`` and ``date`` (the day).
+
+        A file that is missing or of another length than it was written with is left out with a warning; hashes are
+        checked by `verify` alone.
+        """
+        sizes = self._sizes(table)
+        by_schema: dict[int, dict[str, set[str]]] = {}
+        for snapshot in self.snapshots(since=since, before=before):
+            file = snapshot.tables.get(table)
+            if file is None:
+                continue
+            if file.path not in sizes or (file.bytes is not None and sizes[file.path] != file.bytes):
                 log.warning(
-                    "store: %s passed over: schema %s, this version reads %s",
-                    folder,
-                    manifest["schema"],
-                    SCHEMA_VERSION,
+                    "store: %s left out: missing or cut off; `depin-compare history verify` tells more", file.path
                 )
                 continue
-            if before is None or observed_at < before:
-                yield Snapshot(folder=folder, observed_at=observed_at, sources=sources)
+            by_schema.setdefault(snapshot.manifest.schema, {}).setdefault(file.path, set()).add(snapshot.id)
+        parts = [self._scan(table, schema, files) for schema, files in by_schema.items()]
+        empty = stored_form(TABLES[table].create_empty()).with_columns(
+            snapshot=pl.lit(None, pl.String), date=pl.lit(None, pl.Date)
+        )
+        return pl.concat(parts, how="diagonal_relaxed") if parts else empty.clear().lazy()
+
+    def _sizes(self, table: str) -> dict[str, int]:
+        with self.listing():
+            return {e.path: e.size for prefix in (table, "snapshots") for e in self.place.list(prefix)}
+
+    def _scan(self, table: str, schema: int, files: Mapping[str, set[str]]) -> pl.LazyFrame:
+        plain = stored_form(TABLES[table].create_empty()).schema
+        if schema == 1:  # a file a snapshot, without its name in the rows, words as enums
+            frames = [
+                pl.scan_parquet(self.place.scan_source(path), hive_partitioning=False)
+                .with_columns(pl.col(pl.Enum).cast(pl.String))
+                .with_columns(snapshot=pl.lit(identity), date=pl.lit(date.fromisoformat(identity[:10])))
+                for path, (identity,) in ((p, tuple(ids)) for p, ids in files.items())
+            ]
+            return pl.concat(frames, how="diagonal_relaxed")
+        return pl.scan_parquet(
+            [self.place.scan_source(path) for path in sorted(files)],
+            schema={**plain, "snapshot": pl.String},
+            hive_schema={"date": pl.Date},
+            hive_partitioning=True,
+            missing_columns="insert",
+            extra_columns="ignore",
+        )
 
     def newest(
         self, sources: list[str], *, before: datetime | None = None
@@ -192,7 +349,7 @@ class Store:
             try:
                 mine = pl.col("source").is_in(sorted(usable))
                 read = [reader(snapshot).filter(mine) for reader in readers]
-            except (StoreError, pl.exceptions.PolarsError) as error:
+            except StoreError as error:
                 log.warning("store: %s", error)
                 continue
             for frames, frame in zip(found, read, strict=True):
@@ -202,3 +359,24 @@ class Store:
                 break
         stored = pl.lit("stored").cast(Offers.create_empty().schema["layer"]).alias("layer")
         return [pl.concat(frames).with_columns(stored) for frames in found]
+
+    def remove(self, manifest: Manifest) -> None:
+        """Remove a snapshot: its manifest first, so that a removal cut short leaves files that belong to nothing.
+
+        Raises
+        ------
+        StoreError
+            If the place can't be written.
+        """
+        try:
+            with self.writing():
+                if manifest.schema > 1:
+                    self.place.delete(manifest_path(manifest.id))
+                    self.place.delete(copy_path(manifest.id))
+                else:
+                    day, name = manifest.id.split("/")
+                    self.place.delete(f"snapshots/date={day}/{name}/manifest.json")
+                for file in manifest.tables.values():
+                    self.place.delete(file.path)
+        except OSError as error:
+            raise StoreError(f"{self.place.name}: {manifest.id} can't be removed ({error})") from error
