@@ -22,11 +22,12 @@ if TYPE_CHECKING:
 __all__ = ["collected_now", "day_of", "job_of", "progress_bar", "run_analysis", "step_analysis", "store_of"]
 
 
-def job_of(given: Path | JobConfig | None) -> JobConfig:
-    """The job of a file; one that is already read comes back as it is."""
-    from depin_compare.jobs.config import JobConfig, load_config
+def job_of(given: Path | JobConfig | None, name: str | None = None) -> JobConfig:
+    """The job of a file, by name where it has several; one that is already read comes back as it is."""
+    from depin_compare.jobs.config import JobConfig
+    from depin_compare.jobs.config_file import load_config
 
-    return given if isinstance(given, JobConfig) else load_config(given)
+    return given if isinstance(given, JobConfig) else load_config(given, name)
 
 
 def store_of(location: str | None) -> Store:

@@ -10,19 +10,19 @@ import typer
 
 from depin_compare.cli._app import app
 from depin_compare.cli.inputs import job_of, store_of
-from depin_compare.cli.options import ConfigOption, CsvOption, JsonOption, OutputOption, StoreOption
+from depin_compare.cli.options import ConfigOption, CsvOption, JobOption, JsonOption, OutputOption, StoreOption
 from depin_compare.cli.output import emit, note, write_whole
 
 
 @app.command()
 def sources(
-    config: ConfigOption = None, store: StoreOption = None, json: JsonOption = False, csv: CsvOption = False,
-    output: OutputOption = None,
+    config: ConfigOption = None, job: JobOption = None, store: StoreOption = None, json: JsonOption = False,
+    csv: CsvOption = False, output: OutputOption = None,
 ) -> None:  # fmt: skip
     """Every source: kind, key, last success, rows, last error and terms; asks nothing."""
     from depin_compare.jobs.sources import source_list
 
-    frame = source_list(job_of(config), store=store_of(store), now=datetime.now(UTC))
+    frame = source_list(job_of(config, job), store=store_of(store), now=datetime.now(UTC))
     emit(frame, json=json, csv=csv, output=output, title="Sources",
           show=["source", "kind", "key", "key_variable", "state", "last_success", "age_days", "rows", "last_error",
                 "terms"])  # fmt: skip
@@ -75,11 +75,12 @@ def validate(
 
 @app.command()
 def assumptions(
-    config: ConfigOption = None, json: JsonOption = False, csv: CsvOption = False, output: OutputOption = None
-) -> None:
+    config: ConfigOption = None, job: JobOption = None, json: JsonOption = False, csv: CsvOption = False,
+    output: OutputOption = None,
+) -> None:  # fmt: skip
     """The assumptions in force, each with its band, unit, source and kind."""
     from depin_compare.refdata.assumption_set import assumption_set
 
-    frame = assumption_set(job_of(config).assumption_overrides(datetime.now(UTC).date())).frame
+    frame = assumption_set(job_of(config, job).assumption_overrides(datetime.now(UTC).date())).frame
     emit(frame, json=json, csv=csv, output=output, title="Assumptions",
           show=["parameter", "low", "central", "high", "unit", "kind", "source_id"])  # fmt: skip

@@ -9,7 +9,13 @@ import typer
 
 OK, ERROR, USAGE, THRESHOLD, STALE = 0, 1, 2, 3, 4
 
-ConfigOption = Annotated[Path | None, typer.Option("--config", "-c", help="Job file (TOML).")]
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="DEPIN_COMPARE_CONFIG", help="Job file (TOML); `init` writes one."),
+]
+JobOption = Annotated[
+    str | None, typer.Option("--job", envvar="DEPIN_COMPARE_JOB", help="Which job of the file, where it has several.")
+]
 StoreOption = Annotated[
     str | None,
     typer.Option(

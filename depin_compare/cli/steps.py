@@ -15,6 +15,7 @@ from depin_compare.cli.options import (
     AsOfOption,
     ConfigOption,
     CsvOption,
+    JobOption,
     JsonOption,
     NetworkOption,
     OffersOption,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 def fetch(
     sources: Annotated[list[str] | None, typer.Argument(help="Sources to ask; all when none is named.")] = None,
     config: ConfigOption = None,
+    job: JobOption = None,
     store: StoreOption = None,
     replay: ReplayOption = None,
     record: Annotated[Path | None, typer.Option("--record", help="Keep every answer in this folder.")] = None,
@@ -40,8 +42,7 @@ def fetch(
     output: OutputOption = None,
 ) -> None:
     """Ask the sources now; the offers they give, live only."""
-    job, place = job_of(config), store_of(store)
-    collection = collected_now(job, place, replay=replay, record=record, sources=sources or None)
+    collection = collected_now(job_of(config, job), store_of(store), replay=replay, record=record, sources=sources or None)
     show = ["network", "accelerator", "usd_per_accelerator_hour", "terms", "price_kind", "region", "available", "layer"]
     emit(collection.offers, json=json, csv=csv, output=output, title="Offers", show=show)
     for status in collection.statuses:
@@ -52,6 +53,7 @@ def fetch(
 @app.command()
 def compare(
     config: ConfigOption = None,
+    job: JobOption = None,
     store: StoreOption = None,
     offers: OffersOption = None,
     as_of: AsOfOption = None,
@@ -62,7 +64,7 @@ def compare(
     output: OutputOption = None,
 ) -> None:
     """Networks against the clouds at equal work, in USD per million output tokens, prompts included."""
-    frame = kept_rows(step_analysis(config, store, offers, as_of).comparison, network=network, llm=llm)
+    frame = kept_rows(step_analysis(job_of(config, job), store, offers, as_of).comparison, network=network, llm=llm)
     show = (
         "network accelerator llm cloud silicon reference match usd_per_mtok_network usd_per_mtok_reference advantage "
         "advantage_adjusted network_layer reference_kind not_comparable"
@@ -73,6 +75,7 @@ def compare(
 @app.command()
 def margins(
     config: ConfigOption = None,
+    job: JobOption = None,
     store: StoreOption = None,
     offers: OffersOption = None,
     as_of: AsOfOption = None,
@@ -111,11 +114,11 @@ def margins(
     }  # fmt: skip
     given = {name: value for name, value in told.items() if value is not None}
     mine = node or bool(given)
-    job = job_of(config)
+    chosen = job_of(config, job)
     if mine:
-        job = _with_node(job, given | ({"accelerator": accelerator} if accelerator else {}))
+        chosen = _with_node(chosen, given | ({"accelerator": accelerator} if accelerator else {}))
         accelerator = None
-    kept = step_analysis(job, store, offers, as_of).margins
+    kept = step_analysis(chosen, store, offers, as_of).margins
     frame = kept_rows(kept, archetype="own" if mine else None, network=network, accelerator=accelerator)
     if steps:
         from depin_compare.economics.margins import Margins
@@ -159,6 +162,7 @@ def _with_node(job: JobConfig, told: dict[str, Any]) -> JobConfig:
 @app.command()
 def erosion(
     config: ConfigOption = None,
+    job: JobOption = None,
     store: StoreOption = None,
     offers: OffersOption = None,
     as_of: AsOfOption = None,
@@ -169,7 +173,7 @@ def erosion(
     output: OutputOption = None,
 ) -> None:
     """Headroom, break-even dates and verdicts, by network, reference and scenario."""
-    frame = kept_rows(step_analysis(config, store, offers, as_of).outlook, network=network, scenario=scenario)
+    frame = kept_rows(step_analysis(job_of(config, job), store, offers, as_of).outlook, network=network, scenario=scenario)
     show = ["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity", "today", "headroom"]
     show += ["state", "date", "verdict"]
     emit(frame, json=json, csv=csv, output=output, title="Outlook", show=show)
@@ -179,6 +183,7 @@ def erosion(
 def explain(
     what: Annotated[list[str] | None, typer.Argument(help="Address of a number; none lists how to write one.")] = None,
     config: ConfigOption = None,
+    job: JobOption = None,
     store: StoreOption = None,
     offers: OffersOption = None,
     as_of: AsOfOption = None,
@@ -194,8 +199,8 @@ def explain(
     from depin_compare.explanations import TABLES, addresses
     from depin_compare.explanations import explain as explained
 
-    job = job_of(config)
-    analysis = step_analysis(job, store, offers, as_of)
+    chosen = job_of(config, job)
+    analysis = step_analysis(chosen, store, offers, as_of)
     if not what:
         typer.echo("Write one of, words in brackets in any order or not at all:\n")
         for table, words in TABLES.items():
@@ -204,13 +209,14 @@ def explain(
         for address in addresses(analysis):
             typer.echo(f"  depin-compare explain {address}")
         return
-    told = explained(analysis, *what, own_nodes=job.own_nodes())
+    told = explained(analysis, *what, own_nodes=chosen.own_nodes())
     typer.echo(dumps(told.to_dict(), indent=2, ensure_ascii=False) if json else told.text())
 
 
 @app.command()
 def tokens(
     config: ConfigOption = None,
+    job: JobOption = None,
     store: StoreOption = None,
     offers: OffersOption = None,
     as_of: AsOfOption = None,
@@ -220,7 +226,7 @@ def tokens(
     output: OutputOption = None,
 ) -> None:
     """What each network's token pays: take, emission, subsidy, coverage, burn, and the premium left to earn."""
-    frame = kept_rows(step_analysis(config, store, offers, as_of).token_economics, network=network)
+    frame = kept_rows(step_analysis(job_of(config, job), store, offers, as_of).token_economics, network=network)
     show = "network measure subject price_basis value unit bound kind observed_at not_known"
     emit(frame, json=json, csv=csv, output=output, title="What the token pays", show=show.split())
 
@@ -228,6 +234,7 @@ def tokens(
 @app.command()
 def discrepancies(
     config: ConfigOption = None,
+    job: JobOption = None,
     store: StoreOption = None,
     offers: OffersOption = None,
     as_of: AsOfOption = None,
@@ -237,7 +244,7 @@ def discrepancies(
     output: OutputOption = None,
 ) -> None:
     """Where two sources differ by more than 10 % on the same offer: which one is used, and why."""
-    frame = kept_rows(step_analysis(config, store, offers, as_of).discrepancies, network=network)
+    frame = kept_rows(step_analysis(job_of(config, job), store, offers, as_of).discrepancies, network=network)
     show = (
         "network accelerator terms compared_on source_used layer_used usd_per_accelerator_hour_used source_other "
         "layer_other usd_per_accelerator_hour_other ratio reason"

@@ -1,36 +1,90 @@
-"""The job file: TOML, checked key by key, every key with a default that is worth having."""
+"""A job as models: every key with a default that is worth having, and what can be wrong with one."""
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
-import tomllib
+import zoneinfo
 from collections.abc import Callable, Iterator
 from datetime import date
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from types import NoneType
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from depin_compare.analysis import DEFAULT_HORIZON, DEFAULT_LLMS, DEFAULT_SCENARIOS, DEFAULT_WORKLOADS
 from depin_compare.bands import Band
 from depin_compare.economics.nodes import NODE_INPUTS, OwnNode
-from depin_compare.errors import ConfigError, ModelDomainError, UnknownNameError
+from depin_compare.errors import UnknownNameError
 from depin_compare.market.accelerators import accelerator_id
 from depin_compare.market.overrides import DiscountOverride, FactOverride, Overrides, PriceOverride
 from depin_compare.refdata import accelerators, networks
-from depin_compare.refdata.assumption_set import assumption_set
 
-__all__ = ["JobConfig", "NodeConfig", "SourceConfig", "load_config"]
+__all__ = ["DEFAULT_JOB", "DEFAULT_NETWORKS", "JOB_NAME", "JobConfig", "NodeConfig", "SourceConfig"]
 
+DEFAULT_JOB = "default"
 DEFAULT_NETWORKS = ("akash", "ionet", "render")
+JOB_NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_not_read_into_it(cls, value: Any, info: ValidationInfo) -> Any:
+        """pydantic would read true as 1 and "7" as 7; in a file either is a slip."""
+        annotation = cls.model_fields[str(info.field_name)].annotation
+        kinds = set(get_args(annotation) or (annotation,)) - {NoneType}
+        if isinstance(value, bool) and kinds <= {int, float}:
+            raise ValueError("expected a number")
+        if isinstance(value, str) and kinds <= {int, float, bool}:
+            raise ValueError(f"{'true or false stands' if bool in kinds else 'a number stands'} without quotes")
+        return value
+
+
+def _variable(value: str) -> str:
+    # What stands here in place of a name may be the secret itself: it is told to nobody.
+    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", value):
+        raise ValueError(
+            "expected the name of an environment variable (letters, digits, underscores); keys and addresses that "
+            "hold one stand in the environment, never in this file"
+        )
+    return value
+
+
+def _mirror(value: str) -> str:
+    if not re.match(r"https?://", value):
+        raise ValueError("expected an address that begins with http:// or https://")
+    if "@" in value.split("/")[2]:
+        raise ValueError("a mirror's password stands in ~/.netrc, never in this file")
+    return value
+
+
+def _time_zone(value: str) -> str:
+    try:
+        zoneinfo.ZoneInfo(value)
+    except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # OSError: a folder of zones, such as "Europe"
+        raise ValueError(str(UnknownNameError("time zone", value, zoneinfo.available_timezones()))) from None
+    return value
+
+
+Variable = Annotated[str, AfterValidator(_variable)]
+Address = Annotated[str, AfterValidator(_mirror)]
+TimeZone = Annotated[str, AfterValidator(_time_zone)]
+File = Annotated[Path, AfterValidator(Path.expanduser)]
 
 
 class SourceConfig(_Strict):
@@ -38,13 +92,13 @@ class SourceConfig(_Strict):
 
     enabled: bool = True
     time_budget_seconds: float | None = Field(default=None, gt=0, le=3600)
-    key_variable: str | None = None
+    key_variable: Variable | None = None
 
 
 class HttpConfig(_Strict):
     """``[http]``"""
 
-    mirrors: dict[str, str] = Field(default_factory=dict)
+    mirrors: dict[Address, Address] = Field(default_factory=dict)
 
 
 class AnalysisConfig(_Strict):
@@ -62,17 +116,17 @@ class AnalysisConfig(_Strict):
 class OutputsConfig(_Strict):
     """``[outputs]``: where the report goes, and in which form."""
 
-    out: Path = Path("depin-report")
+    out: File = Path("depin-report")
     formats: tuple[Literal["pdf", "png", "csv", "parquet", "json"], ...] | None = Field(default=None, min_length=1)
     paper: Literal["a4", "us-letter"] = "a4"
-    prometheus_textfile: Path | None = None
+    prometheus_textfile: File | None = None
 
 
 class ScheduleConfig(_Strict):
     """``[schedule]``: when the job is due. Five cron fields, read in ``time_zone``."""
 
     cron: str
-    time_zone: str = "UTC"
+    time_zone: TimeZone = "UTC"
     misfire_grace_minutes: float = Field(default=60.0, gt=0)
     catch_up: bool = True
 
@@ -98,14 +152,14 @@ class ThresholdConfig(_Strict):
 class AlertsConfig(_Strict):
     """``[alerts]``: what to speak up about. Addresses hold secrets: they stand in the environment alone."""
 
-    urls_variable: str = "DEPIN_COMPARE_ALERT_URLS"
+    urls_variable: Variable = "DEPIN_COMPARE_ALERT_URLS"
     cool_down_hours: float = Field(default=24.0, ge=0)
     thresholds: tuple[ThresholdConfig, ...] = ()
     verdict_flips: bool = True
     stale_runs: int | None = Field(default=3, ge=1)
     job_failed: bool = True
     job_missed: bool = True
-    heartbeat_variable: str = "DEPIN_COMPARE_HEARTBEAT_URL"
+    heartbeat_variable: Variable = "DEPIN_COMPARE_HEARTBEAT_URL"
 
 
 class _Dated(_Strict):
@@ -240,8 +294,9 @@ class NodeConfig(_Strict):
 
 
 class JobConfig(_Strict):
-    """A whole job file; an empty one is the default job."""
+    """One job; without a single key it is the default job."""
 
+    name: str = Field(default=DEFAULT_JOB, pattern=f"^{JOB_NAME.pattern}$")
     analysis: AnalysisConfig = Field(default_factory=AnalysisConfig)
     sources: dict[str, SourceConfig] = Field(default_factory=dict)
     http: HttpConfig = Field(default_factory=HttpConfig)
@@ -267,7 +322,7 @@ class JobConfig(_Strict):
         UnknownNameError, ModelDomainError
             If one of them names what does not exist or lies outside its range.
         """
-        made = [build() for _, build in self._builders()]
+        made = [build() for _, build in self.override_builders()]
         return Overrides(
             prices=[x for x in made if isinstance(x, PriceOverride)],
             discounts=[x for x in made if isinstance(x, DiscountOverride)],
@@ -282,7 +337,7 @@ class JobConfig(_Strict):
         """Assumptions that the file changes, but not on this day."""
         return sorted(name for name, value in self.assumptions.items() if not value.holds(day))
 
-    def _builders(self) -> Iterator[tuple[list[str], Callable[[], object]]]:
+    def override_builders(self) -> Iterator[tuple[list[str], Callable[[], object]]]:
         """Where each override stands in the file, and how it is made; making it checks its names and ranges."""
         for network, chips in self.prices.items():
             for chip, prices in chips.items():
@@ -302,109 +357,7 @@ class JobConfig(_Strict):
                         partial(FactOverride, network=network, metric=metric, **fact.model_dump()),
                     )
 
-    def checks(self) -> Iterator[tuple[list[str], Callable[[], object]]]:
-        """Everything that can be wrong with a file of the right shape: its place, and a call that raises if it is."""
-        for name, value in self.assumptions.items():
-            yield ["assumptions", name], partial(assumption_set, {name: value.band()})
-        yield from self._builders()
-        if self.node is not None:
-            yield ["node", "accelerator"], self.node.own_node
-
     def digest(self) -> str:
-        """sha256 of what the job asks for, independent of how the file is laid out."""
-        return hashlib.sha256(json.dumps(self.model_dump(mode="json"), sort_keys=True).encode()).hexdigest()
-
-
-def load_config(path: Path | None) -> JobConfig:
-    """Read and check a job file; None is the default job.
-
-    Raises
-    ------
-    ConfigError
-        Naming the file, the key (and line, for a syntax error), and the likely mend.
-    """
-    if path is None:
-        return JobConfig()
-    try:
-        document = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: can't be read: {error}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{path}: not TOML: {error}") from error
-    try:
-        job = JobConfig.model_validate(document)
-    except ValidationError as error:
-        raise ConfigError("\n".join(_complaint(path, detail) for detail in error.errors())) from error
-    complaints = []
-    for place, check in job.checks():
-        try:
-            check()
-        except (ConfigError, ModelDomainError, UnknownNameError) as error:
-            complaints.append(f"{_place(path, place)}: {'.'.join(place)}: {error}")
-    if complaints:
-        raise ConfigError("\n".join(complaints))
-    return job
-
-
-# The model whose keys stand in each table of the file.
-_TABLES: dict[str, type[BaseModel]] = {
-    "analysis": AnalysisConfig,
-    "sources": SourceConfig,
-    "http": HttpConfig,
-    "assumptions": AssumptionOverride,
-    "prices": PriceEntry,
-    "discounts": DiscountEntry,
-    "facts": FactEntry,
-    "node": NodeConfig,
-    "outputs": OutputsConfig,
-    "schedule": ScheduleConfig,
-    "retention": RetentionConfig,
-    "alerts": AlertsConfig,
-}
-
-
-def _complaint(path: Path, detail: Any) -> str:
-    # A bare entry is read as a list of one: its index stands nowhere in the file.
-    location = [str(part) for part in detail["loc"] if not isinstance(part, int)]
-    where = ".".join(location)
-    place = _place(path, location)
-    if detail["type"] == "extra_forbidden":
-        table = Range if location[0] == "node" and len(location) > 2 else _TABLES.get(location[0], JobConfig)
-        known = list((JobConfig if len(location) == 1 else table).model_fields)
-        near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
-        hint = f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
-        return f"{place}: unknown key {where!r}; {hint}"
-    return f"{place}: {where}: {detail['msg']} (saw {detail['input']!r})"
-
-
-def _place(path: Path, location: list[str]) -> str:
-    line = _line_of(path, location)
-    return f"{path}:{line}" if line else str(path)
-
-
-def _line_of(path: Path, location: list[str]) -> int | None:
-    """Line of a key, or of the nearest table it stands in: tomllib keeps none, so headings and keys are read again."""
-    best: tuple[int, int | None] = (0, None)
-    heading: list[str] = []
-    for number, text in enumerate(path.read_text("utf-8").splitlines(), start=1):
-        stripped = text.strip()
-        if stripped.startswith("["):
-            heading = _key_parts(stripped.strip("[]").split("]")[0])
-            here = heading
-        elif "=" in stripped and not stripped.startswith("#"):
-            key, _, value = stripped.partition("=")
-            here = heading + _key_parts(key)
-            rest = location[len(here) :]
-            # The rest of an inline table stands on the same line.
-            if here == location[: len(here)] and rest and rest[0] in value:
-                here = here + rest
-        else:
-            continue
-        if here == location[: len(here)] and len(here) > best[0]:
-            best = (len(here), number)
-    return best[1]
-
-
-def _key_parts(dotted: str) -> list[str]:
-    """``a."b.c".d`` -> a, b.c, d"""
-    return [bare or quoted for quoted, bare in re.findall(r'["\']([^"\']*)["\']|([^\s."\']+)', dotted)]
+        """sha256 of what the job asks for, independent of its name and of how the file is laid out."""
+        told = self.model_dump(mode="json", exclude={"name"})
+        return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

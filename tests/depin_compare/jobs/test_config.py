@@ -8,7 +8,8 @@ import pytest
 import depin_compare as dc
 from depin_compare.analysis import Analysis
 from depin_compare.errors import ConfigError
-from depin_compare.jobs.config import JobConfig, load_config
+from depin_compare.jobs.config import JobConfig
+from depin_compare.jobs.config_file import load_config
 from depin_compare.jobs.run import Inputs, analysis_of
 
 AS_OF = datetime(2026, 11, 22, tzinfo=UTC)
@@ -224,7 +225,7 @@ capex_usd = { low = 1500, central = 1800, high = 2000 }
         ('[node]\naccelerator = "rtx-409"\n', 2, ["rtx-4090"]),
         ('[node]\naccelerator = "rtx-4090"\nusd_per_kw = 0.2\n', 3, ["usd_per_kwh"]),
         ('[node]\naccelerator = "rtx-4090"\nhours_per_day = 12\nutilisation = 0.5\n', 1, ["not both"]),
-        ('[node]\naccelerator = "rtx-4090"\nutilisation = 60\n', 2, ["utilisation", "expected 0 to 1"]),
+        ('[node]\naccelerator = "rtx-4090"\nutilisation = 60\n', 3, ["utilisation", "expected 0 to 1"]),
         ("[discount]\naws = 0.3\n", 1, ["discounts"]),
     ],
 )  # fmt: skip

@@ -1,0 +1,133 @@
+"""What the shape of a job can't tell: whether its names exist, its numbers lie in range and its times ever come."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from depin_compare.economics.nodes import NODE_INPUTS
+from depin_compare.economics.scenarios import scenarios
+from depin_compare.errors import ConfigError, UnknownNameError
+from depin_compare.inference.workloads import workloads
+from depin_compare.jobs.config import JobConfig, NodeConfig, ScheduleConfig
+from depin_compare.refdata import accelerators, llms, networks
+from depin_compare.refdata.assumption_set import assumption_set
+
+__all__ = ["Check", "job_checks", "selected"]
+
+# Where in the job something stands, and a call that raises if it is wrong.
+Check = tuple[Sequence[str | int], Callable[[], object]]
+
+CRON_FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
+_CRON_HELP = "write minute, hour, day of the month, month and day of the week, as in '17 */6 * * *'"
+
+
+def job_checks(job: JobConfig) -> Iterator[Check]:
+    """Everything that can be wrong with a job of the right shape.
+
+    Yields
+    ------
+    Check
+        The call raises `UnknownNameError`, `ModelDomainError` or `ConfigError`, whose message says what was seen and
+        what to write instead.
+    """
+    from fetchers import FETCHERS
+
+    for name in job.sources:
+        yield ["sources", name], partial(_check_name, "source", name, FETCHERS)
+    for key, kind, known in _named():
+        given = getattr(job.analysis, key)
+        for index, name in enumerate(given):
+            yield ["analysis", key, index], partial(_check_name, kind, name, known)
+            if name in given[:index]:
+                yield ["analysis", key, index], partial(_complain, f"{name!r} stands here twice; remove one")
+    for name, value in job.assumptions.items():
+        yield ["assumptions", name], partial(assumption_set, {name: value.band()})
+    yield from job.override_builders()
+    if job.node is not None:
+        yield from _node_checks(job.node)
+    if job.schedule is not None:
+        yield ["schedule", "cron"], partial(_check_schedule, job.schedule)
+
+
+def selected(
+    job: JobConfig, *, networks: Sequence[str] = (), llms: Sequence[str] = (), scenarios: Sequence[str] = ()
+) -> JobConfig:
+    """A job with these networks, LLMs or scenarios in place of its own; where none is given its own stay.
+
+    Raises
+    ------
+    UnknownNameError
+        If one of them does not exist; the message has the nearest names.
+
+    Examples
+    --------
+    >>> selected(JobConfig(), networks=["akash"]).analysis.networks
+    ('akash',)
+    """
+    asked = {"networks": networks, "llms": llms, "scenarios": scenarios}
+    chosen = {key: tuple(dict.fromkeys(names)) for key, names in asked.items() if names}
+    for key, kind, known in _named():
+        for name in chosen.get(key, ()):
+            _check_name(kind, name, known)
+    return job.model_copy(update={"analysis": job.analysis.model_copy(update=chosen)}) if chosen else job
+
+
+def _named() -> Iterator[tuple[str, str, list[str]]]:
+    """Each key of ``[analysis]`` that lists names, what it names, and the names there are."""
+    yield "networks", "network", networks()["network"].to_list()
+    yield "llms", "LLM", llms()["llm"].to_list()
+    yield "workloads", "workload", list(workloads())
+    yield "scenarios", "scenario", [scenario.id for scenario in scenarios()]
+
+
+def _check_name(kind: str, name: str, known: Iterable[str]) -> None:
+    if name not in set(known):
+        raise UnknownNameError(kind, name, known)
+
+
+def _complain(what: str) -> None:
+    raise ConfigError(what)
+
+
+def _node_checks(node: NodeConfig) -> Iterator[Check]:
+    """The chip, the networks and each input apart, so that each is told where it stands."""
+    inputs = (*NODE_INPUTS, "hours_per_day")
+    bare = node.model_copy(update=dict.fromkeys((*inputs, "networks")))
+    yield ["node", "accelerator"], bare.own_node
+    for index, name in enumerate(node.networks or ()):
+        yield ["node", "networks", index], partial(_check_name, "network", name, networks()["network"])
+    some_chip = accelerators()["accelerator"][0]
+    for name in inputs:
+        if (value := getattr(node, name)) is not None:
+            yield ["node", name], bare.model_copy(update={"accelerator": some_chip, name: value}).own_node
+
+
+def _check_schedule(schedule: ScheduleConfig) -> None:
+    """Whether the cron line can be read, and its time ever comes.
+
+    Raises
+    ------
+    ConfigError
+        Naming the field that can't be read.
+    """
+    fields = schedule.cron.split()
+    if len(fields) != len(CRON_FIELDS):
+        raise ConfigError(f"{schedule.cron!r} has {len(fields)} fields, expected 5: {_CRON_HELP}")
+    for index, (name, field) in enumerate(zip(CRON_FIELDS, fields, strict=True)):
+        alone = ["*"] * len(CRON_FIELDS)
+        alone[index] = field
+        try:
+            _trigger(" ".join(alone), schedule.time_zone)
+        except (ConfigError, ValueError) as error:
+            raise ConfigError(f"{name} {field!r} can't be read: {error}; {_CRON_HELP}") from error
+    if _trigger(schedule.cron, schedule.time_zone).get_next_fire_time(None, datetime.now(UTC)) is None:
+        raise ConfigError(f"{schedule.cron!r} is never due: the day does not exist in that month")
+
+
+def _trigger(cron: str, time_zone: str) -> Any:
+    from apscheduler.triggers.cron import CronTrigger
+
+    return CronTrigger.from_crontab(cron, timezone=time_zone)
