@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import socket
+import sys
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import hypothesis
@@ -31,6 +34,29 @@ def _no_names_no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
     for variable in PROXIES:
         monkeypatch.delenv(variable, raising=False)
         monkeypatch.delenv(variable.lower(), raising=False)
+
+
+@pytest.fixture
+def type_in(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> Callable[..., tuple[int, str, str]]:
+    """Type a command of depin-compare in an empty folder; gives exit code, stdout and stderr."""
+    from depin_compare import cli
+
+    for variable in ("DEPIN_COMPARE_CONFIG", "DEPIN_COMPARE_JOB"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("DEPIN_COMPARE_STORE", str(tmp_path / "store"))
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["depin-compare", *words])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    return run
 
 
 # The first example of a property pays for lazy imports; slowness is a matter of the benchmarks.

@@ -1,7 +1,6 @@
 """The command line as a user types it, and the main job end to end."""
 
 import json
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -9,27 +8,10 @@ import polars as pl
 import pytest
 import responses
 
-from depin_compare import cli
+from depin_compare.market.store import Store
 from fetchers import FETCHERS
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
-
-
-@pytest.fixture
-def type_in(monkeypatch, capsys, tmp_path):
-    """Type a command; gives exit code, stdout and stderr."""
-    monkeypatch.setenv("DEPIN_COMPARE_STORE", str(tmp_path / "store"))
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-
-    def run(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["depin-compare", *words])
-        with pytest.raises(SystemExit) as stop:
-            cli.main()
-        out, err = capsys.readouterr()
-        return int(stop.value.code or 0), out, err
-
-    return run
 
 
 def test_the_main_job_without_network_says_what_it_could_not_reach(type_in, tmp_path):
@@ -257,9 +239,10 @@ def test_a_live_price_replaces_the_reference_is_stored_and_stands_when_the_sourc
     _serve_akash(json=AKASH)
     job = tmp_path / "job.toml"
     others = [name for name in FETCHERS if name != "akash"]
-    job.write_text("".join(f"[sources.{name}]\nenabled = false\n" for name in others))
+    job.write_text("".join(f"[sources.{name}]\nenabled = false\n" for name in others) + "[jobs.nightly]\n")
     code, _, _ = type_in("run", "--config", str(job), "--out", "live")
     assert code == 0
+    assert [snapshot.manifest.job for snapshot in Store(tmp_path / "store").snapshots()] == ["nightly"]
     live = pl.read_parquet(tmp_path / "live" / "offers.parquet").filter(pl.col("network") == "akash")
     assert dict(live.select("accelerator", "usd_per_accelerator_hour").iter_rows())["h100-sxm"] == 2.40
     assert set(live["layer"].cast(pl.String)) == {"live"}

@@ -34,7 +34,7 @@ def init(
     from depin_compare.errors import ConfigError
 
     if file.exists() and not force:
-        raise ConfigError(f"{file} is there already and stays as it is; name another file, or write over it with --force")
+        raise ConfigError(f"{file} is there already and stays as it is; name another, or write over it with --force")
     write_whole(file, files("depin_compare.jobs").joinpath("template.toml").read_bytes())
     typer.echo(str(file))
     note(f"check it with `depin-compare config check {file}`, run it with `depin-compare run --config {file}`")

@@ -42,7 +42,8 @@ def fetch(
     output: OutputOption = None,
 ) -> None:
     """Ask the sources now; the offers they give, live only."""
-    collection = collected_now(job_of(config, job), store_of(store), replay=replay, record=record, sources=sources or None)
+    chosen, place = job_of(config, job), store_of(store)
+    collection = collected_now(chosen, place, replay=replay, record=record, sources=sources or None)
     show = ["network", "accelerator", "usd_per_accelerator_hour", "terms", "price_kind", "region", "available", "layer"]
     emit(collection.offers, json=json, csv=csv, output=output, title="Offers", show=show)
     for status in collection.statuses:
@@ -173,7 +174,8 @@ def erosion(
     output: OutputOption = None,
 ) -> None:
     """Headroom, break-even dates and verdicts, by network, reference and scenario."""
-    frame = kept_rows(step_analysis(job_of(config, job), store, offers, as_of).outlook, network=network, scenario=scenario)
+    analysis = step_analysis(job_of(config, job), store, offers, as_of)
+    frame = kept_rows(analysis.outlook, network=network, scenario=scenario)
     show = ["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity", "today", "headroom"]
     show += ["state", "date", "verdict"]
     emit(frame, json=json, csv=csv, output=output, title="Outlook", show=show)

@@ -213,7 +213,7 @@ def _validated(
         for detail in error.errors():
             if complete or detail["type"] != "missing":
                 key = _as_written(document, detail["loc"])
-                file.complain(place(key), _told(key, detail, top=place(key)[:1] != (JOBS,)))
+                file.complain(place(key), _told(key, detail, job=place(key)[: -len(key) or None]))
         return None
     count = len(file.complaints)
     for location, check in job_checks(job):
@@ -238,11 +238,11 @@ def _as_written(document: Any, location: Any) -> KeyPath:
     return tuple(path)
 
 
-def _told(key: KeyPath, detail: Any, *, top: bool) -> str:
-    """What pydantic found, in our words, with what was seen and the likely mend."""
+def _told(key: KeyPath, detail: Any, *, job: KeyPath) -> str:
+    """What pydantic found, in our words, with what was seen and the likely mend; ``job`` is where its tables are."""
     kind, seen, what = detail["type"], _seen(detail["input"]), str(detail["msg"]).removeprefix("Value error, ")
     if kind == "extra_forbidden":
-        return f"unknown key; {_mend(key, top=top)}"
+        return f"unknown key; {_mend(key, job)}"
     if kind == "missing":
         return "is missing, and has no default"
     if key and str(key[-1]).endswith("_variable"):
@@ -257,6 +257,8 @@ def _told(key: KeyPath, detail: Any, *, top: bool) -> str:
         known = re.findall(r"'([^']*)'", detail["ctx"]["expected"])
         near = difflib.get_close_matches(str(detail["input"]), known, n=1, cutoff=0.4)
         return f"saw {seen}, expected one of {', '.join(known)}" + (f"; did you mean {near[0]!r}?" if near else "")
+    if kind.startswith("date"):
+        return f"saw {seen}, expected a day such as 2036-12-31, without quotes"
     what = re.sub(r"^Input should be ", "expected ", what)
     return what if isinstance(detail["input"], dict) or seen in what else f"saw {seen}: {what}"
 
@@ -280,19 +282,19 @@ def _seen(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def _mend(key: KeyPath, *, top: bool) -> str:
+def _mend(key: KeyPath, job: KeyPath) -> str:
     """What an unknown key was likely meant to be: a neighbour, or a key of another table."""
     wrong = str(key[-1])
     model = _model_at(key[:-1])
     known = [name for name in (model or JobConfig).model_fields if name != "name" or model is not JobConfig]
     if model is JobConfig:
-        known.append(JOBS if top else INHERIT)
+        known.append(INHERIT if job else JOBS)
     near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.6)
     if near:
         return f"did you mean {near[0]!r}?"
     elsewhere = [table for table, keys in _keys_of_tables() if wrong in keys]
     if elsewhere:
-        return f"it stands in [{elsewhere[0]}]"
+        return f"it stands in [{_dotted((*job, elsewhere[0]))}]"
     near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
 

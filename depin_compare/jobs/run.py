@@ -89,6 +89,7 @@ def collected(
         try:
             store.write(
                 observed_at=now,
+                job=config.name,
                 offers=collection.offers,
                 facts=collection.facts,
                 skipped=collection.skipped,
