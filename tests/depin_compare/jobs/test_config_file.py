@@ -234,6 +234,17 @@ def test_a_shared_slip_that_every_job_replaces_is_told_too(tmp_path):
     assert told.startswith("2: prices.akash.h100-sxm.usd: unknown key")
 
 
+def test_a_slip_is_told_where_it_stands_and_not_in_what_it_is_laid_over(tmp_path):
+    (told,) = complaints(tmp_path, "[analysis]\nseed = 1\n[jobs.a.analysis]\nseed = -1\n")
+    assert told.startswith("4: jobs.a.analysis.seed: ")
+    (told,) = complaints(tmp_path, '[analysis]\nseed = -1\n[jobs.a.analysis]\nnetworks = ["akash"]\n')
+    assert told.startswith("2: analysis.seed: ")
+    (told,) = complaints(
+        tmp_path, '[[alerts.thresholds]]\nnumber = "a"\n[[jobs.a.alerts.thresholds]]\nnumber = "a"\nabov = 1\n'
+    )
+    assert told.startswith("5: jobs.a.alerts.thresholds[0].abov: ")
+
+
 def test_a_shared_table_may_want_what_each_job_adds(tmp_path):
     text = '[schedule]\ntime_zone = "Asia/Tokyo"\n'
     text += '[jobs.a.schedule]\ncron = "7 * * * *"\n[jobs.b.schedule]\ncron = "9 1 * * *"\n'
