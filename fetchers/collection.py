@@ -238,7 +238,8 @@ class _Run(threading.Thread):
         result = None if timed_out else self.result
         skipped = dict.fromkeys(SKIP_KINDS, 0)
         if result is not None:
-            skipped |= {kind: result.skipped.filter(pl.col("kind") == kind).height for kind in SKIP_KINDS}
+            kinds = result.skipped["kind"].cast(pl.String).to_list()
+            skipped |= {kind: kinds.count(kind) for kind in SKIP_KINDS}
         late = f"{self.fetcher.name}: no result within its time budget of {self.budget_seconds:g} s"
         return SourceStatus(
             source=self.fetcher.name,
