@@ -257,13 +257,15 @@ def test_one_value_gone_wrong_never_breaks_a_parser(source, name, file, payload,
                 yield from places(node[key], (*path, key))
 
     for path in list(places(document))[1:]:
+        node = document
+        for step in path[:-1]:
+            node = node[step]
+        right = node[path[-1]]
         for value in odd:
-            broken = json.loads(payload(file))
-            node = broken
-            for step in path[:-1]:
-                node = node[step]
             node[path[-1]] = value
-            answer = Answer(name=name, url="https://x.example/y", status=200, body=json.dumps(broken).encode())
+            body = json.dumps(document).encode()
+            node[path[-1]] = right
+            answer = Answer(name=name, url="https://x.example/y", status=200, body=body)
             tried += 1
             try:
                 result = FETCHERS[source].parse(
