@@ -511,7 +511,8 @@ def _offers(rows: Rows) -> dy.DataFrame[Offers]:
 
 def empty_frame(schema: type[_Schema]) -> dy.DataFrame[_Schema]:
     """No rows of a schema; making the frame once is a hundred times as fast as asking the schema each time."""
-    return _empty(schema).clone()
+    rowless: dy.DataFrame[_Schema] = _empty(schema).clone()
+    return rowless
 
 
 @cache
