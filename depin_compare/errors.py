@@ -6,6 +6,7 @@ DepinCompareError
 ├── UnknownNameError     a name no table knows; carries the nearest names that exist
 ├── ConfigError          the user's file or option is wrong
 ├── StoreError           a snapshot is missing, damaged or can't be written
+├── JobBusyError         another process runs the job
 └── SourceError          one public source failed; the others are not concerned
 """
 
@@ -17,6 +18,7 @@ from collections.abc import Iterable
 __all__ = [
     "ConfigError",
     "DepinCompareError",
+    "JobBusyError",
     "ModelDomainError",
     "ReferenceDataError",
     "SourceError",
@@ -53,6 +55,15 @@ class ConfigError(DepinCompareError):
 
 class StoreError(DepinCompareError):
     """A snapshot that can't be read or written."""
+
+
+class JobBusyError(DepinCompareError):
+    """A job that another process runs right now."""
+
+    def __init__(self, job: str, holder: str) -> None:
+        self.job = job
+        self.holder = holder
+        super().__init__(f"job {job} is running: {holder}; wait for it or stop it")
 
 
 class SourceError(DepinCompareError):
