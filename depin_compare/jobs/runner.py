@@ -1,0 +1,291 @@
+"""One run of a job, whole: lock, repair, collect, store, analyse, report, tell. The same for a person and a scheduler."""
+
+from __future__ import annotations
+
+import logging
+import time as clock
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from depin_compare.errors import ConfigError, DepinCompareError, StoreError, UnknownNameError
+from depin_compare.jobs.config import JobConfig
+from depin_compare.jobs.lock import job_lock
+from depin_compare.jobs.run import analysis_of, collected, gathered
+from depin_compare.jobs.state import JobOutcome, JobState, Kind, clear_parts, read_state, write_state
+from depin_compare.jobs.stop import Stopped
+
+if TYPE_CHECKING:
+    from depin_compare.analysis import Analysis
+    from depin_compare.market.store import Store
+    from fetchers import Progress
+
+__all__ = ["FAIL_ON", "JobRun", "exit_code", "on_outcome", "run_job", "settle", "slots_between"]
+
+log = logging.getLogger(__name__)
+
+OK, ERROR, USAGE, THRESHOLD, STALE = 0, 1, 2, 3, 4
+FAIL_ON = ("stale", "partial", "eroded", "exposed")
+STALE_AFTER_DAYS = 2.0
+_KINDS: dict[int, Kind] = {OK: "ok", THRESHOLD: "threshold", STALE: "stale"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRun:
+    """A run that came to its end: the outcome, the analysis and the files of the report."""
+
+    outcome: JobOutcome
+    analysis: Analysis | None = None
+    written: Sequence[Path] = ()
+
+
+def run_job(
+    job: JobConfig,
+    *,
+    store: Store,
+    now: datetime,
+    out: Path | None = None,
+    slot: datetime | None = None,
+    fail_on: Sequence[str] = (),
+    record: Path | None = None,
+    progress: Progress | None = None,
+) -> JobRun:
+    """Run a job once.
+
+    Parameters
+    ----------
+    job : JobConfig
+    store : Store
+        Whose snapshots stand in for silent sources, and where this collect goes.
+    now : datetime
+        When it is, with its time zone. The report stands for its day in UTC.
+    out : Path, optional
+        Folder of the report; else the one the job names.
+    slot : datetime, optional
+        The slot of the schedule this run stands for. If the store says that it was run already, nothing is done;
+        slots between the last one and this are told as missed.
+    fail_on : sequence of {"stale", "partial", "eroded", "exposed"}
+        What makes the exit code 4 or 3 rather than 0.
+    record : Path, optional
+        Keep every answer in this folder.
+    progress : callable, optional
+        Called as each source ends.
+
+    Returns
+    -------
+    JobRun
+        Its outcome is ``ok``, ``threshold``, ``stale`` or ``done_before``.
+
+    Raises
+    ------
+    JobBusyError
+        If another process runs the job. Nothing is done then.
+    DepinCompareError, OSError
+        If the run failed; the store remembers it as failed, and it was told.
+    Stopped
+        If the process was asked to end; the store remembers that, and the next start takes the slot up again.
+    """
+    now = now.astimezone(UTC).replace(microsecond=0)
+    with job_lock(job.name, store, now=now):
+        books = _Books(job, store, now, slot)
+        if books.done_before:
+            return JobRun(outcome=books.outcome("done_before", exit_code=OK, detail=f"slot {_told(slot)} has been run"))
+        books.begin()
+        try:
+            _repaired(store)
+            collection = collected(job, now=now, store=store, record=record, progress=progress)
+            # Runs of one day with the same inputs give the same bytes: a run stands for its day, not its second.
+            as_of = datetime.combine(now.date(), time(), tzinfo=UTC)
+            analysis = analysis_of(job, gathered(job, as_of=as_of, store=store, collection=collection))
+            written = _report(job, analysis, out)
+        except Stopped as stop:
+            books.close("stopped", exit_code=stop.exit_code, detail=str(stop))
+            raise
+        except Exception as error:
+            code = USAGE if isinstance(error, ConfigError | UnknownNameError) else ERROR
+            expected = isinstance(error, DepinCompareError | OSError)
+            detail = str(error) if expected else f"{type(error).__name__}: {error}"
+            on_outcome(job, books.close("failed", exit_code=code, detail=detail), None, store)
+            raise
+        code = exit_code(analysis, fail_on)
+        outcome = books.close(_KINDS[code], exit_code=code, report=out or job.outputs.out)
+        on_outcome(job, outcome, analysis, store)
+        return JobRun(outcome=outcome, analysis=analysis, written=written)
+
+
+def settle(
+    job: JobConfig,
+    *,
+    store: Store,
+    now: datetime,
+    slot: datetime | None = None,
+    missed: Sequence[datetime] = (),
+    code: int | None = None,
+    detail: str | None = None,
+) -> None:
+    """Record and tell what has no run to do it: slots that passed, and a process that died with a slot.
+
+    Parameters
+    ----------
+    slot : datetime, optional
+        The slot whose process died without a word; ``code`` is its exit code, ``detail`` what is known.
+    missed : sequence of datetime, optional
+        Slots that were not run and will not be.
+
+    Raises
+    ------
+    JobBusyError
+        If a run of the job is under way: it keeps the books itself.
+    """
+    with job_lock(job.name, store, now=now):
+        books = _Books(job, store, now, slot)
+        if missed:
+            books.missed(missed)
+        if slot is not None and not books.done_before:
+            books.begin()
+            on_outcome(job, books.close("failed", exit_code=code, detail=detail), None, store)
+        elif slot is None and not missed and books.state.watched_since is None:
+            books.keep(watched_since=now)
+
+
+def on_outcome(job: JobConfig, outcome: JobOutcome, analysis: Analysis | None, store: Store) -> None:
+    """Tell those who want to know of it. A message that can't be sent costs the run nothing."""
+    try:
+        from depin_compare.jobs.alerts import after_run  # type: ignore[import-not-found,unused-ignore]
+    except ModuleNotFoundError:
+        return
+    try:
+        after_run(job, outcome, analysis, store)
+    except (DepinCompareError, OSError) as error:
+        log.error("job %s: %s", job.name, error)
+
+
+def exit_code(analysis: Analysis, fail_on: Sequence[str]) -> int:
+    """What a run exits with, by what the user wants to be told of."""
+    import polars as pl
+
+    states = analysis.source_states
+    told = set(states["state"].cast(pl.String))
+    verdicts = set(analysis.outlook["verdict"].cast(pl.String))
+    oldest = states["age_days"].max()
+    stale = bool(told & {"unreachable", "failed", "timed_out"}) or (
+        isinstance(oldest, float) and oldest > STALE_AFTER_DAYS
+    )
+    if ("eroded" in fail_on and "eroded" in verdicts) or ("exposed" in fail_on and verdicts & {"exposed", "eroded"}):
+        return THRESHOLD
+    if ("stale" in fail_on and stale) or ("partial" in fail_on and (stale or "partial" in told)):
+        return STALE
+    return OK
+
+
+def slots_between(job: JobConfig, after: datetime | None, slot: datetime) -> tuple[datetime, ...]:
+    """The job's slots later than one moment and earlier than a slot; none if nothing is known of the time before."""
+    from depin_compare.jobs.crontab import crontab
+
+    if job.schedule is None or after is None or after >= slot:
+        return ()
+    line = crontab(job.schedule.cron, job.schedule.time_zone)
+    return tuple(s for s in line.slots(after, slot) if s < slot)
+
+
+class _Books:
+    """What the store remembers of a job, kept while its lock is held."""
+
+    def __init__(self, job: JobConfig, store: Store, now: datetime, slot: datetime | None) -> None:
+        self.job, self.store, self.now, self.slot = job, store, now, slot
+        self.begun = clock.monotonic()
+        try:
+            self.state = read_state(store, job.name)
+        except StoreError as error:
+            log.error("%s", error)
+            self.state = JobState(job=job.name)
+
+    @property
+    def done_before(self) -> bool:
+        """Whether the slot was run to its end: by another scheduler, or before the clock was set back."""
+        from depin_compare.jobs.schedule import trusted
+
+        last = trusted(self.state.last_slot, self.now)
+        if self.slot is None or last is None:
+            return False
+        return last > self.slot or (last == self.slot and self.state.last_slot_done)
+
+    def begin(self) -> None:
+        clear_parts(self.store, self.job.name)
+        if self.slot is not None:
+            from depin_compare.jobs.schedule import trusted
+
+            self.missed(slots_between(self.job, trusted(self.state.accounted_until, self.now), self.slot))
+            again = self.state.last_slot == self.slot
+            self.state = self.state.model_copy(
+                update={
+                    "last_slot": self.slot,
+                    "last_slot_done": False,
+                    "last_slot_attempts": self.state.last_slot_attempts + 1 if again else 1,
+                }
+            )
+        self.keep(last_started_at=self.now, last_outcome="running", last_exit_code=None, last_detail=None)
+
+    def missed(self, slots: Sequence[datetime]) -> None:
+        """Slots that had no run: counted, and told at once."""
+        if not slots:
+            return
+        count = len(slots)
+        what = f"1 slot, {_told(slots[0])}," if count == 1 else f"{count} slots from {_told(slots[0])} to {_told(slots[-1])}"
+        detail = f"{what} passed without a run"
+        self.keep(
+            last_slot=slots[-1], last_slot_done=True, last_slot_attempts=0, last_missed_at=slots[-1],
+            missed_slots=self.state.missed_slots + count,
+        )  # fmt: skip
+        log.warning("job %s: %s", self.job.name, detail)
+        on_outcome(self.job, self.outcome("missed", missed=tuple(slots), detail=detail), None, self.store)
+
+    def close(self, kind: Kind, *, exit_code: int | None, detail: str | None = None, report: Path | None = None) -> JobOutcome:
+        """Remember how it ended."""
+        outcome = self.outcome(kind, exit_code=exit_code, detail=detail, report=report)
+        done = {"last_slot_done": True} if self.slot is not None and kind != "stopped" else {}
+        if kind in ("ok", "threshold", "stale"):
+            done["last_success_at"] = outcome.finished_at  # type: ignore[assignment]
+        self.keep(
+            last_finished_at=outcome.finished_at, last_outcome=kind, last_exit_code=exit_code, last_detail=detail, **done
+        )
+        return outcome
+
+    def outcome(self, kind: Kind, **told: Any) -> JobOutcome:
+        # By the monotonic clock: the other one may be set in the course of a run.
+        finished = self.now + timedelta(seconds=round(clock.monotonic() - self.begun))
+        return JobOutcome(
+            job=self.job.name, kind=kind, started_at=self.now, finished_at=finished, slot=self.slot, **told
+        )
+
+    def keep(self, **changes: Any) -> None:
+        """Change the books; a store that can't be written is told and costs the run nothing."""
+        self.state = self.state.model_copy(update=changes)
+        try:
+            write_state(self.store, self.state)
+        except StoreError as error:
+            log.error("job %s: %s", self.job.name, error)
+
+
+def _repaired(store: Store) -> None:
+    """What killed runs left in the store is cleared away; a store that can't be written is told, and used as it is."""
+    from depin_compare.market.upkeep import repair
+
+    try:
+        for line in repair(store):
+            log.warning("store: %s", line)
+    except StoreError as error:
+        log.error("%s", error)
+
+
+def _report(job: JobConfig, analysis: Analysis, out: Path | None) -> list[Path]:
+    from reports.writer import FORMATS, write_report
+
+    asked = job.outputs
+    return write_report(analysis, out or asked.out, formats=asked.formats or FORMATS, paper=asked.paper)
+
+
+def _told(moment: datetime | None) -> str:
+    return f"{moment:%Y-%m-%d %H:%M} UTC" if moment is not None else "of no schedule"
