@@ -66,18 +66,17 @@ def progress_bar() -> Iterator[Progress | None]:
 
 
 def run_analysis(
-    config: Path | JobConfig | None, *, store: str | None, offline: bool, as_of: str | None, replay: Path | None,
-    record: Path | None = None,
-) -> Analysis:  # fmt: skip
-    """Collect where asked to, lay the layers and analyse."""
+    config: Path | JobConfig | None, *, store: str | None, as_of: str | None, replay: Path | None
+) -> Analysis:
+    """Read recorded answers where asked to, lay the layers and analyse; nothing is stored."""
     from depin_compare.jobs.run import analysis_of, gathered
 
     job, place = job_of(config), store_of(store)
     day = day_of(as_of) if as_of else datetime.now(UTC).date()
     collection = None
-    if replay or not (offline or as_of):
+    if replay:
         note("asking the sources …")
-        collection = collected_now(job, place, replay=replay, record=record)
+        collection = collected_now(job, place, replay=replay)
         # Runs of one day with the same inputs give the same bytes: a run stands for its day, not its second.
         day = max(day, collection.observed_at.date()) if not as_of else day
     return analysis_of(
@@ -90,7 +89,7 @@ def step_analysis(
 ) -> Analysis:
     """The analysis of a step command: on stored and reference data, or on the offers of a file; asks no source."""
     if offers is None:
-        return run_analysis(config, store=store, offline=True, as_of=as_of, replay=None)
+        return run_analysis(config, store=store, as_of=as_of, replay=None)
     from depin_compare.jobs.run import analysis_of, from_file
 
     job = job_of(config)

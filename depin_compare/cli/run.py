@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from depin_compare.cli._app import app
-from depin_compare.cli.inputs import run_analysis
+from depin_compare.cli.inputs import progress_bar, run_analysis, store_of
 from depin_compare.cli.options import (
     ERROR,
     OK,
@@ -28,9 +32,8 @@ from depin_compare.cli.output import because, note
 if TYPE_CHECKING:
     from depin_compare.analysis import Analysis
     from depin_compare.jobs.config import JobConfig
+    from depin_compare.jobs.stop import Stopped
 
-FAIL_ON = ("stale", "partial", "eroded", "exposed")
-STALE_AFTER_DAYS = 2.0
 WORST_FIRST = (ERROR, USAGE, THRESHOLD, STALE, OK)
 
 log = logging.getLogger(__name__)
@@ -68,10 +71,25 @@ def run(
         list[str] | None,
         typer.Option("--fail-on", help="stale or partial: exit 4; eroded or exposed: exit 3. Repeatable."),
     ] = None,
+    slot: Annotated[
+        datetime | None,
+        typer.Option(
+            "--slot", formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M"],
+            help="Slot of the schedule this run stands for (UTC); one that has been run is not run again.",
+        ),
+    ] = None,
 ) -> None:  # fmt: skip
-    """The main job, whole: collect, store, analyse, report. A file's jobs run one after the other."""
-    if record and (offline or as_of or replay):
-        raise typer.BadParameter("nothing is asked with --offline, --as-of or --replay", param_hint="--record")
+    """The main job, whole: collect, store, analyse, report. A file's jobs run one after the other.
+
+    With --offline, --as-of or --replay it only looks at what is there: nothing is stored, remembered or alerted.
+    """
+    from depin_compare.jobs.runner import FAIL_ON, exit_code, write_job_report
+    from depin_compare.jobs.stop import Stopped, stoppable
+
+    looks = bool(offline or as_of or replay)
+    for given, hint in ((record, "--record"), (slot, "--slot")):
+        if given and looks:
+            raise typer.BadParameter("nothing is asked with --offline, --as-of or --replay", param_hint=hint)
     unknown = sorted(set(fail_on or ()) - set(FAIL_ON))
     if unknown:
         raise typer.BadParameter(f"{', '.join(unknown)}: use {', '.join(FAIL_ON)}", param_hint="--fail-on")
@@ -82,6 +100,8 @@ def run(
         for one in _jobs(config, job)
     ]
     several = len(jobs) > 1
+    if slot is not None and several:
+        raise typer.BadParameter("goes with one job: name it with --job", param_hint="--slot")
     codes = []
     for one in jobs:
         folder = one.outputs.out if out is None else out / one.name if several else out
@@ -89,9 +109,15 @@ def run(
         if several:
             typer.echo(f"\n{one.name}")
         try:
-            analysis = run_analysis(one, store=store, offline=offline, as_of=as_of, replay=replay, record=kept)
-            _report(analysis, one, folder)
-            codes.append(exit_code(analysis, fail_on or []))
+            if looks:
+                analysis = run_analysis(one, store=store, as_of=as_of, replay=replay)
+                _tell(analysis, write_job_report(one, analysis, folder), folder)
+                codes.append(exit_code(analysis, fail_on or ()))
+            else:
+                with stoppable():
+                    codes.append(_run_once(one, store, folder, slot=slot, fail_on=fail_on or (), record=kept))
+        except Stopped as stop:
+            _end_at_once(one.name, stop)
         except Exception as error:
             if not several:
                 raise
@@ -126,12 +152,40 @@ def _with_outputs(job: JobConfig, formats: list[str] | None, paper: str | None) 
     return job.model_copy(update={"outputs": changed})
 
 
-def _report(analysis: Analysis, job: JobConfig, folder: Path) -> None:
-    """Write the report, and say what it says."""
-    from reports.summary import verdict_lines
-    from reports.writer import FORMATS, write_report
+def _run_once(
+    job: JobConfig, store: str | None, folder: Path, *, slot: datetime | None, fail_on: Sequence[str],
+    record: Path | None,
+) -> int:  # fmt: skip
+    """One run, told; its exit code."""
+    from depin_compare.jobs.runner import run_job
 
-    written = write_report(analysis, folder, formats=job.outputs.formats or FORMATS, paper=job.outputs.paper)
+    if slot is not None:
+        slot = slot.astimezone(UTC) if slot.tzinfo else slot.replace(tzinfo=UTC)
+    note("asking the sources …")
+    with progress_bar() as progress:
+        ended = run_job(
+            job, store=store_of(store), now=datetime.now(UTC), out=folder, slot=slot, fail_on=fail_on, record=record,
+            progress=progress,
+        )  # fmt: skip
+    if ended.analysis is not None:
+        _tell(ended.analysis, ended.written, folder)
+    elif ended.outcome.detail:
+        note(ended.outcome.detail)
+    return ended.outcome.exit_code or OK
+
+
+def _end_at_once(job: str, stop: Stopped) -> NoReturn:
+    """End without waiting for threads that hang on a source: what they would still bring counts for nothing."""
+    note(f"job {job}: {stop}")
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(stop.exit_code)
+
+
+def _tell(analysis: Analysis, written: Sequence[Path], folder: Path) -> None:
+    """The verdicts and where the report lies on stdout, what could not be reached on stderr."""
+    from reports.summary import verdict_lines
+
     tell_sources(analysis)
     for line in verdict_lines(analysis):
         typer.echo(line)
@@ -159,22 +213,6 @@ def tell_sources(analysis: Analysis) -> None:
             continue
         stand_in = "nothing" if row["layer"] is None else f"{row['layer']} data of {row['newest_observed_at']:%Y-%m-%d}"
         note(f"{row['source']}: {row['state']}, {stand_in} in its place{because(row['detail'])}")
-
-
-def exit_code(analysis: Analysis, fail_on: list[str]) -> int:
-    """What the run exits with, by what the user wants to be told of."""
-    states = analysis.source_states
-    told = set(states["state"].cast(str))
-    verdicts = set(analysis.outlook["verdict"].cast(str))
-    oldest = states["age_days"].max()
-    stale = bool(told & {"unreachable", "failed", "timed_out"}) or (
-        isinstance(oldest, float) and oldest > STALE_AFTER_DAYS
-    )
-    if ("eroded" in fail_on and "eroded" in verdicts) or ("exposed" in fail_on and verdicts & {"exposed", "eroded"}):
-        return THRESHOLD
-    if ("stale" in fail_on and stale) or ("partial" in fail_on and (stale or "partial" in told)):
-        return STALE
-    return OK
 
 
 @app.command()

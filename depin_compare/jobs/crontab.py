@@ -65,7 +65,7 @@ class Crontab:
         wall = local.replace(tzinfo=None) - margin
         best: datetime | None = None
         while best is None:
-            found = []
+            found: list[datetime] = []
             wall = self._next_wall(wall)
             found += (slot for slot in self._instants(wall) if slot > moment)
             # A wall-clock time that comes later can't be due earlier, except by the second of two doubled hours.
@@ -90,8 +90,8 @@ class Crontab:
     def _next_wall(self, wall: datetime) -> datetime:
         """The first wall-clock time of the line later than another; neither carries an offset."""
         start = wall.replace(tzinfo=UTC) + timedelta(microseconds=1)
-        fires = [trigger.get_next_fire_time(None, start) for trigger in self.triggers]
-        return min(fire.replace(tzinfo=None) for fire in fires if fire is not None)
+        fires: list[datetime] = [trigger.get_next_fire_time(None, start) for trigger in self.triggers]
+        return min(fires).replace(tzinfo=None)
 
     def _instants(self, wall: datetime) -> list[datetime]:
         """What a wall-clock time means in the zone: none, one or two instants, in UTC."""
@@ -159,7 +159,9 @@ def crontab(cron: str, time_zone: str = "UTC") -> Crontab:
     try:
         zone = ZoneInfo(time_zone)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise ConfigError(f"time zone {time_zone!r} is not known; write one such as 'UTC' or 'Europe/Berlin'") from error
+        raise ConfigError(
+            f"time zone {time_zone!r} is not known; write one such as 'UTC' or 'Europe/Berlin'"
+        ) from error
     parts = cron.split()
     if len(parts) != len(FIELDS):
         raise ConfigError(
@@ -192,9 +194,7 @@ def crontab(cron: str, time_zone: str = "UTC") -> Crontab:
         for field in hours.values()
         for number in range(24)
     )
-    return Crontab(
-        expression=cron, time_zone=zone, weekdays=weekdays, every_hour=all_hours, triggers=triggers
-    )
+    return Crontab(expression=cron, time_zone=zone, weekdays=weekdays, every_hour=all_hours, triggers=triggers)
 
 
 def _bounded(trigger: CronTrigger, start: datetime) -> bool:
@@ -230,4 +230,6 @@ def _weekday(cron: str, text: str) -> int:
         return WEEKDAYS.index(text.lower())
     if text.isdecimal() and int(text) <= 7:
         return int(text)
-    raise ConfigError(f"cron line {cron!r}: day of week {text!r} is not 0 to 7 (0 and 7 are Sunday) or {', '.join(WEEKDAYS)}")
+    raise ConfigError(
+        f"cron line {cron!r}: day of week {text!r} is not 0 to 7 (0 and 7 are Sunday) or {', '.join(WEEKDAYS)}"
+    )

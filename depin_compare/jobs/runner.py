@@ -1,4 +1,4 @@
-"""One run of a job, whole: lock, repair, collect, store, analyse, report, tell. The same for a person and a scheduler."""
+"""One run of a job, whole, by hand or by a schedule: lock, repair, collect, store, analyse, report, tell."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from depin_compare.errors import ConfigError, DepinCompareError, StoreError, Unk
 from depin_compare.jobs.config import JobConfig
 from depin_compare.jobs.lock import job_lock
 from depin_compare.jobs.run import analysis_of, collected, gathered
+from depin_compare.jobs.slots import slots_between, trusted
 from depin_compare.jobs.state import JobOutcome, JobState, Kind, clear_parts, read_state, write_state
 from depin_compare.jobs.stop import Stopped
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from depin_compare.market.store import Store
     from fetchers import Progress
 
-__all__ = ["FAIL_ON", "JobRun", "exit_code", "on_outcome", "run_job", "settle", "slots_between"]
+__all__ = ["FAIL_ON", "JobRun", "exit_code", "on_outcome", "run_job", "settle", "write_job_report"]
 
 log = logging.getLogger(__name__)
 
@@ -99,7 +100,7 @@ def run_job(
             # Runs of one day with the same inputs give the same bytes: a run stands for its day, not its second.
             as_of = datetime.combine(now.date(), time(), tzinfo=UTC)
             analysis = analysis_of(job, gathered(job, as_of=as_of, store=store, collection=collection))
-            written = _report(job, analysis, out)
+            written = write_job_report(job, analysis, out)
         except Stopped as stop:
             books.close("stopped", exit_code=stop.exit_code, detail=str(stop))
             raise
@@ -132,7 +133,8 @@ def settle(
     slot : datetime, optional
         The slot whose process died without a word; ``code`` is its exit code, ``detail`` what is known.
     missed : sequence of datetime, optional
-        Slots that were not run and will not be.
+        Slots that were not run and will not be. Without these and without ``slot`` it is noted since when the job is
+        watched.
 
     Raises
     ------
@@ -142,12 +144,12 @@ def settle(
     with job_lock(job.name, store, now=now):
         books = _Books(job, store, now, slot)
         if missed:
-            books.missed(missed)
+            on_outcome(job, books.missed(missed), None, store)
         if slot is not None and not books.done_before:
             books.begin()
             on_outcome(job, books.close("failed", exit_code=code, detail=detail), None, store)
-        elif slot is None and not missed and books.state.watched_since is None:
-            books.keep(watched_since=now)
+        elif slot is None and not missed and trusted(books.state.accounted_until, now) is None:
+            books.keep(watched_since=now, last_slot=None, last_slot_done=True)
 
 
 def on_outcome(job: JobConfig, outcome: JobOutcome, analysis: Analysis | None, store: Store) -> None:
@@ -180,22 +182,13 @@ def exit_code(analysis: Analysis, fail_on: Sequence[str]) -> int:
     return OK
 
 
-def slots_between(job: JobConfig, after: datetime | None, slot: datetime) -> tuple[datetime, ...]:
-    """The job's slots later than one moment and earlier than a slot; none if nothing is known of the time before."""
-    from depin_compare.jobs.crontab import crontab
-
-    if job.schedule is None or after is None or after >= slot:
-        return ()
-    line = crontab(job.schedule.cron, job.schedule.time_zone)
-    return tuple(s for s in line.slots(after, slot) if s < slot)
-
-
 class _Books:
     """What the store remembers of a job, kept while its lock is held."""
 
     def __init__(self, job: JobConfig, store: Store, now: datetime, slot: datetime | None) -> None:
         self.job, self.store, self.now, self.slot = job, store, now, slot
         self.begun = clock.monotonic()
+        self.passed: tuple[datetime, ...] = ()
         try:
             self.state = read_state(store, job.name)
         except StoreError as error:
@@ -205,8 +198,6 @@ class _Books:
     @property
     def done_before(self) -> bool:
         """Whether the slot was run to its end: by another scheduler, or before the clock was set back."""
-        from depin_compare.jobs.schedule import trusted
-
         last = trusted(self.state.last_slot, self.now)
         if self.slot is None or last is None:
             return False
@@ -215,9 +206,8 @@ class _Books:
     def begin(self) -> None:
         clear_parts(self.store, self.job.name)
         if self.slot is not None:
-            from depin_compare.jobs.schedule import trusted
-
-            self.missed(slots_between(self.job, trusted(self.state.accounted_until, self.now), self.slot))
+            if passed := slots_between(self.job, trusted(self.state.accounted_until, self.now), self.slot):
+                self.missed(passed)
             again = self.state.last_slot == self.slot
             self.state = self.state.model_copy(
                 update={
@@ -228,28 +218,33 @@ class _Books:
             )
         self.keep(last_started_at=self.now, last_outcome="running", last_exit_code=None, last_detail=None)
 
-    def missed(self, slots: Sequence[datetime]) -> None:
-        """Slots that had no run: counted, and told at once."""
-        if not slots:
-            return
+    def missed(self, slots: Sequence[datetime]) -> JobOutcome:
+        """Slots that had no run are counted; if a run follows, its outcome has them too."""
         count = len(slots)
-        what = f"1 slot, {_told(slots[0])}," if count == 1 else f"{count} slots from {_told(slots[0])} to {_told(slots[-1])}"
-        detail = f"{what} passed without a run"
+        which = (
+            f"{count} slots from {_told(slots[0])} to {_told(slots[-1])}" if count > 1 else f"slot {_told(slots[0])}"
+        )
+        detail = f"{which} passed without a run"
         self.keep(
             last_slot=slots[-1], last_slot_done=True, last_slot_attempts=0, last_missed_at=slots[-1],
             missed_slots=self.state.missed_slots + count,
         )  # fmt: skip
         log.warning("job %s: %s", self.job.name, detail)
-        on_outcome(self.job, self.outcome("missed", missed=tuple(slots), detail=detail), None, self.store)
+        self.passed = tuple(slots)
+        return self.outcome("missed", detail=detail)
 
-    def close(self, kind: Kind, *, exit_code: int | None, detail: str | None = None, report: Path | None = None) -> JobOutcome:
+    def close(self, kind: Kind, **told: Any) -> JobOutcome:
         """Remember how it ended."""
-        outcome = self.outcome(kind, exit_code=exit_code, detail=detail, report=report)
-        done = {"last_slot_done": True} if self.slot is not None and kind != "stopped" else {}
-        if kind in ("ok", "threshold", "stale"):
-            done["last_success_at"] = outcome.finished_at  # type: ignore[assignment]
+        outcome = self.outcome(kind, **told)
+        changes: dict[str, Any] = {"last_slot_done": True} if self.slot is not None and kind != "stopped" else {}
+        if kind in _KINDS.values():
+            changes["last_success_at"] = outcome.finished_at
         self.keep(
-            last_finished_at=outcome.finished_at, last_outcome=kind, last_exit_code=exit_code, last_detail=detail, **done
+            last_finished_at=outcome.finished_at,
+            last_outcome=kind,
+            last_exit_code=outcome.exit_code,
+            last_detail=outcome.detail,
+            **changes,
         )
         return outcome
 
@@ -280,7 +275,8 @@ def _repaired(store: Store) -> None:
         log.error("%s", error)
 
 
-def _report(job: JobConfig, analysis: Analysis, out: Path | None) -> list[Path]:
+def write_job_report(job: JobConfig, analysis: Analysis, out: Path | None = None) -> list[Path]:
+    """The report of an analysis as the job wants it; the files written."""
     from reports.writer import FORMATS, write_report
 
     asked = job.outputs

@@ -1,8 +1,8 @@
-"""When a job is due, and the process that waits for it.
+"""The process that waits for slots and runs what is due.
 
-What is due is decided by `due`, a pure function of the schedule, the last slot that is accounted for and the time.
-APScheduler only wakes the process up in time; nothing is lost when it wakes up late, twice or not at all, and a
-second process that watches the same job does no harm: the run itself, under the job's lock, has the last word.
+What is due is decided by `depin_compare.jobs.slots.due` alone. APScheduler only wakes the process up in time; nothing
+is lost when it wakes up late, twice or not at all, and a second process that watches the same job does no harm: the
+run itself, under the job's lock, has the last word.
 """
 
 from __future__ import annotations
@@ -13,117 +13,32 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from depin_compare.errors import JobBusyError, StoreError
 from depin_compare.jobs.config import JobConfig
-from depin_compare.jobs.crontab import Crontab, cron_trigger, crontab
+from depin_compare.jobs.crontab import cron_trigger
 from depin_compare.jobs.lock import holder_of
 from depin_compare.jobs.runner import settle
+from depin_compare.jobs.slots import MOST_ATTEMPTS, Decision, due, next_slot, trusted
 from depin_compare.jobs.state import read_state
 from depin_compare.jobs.stop import Stopped, stoppable
 
 if TYPE_CHECKING:
+    from apscheduler.executors.base import BaseExecutor
     from apscheduler.schedulers.blocking import BlockingScheduler
 
     from depin_compare.market.store import Store
 
-__all__ = ["Decision", "Dispatcher", "Launcher", "Subprocesses", "due", "next_slot", "scheduler", "trusted", "watch"]
+__all__ = ["Dispatcher", "Launcher", "Subprocesses", "scheduler", "watch"]
 
 log = logging.getLogger(__name__)
 
-# A clock that was set back by less repeats slots that were run; by more, it had been wrong when they were.
-CLOCK_STEP = timedelta(hours=24)
-# A slot whose run was cut off is taken up again once: a run that takes the machine down must not do so for ever.
-MOST_ATTEMPTS = 2
 # How late a slot is seen after sleep or a step of the clock, neither of which ends a wait; and how often a busy job is
 # asked for.
 HEARTBEAT_SECONDS = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
-    """What is to be done now: a slot to run, slots that stay without a run, both or neither.
-
-    ``again`` says that the slot was begun before and cut off.
-    """
-
-    slot: datetime | None = None
-    missed: tuple[datetime, ...] = ()
-    again: bool = False
-
-
-def trusted(last: datetime | None, now: datetime) -> datetime | None:
-    """The last slot, unless it lies so far ahead that the clock must have been wrong when it was noted.
-
-    Examples
-    --------
-    >>> now = datetime(2026, 11, 25, tzinfo=UTC)
-    >>> trusted(now + timedelta(hours=2), now) is not None, trusted(now + timedelta(days=400), now)
-    (True, None)
-    """
-    return None if last is not None and last - now > CLOCK_STEP else last
-
-
-def due(job: JobConfig, last_slot: datetime | None, now: datetime, *, cut_off: bool = False) -> Decision:
-    """Decide what a job's schedule asks for.
-
-    Of the slots that passed since the last one, the newest is run, if it is not later than the schedule's grace or
-    the schedule catches up; the others are missed. So a week of downtime costs one run and is told once.
-
-    Parameters
-    ----------
-    job : JobConfig
-        With a schedule.
-    last_slot : datetime or None
-        Up to here every slot is accounted for; None if nothing is known, and then only the grace is looked back.
-        One later than now stands for a clock that was set back: its slots don't come up again, unless it is more than
-        a day later.
-    now : datetime
-        With its time zone.
-    cut_off : bool
-        The run of ``last_slot`` was begun and did not come to its end.
-
-    Returns
-    -------
-    Decision
-        With times in UTC.
-
-    Examples
-    --------
-    >>> from depin_compare.jobs.config import ScheduleConfig
-    >>> job = JobConfig(schedule=ScheduleConfig(cron="17 */6 * * *"))
-    >>> at = lambda day, hour: datetime(2026, 11, day, hour, 17, tzinfo=UTC)
-    >>> decision = due(job, at(25, 0), at(26, 7))
-    >>> f"{decision.slot:%d %H:%M}", [f"{slot:%d %H:%M}" for slot in decision.missed]
-    ('26 06:17', ['25 06:17', '25 12:17', '25 18:17', '26 00:17'])
-    """
-    assert job.schedule is not None, f"job {job.name} has no schedule"
-    grace = timedelta(minutes=job.schedule.misfire_grace_minutes)
-    last = trusted(last_slot, now)
-    after = last if last is not None else now - grace - timedelta(microseconds=1)
-    passed = tuple(_line(job).slots(after, now))
-    if passed:
-        if job.schedule.catch_up or now - passed[-1] <= grace:
-            return Decision(slot=passed[-1].astimezone(UTC), missed=passed[:-1])
-        return Decision(missed=passed)
-    if cut_off and last is not None and (job.schedule.catch_up or now - last <= grace):
-        return Decision(slot=last, again=True)
-    return Decision()
-
-
-def next_slot(job: JobConfig, now: datetime) -> datetime:
-    """The first slot later than now, in the schedule's own zone."""
-    line = _line(job)
-    return line.next_after(now).astimezone(line.time_zone)
-
-
-def _line(job: JobConfig) -> Crontab:
-    assert job.schedule is not None, f"job {job.name} has no schedule"
-    return crontab(job.schedule.cron, job.schedule.time_zone)
 
 
 class Launcher(Protocol):
@@ -262,7 +177,8 @@ class Dispatcher:
             self._account(job, decision.missed, now)
             return None
         if (holder := holder_of(job.name, self.store)) is not None:
-            return self._wait(job, holder, decision.slot)
+            self._wait(job, holder, decision.slot)
+            return None
         late = now - decision.slot
         if decision.again or late > timedelta(minutes=1):
             why = "taken up again, it was cut off" if decision.again else f"made good, {_span(late)} late"
@@ -277,29 +193,28 @@ class Dispatcher:
         except StoreError as error:
             log.error("job %s: %s; going by what this process knows", job.name, error)
             return due(job, known, now)
-        last = max((x for x in (state.accounted_until, known) if trusted(x, now) is not None), default=None)
+        believed = (trusted(state.accounted_until, now), trusted(known, now))
+        last = max((moment for moment in believed if moment is not None), default=None)
         cut_off = not state.last_slot_done and state.last_slot == last and state.last_slot_attempts < MOST_ATTEMPTS
         return due(job, last, now, cut_off=cut_off)
 
     def _account(self, job: JobConfig, missed: Sequence[datetime], now: datetime) -> None:
         """Nothing to run: note the slots that stay without a run, or since when the job is watched."""
-        known = self._accounted.get(job.name)
-        if not missed and known is not None and trusted(known, now) is not None:
+        known = trusted(self._accounted.get(job.name), now)
+        if not missed and known is not None:
             return
         try:
             settle(job, store=self.store, now=now, missed=missed)
         except JobBusyError as error:
-            self._wait(job, error.holder, None)
-            if missed:
-                return
-        state_until = missed[-1] if missed else now
-        self._accounted[job.name] = state_until if known is None or missed else max(known, state_until)
+            self._wait(job, error.holder, missed[0] if missed else None)
+            return
+        self._accounted[job.name] = missed[-1] if missed else now
 
     def _settle(self, job: JobConfig, slot: datetime, code: int) -> int | None:
         """After a run: the books say how it ended, or its process died and we say it; None ends the round."""
         now = self.clock()
         if self.stopping.is_set():
-            log.info("job %s: slot %s stopped", job.name, _utc(slot))
+            log.info("job %s: slot %s stopped, %s", job.name, _utc(slot), _ending(code))
             return None
         try:
             state = read_state(self.store, job.name)
@@ -310,7 +225,8 @@ class Dispatcher:
             try:
                 settle(job, store=self.store, now=now, slot=slot, code=code, detail=_death(code))
             except JobBusyError as error:
-                return self._wait(job, error.holder, slot)
+                self._wait(job, error.holder, slot)
+                return None
         self._accounted[job.name] = slot
         self._busy.pop(job.name, None)
         level = logging.INFO if code in (0, 3, 4) else logging.ERROR
@@ -327,7 +243,7 @@ class Dispatcher:
             log.warning("job %s is running: %s; waiting for it", job.name, holder)
 
 
-def scheduler(dispatcher: Dispatcher, **options: Any) -> BlockingScheduler:
+def scheduler(dispatcher: Dispatcher, *, executor: BaseExecutor | None = None) -> BlockingScheduler:
     """APScheduler, set to call the dispatcher at every slot of every job.
 
     A slot that comes late is not APScheduler's to drop (no limit of its own): `due` weighs it against the schedule's
@@ -338,13 +254,19 @@ def scheduler(dispatcher: Dispatcher, **options: Any) -> BlockingScheduler:
 
     made = BlockingScheduler(
         timezone=UTC,
-        executors={"default": ThreadPoolExecutor(max(1, len(dispatcher.jobs)))},
+        executors={"default": executor or ThreadPoolExecutor(max(1, len(dispatcher.jobs)))},
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
-    ) if not options else BlockingScheduler(timezone=UTC, **options)
+    )
     for name, job in dispatcher.jobs.items():
         assert job.schedule is not None
+        # The first call at once: what was missed while nobody watched is made good.
         made.add_job(
-            dispatcher.fire, cron_trigger(job.schedule.cron, job.schedule.time_zone), args=[name], id=name, name=name
+            dispatcher.fire,
+            cron_trigger(job.schedule.cron, job.schedule.time_zone),
+            args=[name],
+            id=name,
+            name=name,
+            next_run_time=dispatcher.clock(),
         )
     return made
 
@@ -357,21 +279,20 @@ def watch(dispatcher: Dispatcher) -> Stopped:
     Stopped
         What ended it.
     """
+    from apscheduler.events import EVENT_SCHEDULER_STARTED
+
     made, ended = scheduler(dispatcher), threading.Event()
 
     def beat() -> None:
-        # What was missed while nobody watched is made good at once, and then whatever a wait slept through.
-        names = list(dispatcher.jobs)
-        while not ended.is_set():
-            for name in names:
+        # Neither a suspended machine nor a clock that was set ends a wait: what they passed over is looked for here.
+        while not ended.wait(HEARTBEAT_SECONDS):
+            for name in dispatcher.overdue():
                 made.modify_job(name, next_run_time=dispatcher.clock())
-            ended.wait(HEARTBEAT_SECONDS)
-            names = dispatcher.overdue()
 
     heart = threading.Thread(target=beat, name="heartbeat", daemon=True)
     try:
         with stoppable():
-            heart.start()
+            made.add_listener(lambda _: heart.start(), EVENT_SCHEDULER_STARTED)
             made.start()
     except Stopped as stop:
         ended.set()

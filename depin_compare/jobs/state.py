@@ -33,7 +33,7 @@ class JobOutcome:
         Name of the job.
     kind : str
         ``ok``; ``threshold`` and ``stale`` for what ``--fail-on`` asks for; ``failed``; ``stopped`` on request;
-        ``missed`` (slots that passed without a run: ``missed`` has them); ``done_before`` (another process ran the
+        ``missed`` (slots passed, and no run makes them good); ``done_before`` (another process ran the
         slot already).
     started_at, finished_at : datetime
         In UTC.
@@ -42,7 +42,7 @@ class JobOutcome:
     slot : datetime or None
         The slot of the schedule it stands for, in UTC; None for a run by hand.
     missed : tuple of datetime
-        Slots without a run, oldest first, in UTC.
+        Slots that passed without a run, oldest first, in UTC; a run that follows them carries them too.
     detail : str or None
         The error's message, or what else there is to say.
     report : Path or None
@@ -128,7 +128,7 @@ def clear_parts(store: Store, job: str) -> None:
     """Remove what runs of this job that were killed while they wrote their state left behind; needs its lock."""
     try:
         for entry in store.place.list(FOLDER):
-            if entry.is_part and entry.path.startswith(f"{FOLDER}/.{job}.json."):
+            if entry.is_part and entry.path.startswith(f"{FOLDER}/.{job}."):
                 store.place.delete(entry.path)
     except OSError as error:
         log.warning("%s: %s can't be cleared (%s)", store.place.name, FOLDER, error)

@@ -13,7 +13,7 @@ __all__ = ["Stopped", "stoppable"]
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-class Stopped(BaseException):  # noqa: N818  # like KeyboardInterrupt: no error, and no `except Exception` may eat it
+class Stopped(BaseException):  # like KeyboardInterrupt: no error, and no `except Exception` may eat it
     """The process was asked to end."""
 
     def __init__(self, signal_number: int) -> None:
