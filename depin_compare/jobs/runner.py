@@ -144,7 +144,7 @@ def settle(
     with job_lock(job.name, store, now=now):
         books = _Books(job, store, now, slot)
         if missed:
-            on_outcome(job, books.missed(missed), None, store)
+            on_outcome(job, books.missed((*books.cut_off(), *missed)), None, store)
         if slot is not None and not books.done_before:
             books.begin()
             on_outcome(job, books.close("failed", exit_code=code, detail=detail), None, store)
@@ -206,7 +206,8 @@ class _Books:
     def begin(self) -> None:
         clear_parts(self.store, self.job.name)
         if self.slot is not None:
-            if passed := slots_between(self.job, trusted(self.state.accounted_until, self.now), self.slot):
+            between = slots_between(self.job, trusted(self.state.accounted_until, self.now), self.slot)
+            if passed := (*self.cut_off(), *between):
                 self.missed(passed)
             again = self.state.last_slot == self.slot
             self.state = self.state.model_copy(
@@ -217,6 +218,11 @@ class _Books:
                 }
             )
         self.keep(last_started_at=self.now, last_outcome="running", last_exit_code=None, last_detail=None)
+
+    def cut_off(self) -> tuple[datetime, ...]:
+        """The last slot, if its run was cut off and nothing will take it up again now."""
+        last = trusted(self.state.last_slot, self.now)
+        return () if last is None or last == self.slot or self.state.last_slot_done else (last,)
 
     def missed(self, slots: Sequence[datetime]) -> JobOutcome:
         """Slots that had no run are counted; if a run follows, its outcome has them too."""
@@ -252,7 +258,13 @@ class _Books:
         # By the monotonic clock: the other one may be set in the course of a run.
         finished = self.now + timedelta(seconds=round(clock.monotonic() - self.begun))
         return JobOutcome(
-            job=self.job.name, kind=kind, started_at=self.now, finished_at=finished, slot=self.slot, **told
+            job=self.job.name,
+            kind=kind,
+            started_at=self.now,
+            finished_at=finished,
+            slot=self.slot,
+            missed=self.passed,
+            **told,
         )
 
     def keep(self, **changes: Any) -> None:
