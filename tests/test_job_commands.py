@@ -33,7 +33,7 @@ def some_analysis(tmp_path_factory):
     file = tmp_path_factory.mktemp("once") / "jobs.toml"
     file.write_text(TWO)
     job, place = load_config(file, "second"), str(file.parent / "store")
-    return run_analysis(job, store=place, offline=True, as_of="2026-11-22", replay=None)
+    return run_analysis(job, store=place, as_of="2026-11-22", replay=None)
 
 
 @pytest.fixture

@@ -62,8 +62,9 @@ def schedule(
 def scheduled_jobs(config: Path, names: list[str] | None) -> dict[str, JobConfig]:
     """The jobs of a file that have a schedule; the others are told."""
     from depin_compare.errors import UnknownNameError
+    from depin_compare.jobs.config_file import load_jobs
 
-    jobs = jobs_of(config)
+    jobs = load_jobs(config)
     for name in names or ():
         if name not in jobs:
             raise UnknownNameError("job", name, jobs)
@@ -72,14 +73,6 @@ def scheduled_jobs(config: Path, names: list[str] | None) -> dict[str, JobConfig
         if one.schedule is None:
             note(f"job {name}: no [schedule], left out")
     return {name: one for name, one in chosen.items() if one.schedule is not None}
-
-
-def jobs_of(config: Path) -> dict[str, JobConfig]:
-    """Every job of a file, by name."""
-    from depin_compare.jobs.config import load_config
-
-    one = load_config(config)
-    return {one.name: one}
 
 
 def print_units(form: str, config: Path, jobs: dict[str, JobConfig], store: str | None, output: Path | None) -> None:

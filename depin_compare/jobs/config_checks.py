@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from functools import partial
-from typing import Any
 
 from depin_compare.economics.nodes import NODE_INPUTS
 from depin_compare.economics.scenarios import scenarios
 from depin_compare.errors import ConfigError, UnknownNameError
 from depin_compare.inference.workloads import workloads
-from depin_compare.jobs.config import JobConfig, NodeConfig, ScheduleConfig
+from depin_compare.jobs.config import JobConfig, NodeConfig
+from depin_compare.jobs.crontab import crontab
 from depin_compare.refdata import accelerators, llms, networks
 from depin_compare.refdata.assumption_set import assumption_set
 
@@ -19,9 +18,6 @@ __all__ = ["Check", "job_checks", "selected"]
 
 # Where in the job something stands, and a call that raises if it is wrong.
 Check = tuple[Sequence[str | int], Callable[[], object]]
-
-CRON_FIELDS = ("minute", "hour", "day of the month", "month", "day of the week")
-_CRON_HELP = "write minute, hour, day of the month, month and day of the week, as in '17 */6 * * *'"
 
 
 def job_checks(job: JobConfig) -> Iterator[Check]:
@@ -49,7 +45,7 @@ def job_checks(job: JobConfig) -> Iterator[Check]:
     if job.node is not None:
         yield from _node_checks(job.node)
     if job.schedule is not None:
-        yield ["schedule", "cron"], partial(_check_schedule, job.schedule)
+        yield ["schedule", "cron"], partial(crontab, job.schedule.cron, job.schedule.time_zone)
 
 
 def selected(
@@ -103,31 +99,3 @@ def _node_checks(node: NodeConfig) -> Iterator[Check]:
     for name in inputs:
         if (value := getattr(node, name)) is not None:
             yield ["node", name], bare.model_copy(update={"accelerator": some_chip, name: value}).own_node
-
-
-def _check_schedule(schedule: ScheduleConfig) -> None:
-    """Whether the cron line can be read, and its time ever comes.
-
-    Raises
-    ------
-    ConfigError
-        Naming the field that can't be read.
-    """
-    fields = schedule.cron.split()
-    if len(fields) != len(CRON_FIELDS):
-        raise ConfigError(f"{schedule.cron!r} has {len(fields)} fields, expected 5: {_CRON_HELP}")
-    for index, (name, field) in enumerate(zip(CRON_FIELDS, fields, strict=True)):
-        alone = ["*"] * len(CRON_FIELDS)
-        alone[index] = field
-        try:
-            _trigger(" ".join(alone), schedule.time_zone)
-        except (ConfigError, ValueError) as error:
-            raise ConfigError(f"{name} {field!r} can't be read: {error}; {_CRON_HELP}") from error
-    if _trigger(schedule.cron, schedule.time_zone).get_next_fire_time(None, datetime.now(UTC)) is None:
-        raise ConfigError(f"{schedule.cron!r} is never due: the day does not exist in that month")
-
-
-def _trigger(cron: str, time_zone: str) -> Any:
-    from apscheduler.triggers.cron import CronTrigger
-
-    return CronTrigger.from_crontab(cron, timezone=time_zone)

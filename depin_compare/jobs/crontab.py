@@ -29,6 +29,7 @@ from depin_compare.errors import ConfigError
 __all__ = ["FIELDS", "WEEKDAYS", "Crontab", "CrontabTrigger", "cron_trigger", "crontab"]
 
 FIELDS = ("minute", "hour", "day of month", "month", "day of week")
+_KEYS = ("minute", "hour", "day", "month", "day_of_week")
 WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _TOKEN = re.compile(r"(?P<first>\*|\w+)(?:-(?P<last>\w+))?(?:/(?P<step>\d+))?")
 # The longest change of offset there has been is a day (Samoa left one out).
@@ -176,13 +177,15 @@ def crontab(cron: str, time_zone: str = "UTC") -> Crontab:
     # crontab(5): if both are restricted (neither starts with *), either may match.
     either = not day.startswith("*") and not weekday.startswith("*")
     pairs = [(day, "*"), ("*", week)] if either else [(day, week)]
-    try:
-        triggers = tuple(
-            CronTrigger(minute=minute, hour=hour, day=d, month=month, day_of_week=w, second=0, timezone=UTC)
-            for d, w in pairs
-        )
-    except ValueError as error:
-        raise ConfigError(f"cron line {cron!r}: {error}") from error
+    for name, key, part in zip(FIELDS, _KEYS, parts):
+        try:
+            CronTrigger(**{key: week if key == "day_of_week" else part}, timezone=UTC)
+        except ValueError as error:
+            raise ConfigError(f"cron line {cron!r}: {name} {part!r} can't be read: {error}") from error
+    triggers = tuple(
+        CronTrigger(minute=minute, hour=hour, day=d, month=month, day_of_week=w, second=0, timezone=UTC)
+        for d, w in pairs
+    )
     start = datetime(2026, 1, 1, tzinfo=UTC)
     comes = [_bounded(trigger, start) for trigger in triggers]
     if not any(comes):

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from depin_compare.errors import ConfigError, DepinCompareError, StoreError, UnknownNameError
 from depin_compare.jobs.config import JobConfig
 from depin_compare.jobs.lock import job_lock
+from depin_compare.jobs.outcome import JobOutcome, JobState, Kind, clear_parts, read_state, write_state
 from depin_compare.jobs.run import analysis_of, collected, gathered
 from depin_compare.jobs.slots import slots_between, trusted
-from depin_compare.jobs.outcome import JobOutcome, JobState, Kind, clear_parts, read_state, write_state
 from depin_compare.jobs.stop import Stopped
 
 if TYPE_CHECKING:

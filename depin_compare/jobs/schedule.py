@@ -21,9 +21,9 @@ from depin_compare.errors import JobBusyError, StoreError
 from depin_compare.jobs.config import JobConfig
 from depin_compare.jobs.crontab import cron_trigger
 from depin_compare.jobs.lock import holder_of
+from depin_compare.jobs.outcome import read_state
 from depin_compare.jobs.runner import settle
 from depin_compare.jobs.slots import MOST_ATTEMPTS, Decision, due, next_slot, trusted
-from depin_compare.jobs.outcome import read_state
 from depin_compare.jobs.stop import Stopped, stoppable
 
 if TYPE_CHECKING:

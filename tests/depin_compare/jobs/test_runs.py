@@ -14,10 +14,11 @@ from payload_server import PayloadServer
 from depin_compare import cli
 from depin_compare.errors import JobBusyError, StoreError
 from depin_compare.jobs import runner
-from depin_compare.jobs.config import JobConfig, load_config
+from depin_compare.jobs.config import JobConfig
+from depin_compare.jobs.config_file import load_config
 from depin_compare.jobs.lock import holder_of, job_lock
-from depin_compare.jobs.runner import run_job, settle
 from depin_compare.jobs.outcome import JobState, read_state, write_state
+from depin_compare.jobs.runner import run_job, settle
 from depin_compare.market.store import Store
 from fetchers import FETCHERS
 
@@ -54,7 +55,7 @@ def server():
 @pytest.fixture
 def config(tmp_path, server):
     """A job that asks Akash alone, every minute, and writes one small file."""
-    lines = ["[outputs]", 'formats = ["json"]', f"out = '{tmp_path / 'report'}'", "[schedule]", 'cron = "* * * * *"']
+    lines = ["[analysis]", 'networks = ["akash"]', 'llms = ["llama-3.1-8b"]', 'scenarios = ["base"]', "[outputs]", 'formats = ["json"]', f"out = '{tmp_path / 'report'}'", "[schedule]", 'cron = "* * * * *"']
     lines += ["[http.mirrors]", f'"https://{AKASH}" = "http://127.0.0.1:{server.server_port}/{AKASH}"']
     for name in FETCHERS:
         if name != "akash":
@@ -69,10 +70,21 @@ def store(tmp_path) -> Store:
     return Store(tmp_path / "store")
 
 
-def started(*words: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "depin_compare.cli", *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+@pytest.fixture
+def started():
+    """Start a command line; killed at the end of the test, if it has not ended by then."""
+    processes = []
+
+    def start(*words: str) -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "depin_compare.cli", *words]
+        one = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        processes.append(one)
+        return one
+
+    yield start
+    for one in processes:
+        one.kill()
+        one.communicate()
 
 
 def hang(server: PayloadServer) -> None:
@@ -96,7 +108,9 @@ def left_in(store: Store) -> set[str]:
     return {str(path) for path in files if path.parts[0] not in ("http-cache", "locks")}
 
 
-def test_sigterm_to_the_scheduler_ends_its_run_cleanly_and_the_next_start_takes_it_up(server, config, store, tmp_path):
+def test_sigterm_to_the_scheduler_ends_its_run_cleanly_and_the_next_start_takes_it_up(
+    server, config, store, tmp_path, started
+):
     hang(server)
     process = started("schedule", "--config", str(config), "--store", str(tmp_path / "store"))
     wait_until_asked(server, process)
@@ -124,7 +138,7 @@ def test_sigterm_to_the_scheduler_ends_its_run_cleanly_and_the_next_start_takes_
 
 
 def test_a_second_start_says_who_runs_the_job_and_kill_9_leaves_what_the_next_run_repairs(
-    server, config, store, tmp_path, monkeypatch, capsys
+    server, config, store, tmp_path, monkeypatch, capsys, started
 ):
     job = load_config(config)
     whole = run_job(job, store=store, now=NOW - timedelta(hours=6))
@@ -133,8 +147,8 @@ def test_a_second_start_says_who_runs_the_job_and_kill_9_leaves_what_the_next_ru
     assert len(kept) > 4
 
     hang(server)
-    process = started("run", "--config", str(config), "--store", str(tmp_path / "store"))
     server.asked.first.clear()
+    process = started("run", "--config", str(config), "--store", str(tmp_path / "store"))
     wait_until_asked(server, process)
     monkeypatch.setattr(
         sys, "argv", ["depin-compare", "run", "--config", str(config), "--store", str(tmp_path / "store")]
@@ -265,6 +279,7 @@ def test_a_state_that_can_not_be_understood_is_told_and_begun_anew(store, tmp_pa
 
 
 def test_slot_goes_with_a_run_that_asks(monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["depin-compare", "run", "--offline", "--slot", "2026-11-25T06:17"])
     with pytest.raises(SystemExit) as stop:
         cli.main()
