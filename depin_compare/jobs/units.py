@@ -30,7 +30,17 @@ if TYPE_CHECKING:
 
     from depin_compare.market.store import Store
 
-__all__ = ["UNITS", "Target", "Units", "crontab_lines", "github_actions", "kubernetes", "systemd", "utc_lines"]
+__all__ = [
+    "UNITS",
+    "Target",
+    "Units",
+    "calendars",
+    "crontab_lines",
+    "github_actions",
+    "kubernetes",
+    "systemd",
+    "utc_lines",
+]
 
 # A run that takes longer hangs: sources have budgets of a few minutes each and are asked at once.
 LONGEST_RUN = timedelta(minutes=30)
@@ -118,7 +128,7 @@ def systemd(jobs: Mapping[str, JobConfig], target: Target, *, now: datetime) -> 
             cron=line.expression,
             time_zone=line.time_zone.key,
             remark=" A slot in the hour that daylight saving skips is left out that day." if moves else "",
-            calendar="\n".join(f"OnCalendar={calendar}" for calendar in _calendars(line)),
+            calendar="\n".join(f"OnCalendar={calendar}" for calendar in calendars(line)),
             persistent="yes" if catch_up else "no",
             persistent_reason="A slot that the machine slept through is made good once."
             if catch_up
@@ -291,7 +301,7 @@ def _short(unit: str, job: JobConfig) -> str:
     return unit
 
 
-def _calendars(line: Crontab) -> list[str]:
+def calendars(line: Crontab) -> list[str]:
     """The line in systemd's words: two where crontab takes day of month or day of week, whichever comes."""
     made = []
     for trigger in line.triggers:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depin_compare.errors import ConfigError
@@ -92,6 +92,7 @@ def test_a_line_of_every_hour_goes_by_elapsed_hours():
     assert spring == ["29 01:17+0100", "29 03:17+0200", "29 04:17+0200"]
 
 
+@settings(max_examples=50)
 @given(
     zone=st.sampled_from(ZONES),
     minute=st.integers(0, 59),

@@ -55,7 +55,17 @@ def server():
 @pytest.fixture
 def config(tmp_path, server):
     """A job that asks Akash alone, every minute, and writes one small file."""
-    lines = ["[analysis]", 'networks = ["akash"]', 'llms = ["llama-3.1-8b"]', 'scenarios = ["base"]', "[outputs]", 'formats = ["json"]', f"out = '{tmp_path / 'report'}'", "[schedule]", 'cron = "* * * * *"']
+    lines = [
+        "[analysis]",
+        'networks = ["akash"]',
+        'llms = ["llama-3.1-8b"]',
+        'scenarios = ["base"]',
+        "[outputs]",
+        'formats = ["json"]',
+        f"out = '{tmp_path / 'report'}'",
+        "[schedule]",
+        'cron = "* * * * *"',
+    ]
     lines += ["[http.mirrors]", f'"https://{AKASH}" = "http://127.0.0.1:{server.server_port}/{AKASH}"']
     for name in FETCHERS:
         if name != "akash":

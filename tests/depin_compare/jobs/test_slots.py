@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depin_compare.jobs.config import JobConfig, ScheduleConfig
@@ -60,6 +60,7 @@ def test_a_last_slot_far_in_the_future_was_noted_by_a_wrong_clock_and_holds_noth
     assert due(job(), datetime(2036, 1, 1, 0, 17, tzinfo=UTC), at(25, 6)) == Decision(slot=at(25, 6))
 
 
+@settings(max_examples=50)
 @given(
     minutes=st.lists(st.integers(1, 3 * 24 * 60), min_size=1, max_size=60),
     catch_up=st.booleans(),
