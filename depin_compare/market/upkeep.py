@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -13,7 +12,7 @@ import polars as pl
 from depin_compare.errors import StoreError
 from depin_compare.market.manifests import TableFile, read_manifest
 from depin_compare.market.places import Entry
-from depin_compare.market.snapshots import MANIFEST_PATH, TABLES
+from depin_compare.market.snapshots import MANIFEST_PATH, TABLES, copy_path
 from depin_compare.market.store import Store
 
 __all__ = ["Verification", "repair", "verify"]
@@ -31,8 +30,15 @@ class Verification(dy.Schema):
     detail = dy.String(nullable=True)
 
 
-def repair(store: Store) -> list[str]:
-    """Remove what killed runs left behind, and restore damaged manifests from their copies.
+def repair(store: Store, *, thorough: bool = False) -> list[str]:
+    """Remove what killed runs left behind, and restore damaged manifests from their copies, and copies from them.
+
+    Parameters
+    ----------
+    store : Store
+    thorough : bool
+        Read every manifest and its copy. Else only those of different length are read, which a listing tells: a
+        run need not read the whole history, and a damaged manifest that is overlooked is read from its copy.
 
     Returns
     -------
@@ -46,24 +52,35 @@ def repair(store: Store) -> list[str]:
     """
     try:
         with store.writing():
-            return [*_restored(store), *_cleared(store)]
+            return [*_restored(store, thorough), *_cleared(store)]
     except OSError as error:
         raise StoreError(f"{store.place.name}: can't be repaired ({error})") from error
 
 
-def _restored(store: Store) -> Iterator[str]:
-    for path in store.manifest_paths():
-        body, copy = store.place.read(path), path.replace("manifests/", "copies/", 1)
-        try:
-            read_manifest(path, body)
-        except StoreError as error:
-            if copy == path:
-                continue
-            with contextlib.suppress(StoreError, FileNotFoundError):
-                spare = store.place.read(copy)
-                read_manifest(copy, spare)
-                store.place.write(path, spare, overwrite=True)
-                yield f"{path}: restored from its copy ({error})"
+def _restored(store: Store, thorough: bool) -> Iterator[str]:
+    with store.listing():
+        sizes = {e.path: e.size for top in ("manifests", "copies") for e in store.place.list(top)}
+    for path in sorted(p for p in sizes if MANIFEST_PATH.match(p)):
+        copy = path.replace("manifests/", "copies/", 1)
+        if not thorough and sizes.get(copy) == sizes[path]:
+            continue
+        bodies = {one: _whole_manifest(store, one) for one in (path, copy)}
+        good = bodies[path] or bodies[copy]
+        if good is None:
+            continue
+        for damaged in (one for one, body in bodies.items() if body != good):
+            store.place.write(damaged, good, overwrite=True)
+            yield f"{damaged}: restored from its copy" if damaged == path else f"{damaged}: made anew from its manifest"
+
+
+def _whole_manifest(store: Store, path: str) -> bytes | None:
+    """The bytes of a manifest; None if it is missing or damaged."""
+    try:
+        body = store.place.read(path)
+        read_manifest(path, body)
+    except (OSError, StoreError):
+        return None
+    return body
 
 
 def _cleared(store: Store) -> Iterator[str]:
@@ -112,6 +129,8 @@ def verify(store: Store) -> dy.DataFrame[Verification]:
             if rescued is None:
                 continue
             manifest = rescued
+        if manifest.schema > 1 and _whole_manifest(store, copy := copy_path(name)) is None:
+            found.append((name, copy, "damaged", "the manifest's copy; `depin-compare history repair` makes it anew"))
         found += [(manifest.id, file.path, *_checked(store, file)) for file in manifest.tables.values()]
     found += [
         ("", e.path, "leftover", "of a run that was cut short; the next run removes it") for e in _leftovers(store)

@@ -228,6 +228,42 @@ def test_a_damaged_manifest_is_read_from_its_copy_and_restored(tmp_path, damage)
     assert states(store) == {"ok"}
 
 
+@pytest.mark.parametrize("damage", [None, b"", b'{"schema": 2, "sou'])
+def test_a_damaged_copy_of_a_manifest_is_found_out_and_made_anew(tmp_path, damage):
+    store = Store(tmp_path)
+    copy = tmp_path / "copies" / f"date={write(store).id}.json"
+    before = copy.read_bytes()
+    copy.unlink() if damage is None else copy.write_bytes(damage)
+    told = verify(store).filter(pl.col("state") != "ok")
+    assert told["path"].to_list() == [copy.relative_to(tmp_path).as_posix()]
+    assert "history repair" in told["detail"].item()
+    (done,) = repair(store)
+    assert "made anew" in done
+    assert copy.read_bytes() == before
+    assert (states(store), repair(store)) == ({"ok"}, [])
+
+
+@pytest.mark.parametrize("top", ["manifests", "copies"])
+def test_damage_that_leaves_the_length_is_mended_by_a_thorough_repair(tmp_path, top):
+    store = Store(tmp_path)
+    path = tmp_path / top / f"date={write(store).id}.json"
+    before = path.read_bytes()
+    path.write_bytes(before.replace(b"akash", b"akasha"[1:], 1))
+    assert prices(store) == [2.0]
+    assert states(store) == {"damaged", "ok"}
+    assert repair(store) == []
+    assert len(repair(store, thorough=True)) == 1
+    assert path.read_bytes() == before
+
+
+def test_a_repair_reads_no_manifest_that_is_as_long_as_its_copy(tmp_path, monkeypatch):
+    store = Store(tmp_path)
+    for n in range(3):
+        write(store, NOW - timedelta(days=n))
+    monkeypatch.setattr(LocalPlace, "read", lambda *_: pytest.fail("read"))
+    assert repair(store) == []
+
+
 def test_a_snapshot_whose_manifest_and_copy_are_damaged_is_left_as_it_lies(tmp_path, caplog):
     store = Store(tmp_path)
     write(store, NOW - timedelta(days=1), price=1.5)
