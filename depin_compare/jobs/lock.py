@@ -14,6 +14,7 @@ import os
 import shlex
 import socket
 import sys
+import time as clock
 import uuid
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
 __all__ = ["Holder", "holder_of", "job_lock"]
 
 log = logging.getLogger(__name__)
+
+_NOTE_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +53,19 @@ class Holder:
             pid=os.getpid(), host=socket.gethostname(), since=now.astimezone(UTC).isoformat("T", "seconds"),
             command=command,
         )  # fmt: skip
+
+    @property
+    def may_live(self) -> bool:
+        """Whether the process may still be there; False only where this machine knows that it is not."""
+        if self.host != socket.gethostname() or sys.platform == "win32":  # there, asking a process ends it
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except OSError:  # another user's
+            return True
+        return True
 
     def __str__(self) -> str:
         since = datetime.fromisoformat(self.since)
@@ -77,6 +93,9 @@ def job_lock(job: str, store: Store, *, now: datetime) -> Iterator[None]:
         yield
         return
     try:
+        for left in note.parent.glob(f".{note.name}.*.part"):  # by runs that were killed while they wrote it
+            with contextlib.suppress(OSError):
+                left.unlink()
         with contextlib.suppress(OSError):  # who holds it is a courtesy: a full disk must not end the run here
             part = note.with_name(f".{note.name}.{uuid.uuid4().hex}.part")
             part.write_text(json.dumps(asdict(Holder.this_process(now))), "utf-8")
@@ -116,7 +135,13 @@ def _note_path(job: str, store: Store) -> Path:
 
 
 def _told(note: Path) -> str:
-    try:
-        return str(Holder(**json.loads(note.read_text("utf-8"))))
-    except (OSError, ValueError, TypeError):  # not written yet, or by another version
-        return "another process that has not said its name"
+    """Who holds the lock. Its note comes a moment after it, and until then the one of a killed run may lie there."""
+    end = clock.monotonic() + _NOTE_SECONDS
+    while True:
+        with contextlib.suppress(OSError, ValueError, TypeError):  # not written yet, or by another version
+            holder = Holder(**json.loads(note.read_text("utf-8")))
+            if holder.may_live:
+                return str(holder)
+        if clock.monotonic() >= end:
+            return "another process that has not said its name"
+        clock.sleep(_NOTE_SECONDS / 50)
