@@ -1,15 +1,7 @@
 """Any number of the comparison, margin, outlook and token tables, followed back: formula, inputs, sources, flips.
 
-| address | the number |
-|---|---|
-| `comparison NETWORK CHIP LLM CLOUD/SILICON/REFERENCE [WORKLOAD] [MATCH] [COLUMN]` | of `Comparison` |
-| `margin NETWORK CHIP ARCHETYPE [COLUMN]` | of `Margins` |
-| `outlook NETWORK CLOUD/SILICON/REFERENCE SCENARIO [QUANTITY] [PRICING] [COLUMN]` | of `Outlook` |
-| `token NETWORK MEASURE [SUBJECT] [BASIS]` | of `TokenEconomics` |
-| `assumption NAME` | an assumption, and what it would flip |
-| `scenario SCENARIO PARAMETER` | a parameter of a scenario |
-
-Words in capitals without brackets come in that order; those in brackets in any, and have defaults.
+How a number is addressed stands at the head of `depin_compare.addresses`; besides numbers, an assumption or a
+parameter of a scenario can be followed too.
 """
 
 from __future__ import annotations
@@ -23,6 +15,8 @@ from typing import Any
 
 import polars as pl
 
+from depin_compare.addresses import TABLES as ADDRESSED
+from depin_compare.addresses import pick, table_of
 from depin_compare.analysis import Analysis
 from depin_compare.bands import Band
 from depin_compare.economics.comparison import unique_service_premium
@@ -40,7 +34,7 @@ from depin_compare.economics.nodes import OwnNode
 from depin_compare.economics.outlook import AdvantageModel, Clock, MarginModel, World
 from depin_compare.economics.scenarios import BASE, Scenario, scenarios
 from depin_compare.economics.token_economics import TokenRow, token_rows
-from depin_compare.errors import ConfigError, UnknownNameError
+from depin_compare.errors import ConfigError
 from depin_compare.inference.sellers import published_band
 from depin_compare.refdata import reference_prices, sources
 from depin_compare.refdata.assumption_set import AssumptionSet
@@ -50,17 +44,10 @@ __all__ = ["TABLES", "Explanation", "Told", "Use", "addresses", "explain"]
 Values = Mapping[str, float]
 
 TABLES = {
-    "comparison": "NETWORK CHIP LLM CLOUD/SILICON/REFERENCE [WORKLOAD] [MATCH] [COLUMN]",
-    "margin": "NETWORK CHIP ARCHETYPE [COLUMN]",
-    "outlook": "NETWORK CLOUD/SILICON/REFERENCE SCENARIO [QUANTITY] [PRICING] [COLUMN]",
-    "token": "NETWORK MEASURE [SUBJECT] [BASIS]",
-    "assumption": "NAME",
-    "scenario": "SCENARIO PARAMETER",
+    name: table.words
+    for name, table in ADDRESSED.items()
+    if name in ("comparison", "margin", "outlook", "token", "assumption", "scenario")
 }
-_ALIASES = {
-    "compare": "comparison", "margins": "margin", "erosion": "outlook", "outlooks": "outlook", "tokens": "token",
-    "token_economics": "token", "assumptions": "assumption", "scenarios": "scenario", "comparisons": "comparison",
-}  # fmt: skip
 _ENDS = ("_low", "_high")
 _PAIR = ("network", "accelerator", "llm", "workload", "cloud", "silicon", "reference")
 
@@ -166,7 +153,7 @@ def explain(analysis: Analysis, *words: str, own_nodes: Sequence[OwnNode] = ()) 
     analysis : Analysis
         A whole run.
     *words : str
-        The address, word by word or in one string; see the head of this module.
+        The address, word by word or in one string; see `depin_compare.addresses`.
     own_nodes : sequence of OwnNode
         The user's nodes, as given to the analysis; needed for margins of archetype ``own``.
 
@@ -185,76 +172,8 @@ def explain(analysis: Analysis, *words: str, own_nodes: Sequence[OwnNode] = ()) 
     if not said:
         shown = "\n".join(f"  {name} {rest}" for name, rest in TABLES.items())
         raise ConfigError(f"explain what? Write one of\n{shown}")
-    table = _ALIASES.get(said[0], said[0])
-    if table not in TABLES:
-        raise UnknownNameError("table", said[0], TABLES)
+    table = table_of(said[0], TABLES)
     return getattr(_Explainer(analysis=analysis, own_nodes=tuple(own_nodes)), table)(said[1:])  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Slot:
-    """One word of an address: what it is, and the column that knows its values."""
-
-    what: str
-    column: str
-    default: str | None = None
-
-
-def _split_pair(words: Sequence[str]) -> list[str]:
-    """``aws/nvidia/list`` as three words."""
-    spread: list[str] = []
-    for word in words:
-        spread += word.split("/")
-    return spread
-
-
-def _narrowed(
-    frame: pl.DataFrame, table: str, words: Sequence[str], required: Sequence[_Slot], optional: Sequence[_Slot],
-    columns: Sequence[str], default_column: str | None,
-) -> tuple[dict[str, Any], str | None, str]:  # fmt: skip
-    """The one row an address speaks of, the column, and the address in full."""
-    rows = frame.with_columns(pl.col(pl.Enum).cast(pl.String))
-    for i, slot in enumerate(required):
-        known = sorted(rows[slot.column].drop_nulls().unique())
-        if i >= len(words):
-            raise ConfigError(
-                f"explain {table}: which {slot.what}? Write {table} {TABLES[table]}; "
-                f"known here: {', '.join(known[:12])}"
-            )
-        if words[i] not in known:
-            raise UnknownNameError(slot.what, words[i], known)
-        rows = rows.filter(pl.col(slot.column) == words[i])
-    column, given = None, {}
-    for word in words[len(required) :]:
-        found = next((s for s in optional if s.column not in given and word in set(rows[s.column].drop_nulls())), None)
-        if found is not None:
-            given[found.column] = word
-            rows = rows.filter(pl.col(found.column) == word)
-        elif word in columns and column is None:
-            column = word
-        else:
-            names = {*columns, *(v for s in optional for v in rows[s.column].drop_nulls())}
-            raise UnknownNameError(" or ".join([*(s.what for s in optional), "column"]), word, names)
-    for slot in optional:
-        values = rows[slot.column].unique().to_list()
-        if slot.column in given or len(values) == 1:
-            continue
-        default = slot.default if slot.default in values else None
-        if default is None and None not in values:
-            choice = ", ".join(sorted(str(v) for v in values)[:12])
-            raise ConfigError(f"explain {table} {' '.join(words)}: which {slot.what}? One of {choice}")
-        rows = rows.filter(pl.col(slot.column).is_null() if default is None else pl.col(slot.column) == default)
-    row = rows.row(0, named=True)
-    told = [row[slot.column] for slot in (*required, *optional) if row[slot.column] is not None]
-    return row, column or default_column, " ".join([table, *_joined_pair(row, told)])
-
-
-def _joined_pair(row: Mapping[str, Any], words: Sequence[str]) -> list[str]:
-    if "cloud" not in row or row["cloud"] is None:
-        return list(words)
-    triple = [row["cloud"], row["silicon"], row["reference"]]
-    i = list(words).index(row["reference"])
-    return [*words[: i - 2], "/".join(triple), *words[i + 1 :]]
 
 
 _SCENARIO_DOMAINS = {
@@ -298,20 +217,8 @@ class _Explainer:
 
     def comparison(self, words: Sequence[str]) -> Explanation:
         """A number of the comparison."""
-        required = [
-            _Slot(what="network", column="network"), _Slot(what="chip", column="accelerator"),
-            _Slot(what="LLM", column="llm"), _Slot(what="cloud", column="cloud"),
-            _Slot(what="silicon", column="silicon"), _Slot(what="reference", column="reference"),
-        ]  # fmt: skip
-        workloads = self.analysis.headlines["workload"].drop_nulls()
-        optional = [
-            _Slot(what="workload", column="workload", default=workloads[0] if len(workloads) else None),
-            _Slot(what="match", column="match", default="cheapest"),
-        ]
-        frame = self.analysis.comparison
-        row, column, where = _narrowed(
-            frame, "comparison", _split_pair(words), required, optional, _numbers(frame), "advantage"
-        )
+        picked = pick(self.analysis, "comparison", words)
+        row, column, where = picked.row, picked.column, picked.address
         assert column is not None
         derived = self.compared(row, column.removesuffix("_low").removesuffix("_high"))
         return self._told(
@@ -400,12 +307,8 @@ class _Explainer:
 
     def margin(self, words: Sequence[str]) -> Explanation:
         """A number of the margins."""
-        required = [
-            _Slot(what="network", column="network"), _Slot(what="chip", column="accelerator"),
-            _Slot(what="archetype", column="archetype"),
-        ]  # fmt: skip
-        frame = self.analysis.margins
-        row, column, where = _narrowed(frame, "margin", words, required, (), _numbers(frame), "full_margin")
+        picked = pick(self.analysis, "margin", words)
+        row, column, where = picked.row, picked.column, picked.address
         assert column is not None
         derived = self.kept(row, column.removesuffix("_low").removesuffix("_high"))
         told = self._told(
@@ -478,18 +381,8 @@ class _Explainer:
 
     def outlook(self, words: Sequence[str]) -> Explanation:
         """A number, a date or the verdict of the outlook."""
-        required = [
-            _Slot(what="network", column="network"), _Slot(what="cloud", column="cloud"),
-            _Slot(what="silicon", column="silicon"), _Slot(what="reference", column="reference"),
-            _Slot(what="scenario", column="scenario"),
-        ]  # fmt: skip
-        optional = [
-            _Slot(what="quantity", column="quantity", default="advantage"),
-            _Slot(what="pricing", column="pricing", default="fleet_average"),
-        ]
-        frame = self.analysis.outlook
-        columns = [*_numbers(frame), "date", "date_low", "date_high", "verdict"]
-        row, column, where = _narrowed(frame, "outlook", _split_pair(words), required, optional, columns, "at_horizon")
+        picked = pick(self.analysis, "outlook", words)
+        row, column, where = picked.row, picked.column, picked.address
         assert column is not None
         if column == "verdict":
             return self._verdict(f"{where} verdict", row)
@@ -641,12 +534,8 @@ class _Explainer:
 
     def token(self, words: Sequence[str]) -> Explanation:
         """A number of the token table."""
-        required = [_Slot(what="network", column="network"), _Slot(what="measure", column="measure")]
-        optional = [
-            _Slot(what="price basis", column="price_basis", default="today"),
-            _Slot(what="subject", column="subject"),
-        ]
-        row, _, where = _narrowed(self.analysis.token_economics, "token", words, required, optional, (), None)
+        picked = pick(self.analysis, "token", words)
+        row, where = picked.row, picked.address
         key = ("network", "measure", "subject", "price_basis")
         found = next(one for one in self.token_rows if all(getattr(one, name) == row[name] for name in key))
         bound = {"upper": "no more than this", "lower": "no less than this"}.get(row["bound"] or "")
@@ -667,9 +556,8 @@ class _Explainer:
 
     def assumption(self, words: Sequence[str]) -> Explanation:
         """An assumption in force, and where it would flip a number of the first page."""
-        frame = self.analysis.assumptions
-        required = [_Slot(what="assumption", column="parameter")]
-        row, _, where = _narrowed(frame, "assumption", words, required, (), (), None)
+        picked = pick(self.analysis, "assumption", words)
+        row, where = picked.row, picked.address
         one = self.lineage.assumption(row["parameter"])
         return Explanation(
             address=where, value=row["central"], low=row["low"], high=row["high"], unit=row["unit"],
@@ -703,8 +591,8 @@ class _Explainer:
 
     def scenario(self, words: Sequence[str]) -> Explanation:
         """A parameter of a scenario."""
-        required = [_Slot(what="scenario", column="scenario"), _Slot(what="parameter", column="parameter")]
-        row, _, where = _narrowed(self.analysis.scenarios, "scenario", words, required, (), (), None)
+        picked = pick(self.analysis, "scenario", words)
+        row, where = picked.row, picked.address
         one = Input(
             name=row["parameter"], band=Band(row["low"], row["central"], row["high"]), unit=row["unit"],
             kind=row["kind"], source=row["source_id"], note=row["note"],
@@ -763,10 +651,6 @@ def _use(address: str, there: str, derived: Derivation | None) -> Iterator[Use]:
     for one in derived.inputs:
         if one.address == address:
             yield Use(address=there, value=derived.value(), flips_at=derived.flips_at(one.name))
-
-
-def _numbers(frame: pl.DataFrame) -> list[str]:
-    return [name for name, dtype in frame.schema.items() if dtype.is_numeric()]
 
 
 def _reliability(sides: tuple[Side, Side]) -> Derivation:
