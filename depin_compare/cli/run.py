@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
@@ -69,7 +70,8 @@ def run(
     paper: Annotated[str | None, typer.Option("--paper", help="a4 or us-letter; else the job's.")] = None,
     fail_on: Annotated[
         list[str] | None,
-        typer.Option("--fail-on", help="stale or partial: exit 4; eroded or exposed: exit 3. Repeatable."),
+        typer.Option("--fail-on", help="stale or partial: exit 4; eroded, exposed, or threshold (one of [alerts] is "
+                     "crossed): exit 3. Repeatable."),
     ] = None,
     slot: Annotated[
         datetime | None,
@@ -112,7 +114,7 @@ def run(
             if looks:
                 analysis = run_analysis(one, store=store, as_of=as_of, replay=replay)
                 _tell(analysis, write_job_report(one, analysis, folder), folder)
-                codes.append(exit_code(analysis, fail_on or ()))
+                codes.append(exit_code(analysis, fail_on or (), crossed=partial(_is_crossed, one, analysis, store)))
             else:
                 with stoppable():
                     codes.append(_run_once(one, store, folder, slot=slot, fail_on=fail_on or (), record=kept))
@@ -125,6 +127,13 @@ def run(
             _tell_failure(one.name, error)
             codes.append(ERROR)
     raise typer.Exit(min(codes, key=WORST_FIRST.index))
+
+
+def _is_crossed(job: JobConfig, analysis: Analysis, store: str | None) -> bool:
+    """Whether a threshold of the job's alerts is crossed."""
+    from depin_compare.jobs.alerts import is_crossed
+
+    return is_crossed(job, analysis, store_of(store))
 
 
 def _jobs(config: Path | None, name: str | None) -> list[JobConfig]:

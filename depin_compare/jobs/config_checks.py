@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 
+from depin_compare.addresses import check_address
 from depin_compare.economics.nodes import NODE_INPUTS
 from depin_compare.economics.scenarios import scenarios
 from depin_compare.errors import ConfigError, UnknownNameError
 from depin_compare.inference.workloads import workloads
-from depin_compare.jobs.config import JobConfig, NodeConfig
+from depin_compare.jobs.config import JobConfig, NodeConfig, ThresholdConfig
 from depin_compare.jobs.crontab import crontab
 from depin_compare.refdata import accelerators, llms, networks
 from depin_compare.refdata.assumption_set import assumption_set
@@ -46,6 +47,9 @@ def job_checks(job: JobConfig) -> Iterator[Check]:
         yield from _node_checks(job.node)
     if job.schedule is not None:
         yield ["schedule", "cron"], partial(crontab, job.schedule.cron, job.schedule.time_zone)
+    for index, rule in enumerate(job.alerts.thresholds if job.alerts is not None else ()):
+        yield ["alerts", "thresholds", index, "number"], partial(check_address, rule.number)
+        yield ["alerts", "thresholds", index], partial(_check_threshold, rule)
 
 
 def selected(
@@ -99,3 +103,19 @@ def _node_checks(node: NodeConfig) -> Iterator[Check]:
     for name in inputs:
         if (value := getattr(node, name)) is not None:
             yield ["node", name], bare.model_copy(update={"accelerator": some_chip, name: value}).own_node
+
+
+def _check_threshold(rule: ThresholdConfig) -> None:
+    """Whether there is anything a number can cross.
+
+    Raises
+    ------
+    ConfigError
+        If it names no side, or sides that leave no number between them.
+    """
+    if rule.above is None and rule.below is None:
+        raise ConfigError(f"the threshold on {rule.number!r} says neither above nor below; say which")
+    if rule.above is not None and rule.below is not None and rule.above < rule.below:
+        raise ConfigError(
+            f"every number is above {rule.above:g} or below {rule.below:g}; let above be the larger of the two"
+        )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time as clock
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -28,7 +28,7 @@ __all__ = ["FAIL_ON", "JobRun", "exit_code", "on_outcome", "run_job", "settle", 
 log = logging.getLogger(__name__)
 
 OK, ERROR, USAGE, THRESHOLD, STALE = 0, 1, 2, 3, 4
-FAIL_ON = ("stale", "partial", "eroded", "exposed")
+FAIL_ON = ("stale", "partial", "eroded", "exposed", "threshold")
 STALE_AFTER_DAYS = 2.0
 _KINDS: dict[int, Kind] = {OK: "ok", THRESHOLD: "threshold", STALE: "stale"}
 
@@ -67,7 +67,7 @@ def run_job(
     slot : datetime, optional
         The slot of the schedule this run stands for. If the store says that it was run already, nothing is done;
         slots between the last one and this are told as missed.
-    fail_on : sequence of {"stale", "partial", "eroded", "exposed"}
+    fail_on : sequence of {"stale", "partial", "eroded", "exposed", "threshold"}
         What makes the exit code 4 or 3 rather than 0.
     record : Path, optional
         Keep every answer in this folder.
@@ -110,7 +110,9 @@ def run_job(
             detail = str(error) if expected else f"{type(error).__name__}: {error}"
             on_outcome(job, books.close("failed", exit_code=code, detail=detail), None, store)
             raise
-        code = exit_code(analysis, fail_on)
+        from depin_compare.jobs.alerts import is_crossed
+
+        code = exit_code(analysis, fail_on, crossed=lambda: is_crossed(job, analysis, store))
         outcome = books.close(_KINDS[code], exit_code=code, report=out or job.outputs.out)
         on_outcome(job, outcome, analysis, store)
         return JobRun(outcome=outcome, analysis=analysis, written=written)
@@ -154,18 +156,16 @@ def settle(
 
 def on_outcome(job: JobConfig, outcome: JobOutcome, analysis: Analysis | None, store: Store) -> None:
     """Tell those who want to know of it. A message that can't be sent costs the run nothing."""
-    try:
-        from depin_compare.jobs.alerts import after_run  # type: ignore[import-not-found,unused-ignore]
-    except ModuleNotFoundError:
-        return
+    from depin_compare.jobs.alerts import after_run
+
     try:
         after_run(job, outcome, analysis, store)
     except (DepinCompareError, OSError) as error:
         log.error("job %s: %s", job.name, error)
 
 
-def exit_code(analysis: Analysis, fail_on: Sequence[str]) -> int:
-    """What a run exits with, by what the user wants to be told of."""
+def exit_code(analysis: Analysis, fail_on: Sequence[str], *, crossed: Callable[[], bool]) -> int:
+    """What a run exits with, by what the user wants to be told of; ``crossed`` says if a threshold of its alerts is."""
     import polars as pl
 
     states = analysis.source_states
@@ -175,6 +175,8 @@ def exit_code(analysis: Analysis, fail_on: Sequence[str]) -> int:
     stale = bool(told & {"unreachable", "failed", "timed_out"}) or (
         isinstance(oldest, float) and oldest > STALE_AFTER_DAYS
     )
+    if "threshold" in fail_on and crossed():
+        return THRESHOLD
     if ("eroded" in fail_on and "eroded" in verdicts) or ("exposed" in fail_on and verdicts & {"exposed", "eroded"}):
         return THRESHOLD
     if ("stale" in fail_on and stale) or ("partial" in fail_on and (stale or "partial" in told)):

@@ -1,6 +1,7 @@
 """Several jobs in one file: what is shared and what is laid over it, and how a slip anywhere is told."""
 
 import json
+import re
 
 import pytest
 from hypothesis import given, settings
@@ -240,9 +241,11 @@ def test_a_slip_is_told_where_it_stands_and_not_in_what_it_is_laid_over(tmp_path
     (told,) = complaints(tmp_path, '[analysis]\nseed = -1\n[jobs.a.analysis]\nnetworks = ["akash"]\n')
     assert told.startswith("2: analysis.seed: ")
     (told,) = complaints(
-        tmp_path, '[[alerts.thresholds]]\nnumber = "a"\n[[jobs.a.alerts.thresholds]]\nnumber = "a"\nabov = 1\n'
+        tmp_path,
+        '[[alerts.thresholds]]\nnumber = "price akash h100-sxm"\nabove = 1\n'
+        '[[jobs.a.alerts.thresholds]]\nnumber = "a"\nabov = 1\n',
     )
-    assert told.startswith("5: jobs.a.alerts.thresholds[0].abov: ")
+    assert told.startswith("6: jobs.a.alerts.thresholds[0].abov: ")
 
 
 def test_a_shared_table_may_want_what_each_job_adds(tmp_path):
@@ -344,3 +347,18 @@ def test_a_selection_stands_in_place_of_the_jobs_own():
                         ({"scenarios": ["bsae"]}, "base")):  # fmt: skip
         with pytest.raises(UnknownNameError, match=near):
             selected(job, **wrong)
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"),
+    [
+        ('number = "margin akahs h100-sxm data_centre"\nbelow = 0', "2: alerts.thresholds[0].number: unknown network"),
+        ('number = "margin akash h100-sxm"\nbelow = 0', "2: alerts.thresholds[0].number: margin: which archetype"),
+        ('number = "outlook akash aws/nvidia/list base verdict"\nbelow = 0', "verdict is no number"),
+        ('number = "price akash h100-sxm"', "1: alerts.thresholds[0]: .* says neither above nor below"),
+        ('number = "price akash h100-sxm"\nabove = 1\nbelow = 2', "every number is above 1 or below 2"),
+    ],
+)
+def test_a_threshold_nothing_can_cross_is_told(tmp_path, rule, told):
+    (one,) = complaints(tmp_path, f"[[alerts.thresholds]]\n{rule}\n")
+    assert re.search(told.replace("[0]", r"\[0\]"), one)
