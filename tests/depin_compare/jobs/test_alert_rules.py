@@ -241,6 +241,19 @@ def test_a_source_that_answers_in_between_or_was_not_asked_is_not_counted_on():
     assert [len(run) for run in lines] == [0, 0, 0, 0, 1]
 
 
+def test_a_source_that_answers_with_old_data_is_in_trouble_too():
+    config = AlertsConfig(stale_runs=2, cool_down_hours=0.0, verdict_flips=False)
+    fresh = with_sources(akash="ok")
+    runs = [
+        replace(fresh, source_states=fresh.source_states.with_columns(pl.lit(word).alias("freshness")))
+        for word in ("stale", "expired", "stale", "fresh")
+    ]
+    assert told_by(config, runs) == [
+        [], ["source akash: expired data in 2 runs in a row; in use: live data, 0.0 days old"], [],
+        ["source akash: well again, after 3 runs"],
+    ]  # fmt: skip
+
+
 def test_troubled_sources_are_those_told():
     config, state = AlertsConfig(stale_runs=2, verdict_flips=False), State()
     for expected in ([], ["akash"], ["akash"]):
