@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -28,6 +28,7 @@ from depin_compare.inference.workloads import workload
 from depin_compare.market.discrepancies import Discrepancies
 from depin_compare.market.discrepancies import discrepancies as disagreements
 from depin_compare.market.facts import NetworkFacts
+from depin_compare.market.freshness import FRESHNESS, AgeRules, Ages, LeftOut
 from depin_compare.market.offers import Offers, Skipped
 from depin_compare.market.overrides import (
     Overrides,
@@ -62,7 +63,10 @@ DEFAULT_HORIZON = date(2036, 12, 31)
 
 
 class SourceStates(dy.Schema):
-    """How each source fared in this run, and which layer of data stands in for it."""
+    """How each source fared in this run, and which layer of data stands in for it.
+
+    ``expected_age_days`` is the source's own where it did not answer: what stands in does not make it fresh.
+    """
 
     source = dy.String(primary_key=True)
     gives = dy.String(nullable=False)
@@ -72,6 +76,9 @@ class SourceStates(dy.Schema):
     skipped = dy.Int64(nullable=False, min=0)
     newest_observed_at = dy.Datetime(time_zone="UTC", time_unit="us", nullable=True)
     age_days = dy.Float64(nullable=True)
+    expected_age_days = dy.Float64(nullable=True)
+    limit_age_days = dy.Float64(nullable=True)
+    freshness = dy.Enum(FRESHNESS, nullable=True)
     detail = dy.String(nullable=True)
 
 
@@ -100,6 +107,7 @@ _FRAMES: dict[str, type[dy.Schema]] = {
     "user_changes": UserChanges,
     "scenarios": ScenarioValues,
     "sources": Sources,
+    "left_out": LeftOut,
 }
 
 
@@ -134,6 +142,7 @@ class Analysis:
     sources: dy.DataFrame[Sources]
     display_names: dict[str, str]
     provenance: dict[str, str]
+    left_out: dy.DataFrame[LeftOut] = field(default_factory=LeftOut.create_empty)
 
     def to_json(self) -> str:
         """The whole analysis as one JSON document; `from_json` gives it back."""
@@ -224,6 +233,7 @@ def analyse(
     token_prices: dy.DataFrame[TokenPrices] | None = None,
     discrepancies: dy.DataFrame[Discrepancies] | None = None,
     minimum_reliability: float | None = None,
+    age_rules: AgeRules | None = None,
     provenance: Mapping[str, str] | None = None,
 ) -> Analysis:
     """Everything the reports show, from offers and facts. Pure: no network, no files but the packaged tables.
@@ -254,6 +264,9 @@ def analyse(
         Where sources disagree; default: those among ``offers``. Give them where layers were dropped before.
     minimum_reliability : float, optional
         Leave offers of a lower told reliability out of the market statistics. [fraction]
+    age_rules : AgeRules, optional
+        How old numbers may be; beyond its limit a price or measured fact leaves the verdict. Default: the rules of the
+        package, every source as one that nobody declares.
     source_states, skipped, provenance : optional
         Carried along for the reports.
 
@@ -283,7 +296,9 @@ def analyse(
         offers.filter((pl.col("segment") == "hyperscaler") | pl.col("network").is_in(chosen_networks))
     )
 
-    markets = market_prices(mine)
+    ages = Ages(rules=age_rules or AgeRules(), as_of=as_of)
+    told_facts, facts = facts, ages.facts_in_use(facts)  # with their ages, for what is made of them
+    markets = market_prices(mine, ages=ages)
     work = throughput_table(
         accelerators(),
         llms().filter(pl.col("llm").is_in(llm_ids)),
@@ -291,7 +306,8 @@ def analyse(
         max_accelerators=_accelerators_per_node(in_force),
     )
     terms = seller_terms(_sellers_of(mine), facts, in_force)
-    costs = unit_costs(markets, hourly_references(mine, in_force, discounts=discounts), work, in_force, terms=terms)
+    references = hourly_references(mine, in_force, discounts=discounts, ages=ages)
+    costs = unit_costs(markets, references, work, in_force, terms=terms, ages=ages)
     kept = margins(markets, facts, in_force, own=own_nodes)
     # Of the archetypes that can own a chip, the home node comes first by name; the premium takes the one that
     # breaks even lowest, since that provider sets the price.
@@ -318,12 +334,12 @@ def analyse(
         source_states=source_states if source_states is not None else SourceStates.create_empty(),
         offers=mine,
         skipped=skipped if skipped is not None else Skipped.create_empty(),
-        facts=facts,
+        facts=NetworkFacts.cast(facts),
         market_prices=markets,
-        market_statistics=market_statistics(mine, minimum_reliability=minimum_reliability),
+        market_statistics=market_statistics(ages.without_expired(mine), minimum_reliability=minimum_reliability),
         discrepancies=discrepancies if discrepancies is not None else disagreements(offers),
         token_prices=hosted,
-        market_check=model_against_market(costs, hosted),
+        market_check=model_against_market(costs, ages.token_prices_in_use(hosted)),
         throughputs=work,
         seller_terms=terms,
         unit_costs=costs,
@@ -348,6 +364,7 @@ def analyse(
         ),
         scenarios=scenario_values(scenario_ids),
         sources=sources(),
+        left_out=ages.left_out(mine, told_facts, hosted),
         display_names=names,
         provenance=dict(provenance or {}),
     )

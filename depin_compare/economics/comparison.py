@@ -9,6 +9,7 @@ import polars as pl
 from depin_compare.bands import Band
 from depin_compare.errors import ModelDomainError
 from depin_compare.inference.references import REFERENCES, UnitCosts
+from depin_compare.market.freshness import FRESHNESS, worst
 from depin_compare.market.offers import LAYERS
 from depin_compare.refdata import KINDS
 from depin_compare.units import FloatOrArray
@@ -39,8 +40,8 @@ class Comparison(dy.Schema):
     Prices are USD per million output tokens with their prompts included, the buyer's fee in them. ``advantage`` is
     positive where the network is cheaper. The ``*_adjusted`` columns count in availability, lost work and traffic
     (see `depin_compare.inference.references.UnitCosts`); ``sla_shadow_premium`` is the share by which the cloud's
-    hour may cost more than the network's for its reliability alone. Where the work can't be equal, the numbers are
-    null and ``not_comparable`` says why.
+    hour may cost more than the network's for its reliability alone. ``freshness`` is the worse of the two prices'.
+    Where the work can't be equal, the numbers are null and ``not_comparable`` says why.
     """
 
     network = dy.String(nullable=False)
@@ -85,6 +86,7 @@ class Comparison(dy.Schema):
     reference_observed_at = dy.Datetime(time_zone="UTC", time_unit="us", nullable=True)
     reference_layer = dy.Enum(LAYERS, nullable=True)
     reference_kind = dy.Enum(KINDS, nullable=True)
+    freshness = dy.Enum(FRESHNESS, nullable=True)
     not_comparable = dy.String(nullable=True)
 
 
@@ -284,6 +286,7 @@ def compare(
         pl.col("observed_at").alias("network_observed_at"),
         pl.col("kind").alias("network_kind"),
         pl.col("layer").alias("network_layer"),
+        pl.col("freshness").alias("network_freshness"),
         pl.col("not_comparable").alias("network_reason"),
     )  # fmt: skip
     clouds = costs.filter(pl.col("side") == "cloud").select(
@@ -292,6 +295,7 @@ def compare(
         *_prefixed("reference"),
         pl.col("observed_at").alias("reference_observed_at"),
         pl.col("layer").alias("reference_layer"),
+        pl.col("freshness").alias("reference_freshness"),
         pl.col("kind").alias("reference_kind"),
         pl.col("terms").alias("reference_terms"),
         pl.col("not_comparable").alias("reference_reason"),
@@ -344,6 +348,7 @@ def compare(
         (1 - adjusted).alias("advantage_adjusted"),
         (1 - adjusted * down_adjusted.exp()).alias("advantage_adjusted_low"),
         (1 - adjusted * (-up_adjusted).exp()).alias("advantage_adjusted_high"),
+        worst("network_freshness", "reference_freshness").alias("freshness"),
         pl.when(comparable)
         .then(pl.col("network_paid_hours") / pl.col("reference_paid_hours") - 1)
         .alias("sla_shadow_premium"),
@@ -442,7 +447,8 @@ def _fleet_average(clouds: pl.DataFrame, key: list[str], work_by_throughput: Ban
         *(pl.when(one).then(pl.col(name).first()).alias(name) for name in [*hourly, "reference_accelerator"]),
         pl.col("reference_paid_hours").first(),
         pl.col("reference_observed_at").min(),
-        *(pl.col(name).sort_by(pl.col(name).to_physical()).last() for name in ("reference_layer", "reference_kind")),
+        *(pl.col(name).sort_by(pl.col(name).to_physical()).last()
+          for name in ("reference_layer", "reference_kind", "reference_freshness")),
         pl.when(one).then(pl.col("reference_terms").first())
         .otherwise("average of " + pl.len().cast(pl.String) + " chips: "
                    + pl.col("reference_accelerator").sort().str.join(", ")).alias("reference_terms"),

@@ -9,11 +9,12 @@ import polars as pl
 
 from depin_compare.bands import Band
 from depin_compare.economics.comparison import Comparison
-from depin_compare.economics.margins import Margins
+from depin_compare.economics.margins import Margins, provider_freshness
 from depin_compare.economics.nodes import archetypes_of, node
 from depin_compare.economics.outlook import Outlook, Subject
 from depin_compare.economics.scenarios import BASE
 from depin_compare.inference.references import UnitCosts
+from depin_compare.market.freshness import FRESHNESS
 from depin_compare.market.prices import MarketPrices
 from depin_compare.refdata.assumption_set import AssumptionSet
 
@@ -21,7 +22,10 @@ __all__ = ["Headlines", "headlines", "subjects"]
 
 
 class Headlines(dy.Schema):
-    """The one row a network that stands for it on the first page: its chip, model, and the sentence."""
+    """The one row a network that stands for it on the first page: its chip, model, and the sentence.
+
+    ``freshness`` is the worst of the prices and measured facts behind the verdict; ``expired`` where an age cost it.
+    """
 
     network = dy.String(primary_key=True)
     display_name = dy.String(nullable=False)
@@ -31,6 +35,7 @@ class Headlines(dy.Schema):
     llm = dy.String(nullable=True)
     workload = dy.String(nullable=True)
     verdict = dy.String(nullable=False)
+    freshness = dy.Enum(FRESHNESS, nullable=True)
     sentence = dy.String(nullable=False)
 
 
@@ -48,7 +53,8 @@ def subjects(
 
     Left aside, unless nothing else is there: chips priced only indicatively, and chips of which the network is
     known to have fewer than the assumption ``min_supply_headline``: one card in one basement is no market.
-    Networks that can serve none of the LLMs have no subject.
+    A price beyond the limit of its age stands for the network only where it has no other; such a subject has no
+    verdict. Networks that can serve none of the LLMs have no subject.
 
     Parameters
     ----------
@@ -66,9 +72,13 @@ def subjects(
     chosen: list[Subject] = []
     min_supply = assumptions["min_supply_headline"].central
     for network in networks:
-        priced = costs.filter(
-            pl.col("side") == "network", pl.col("seller") == network, pl.col("usd_per_mtok").is_not_null()
-        )
+        own = costs.filter(pl.col("side") == "network", pl.col("seller") == network)
+        priced = own.filter(pl.col("usd_per_mtok").is_not_null())
+        if priced.is_empty():
+            # What an expired price would be ordered by: its hour, over the work the chip does in it.
+            hour, rate = pl.col("usd_per_accelerator_hour"), pl.col("tokens_per_second")
+            priced = own.filter(pl.col("freshness") == "expired").with_columns((hour / rate).alias("usd_per_mtok"))
+            priced = priced.filter(pl.col("usd_per_mtok").is_not_null())
         firm = priced.filter(pl.col("price_kind") != "indicative")
         pool = firm if len(firm) else priced
         for llm in llms:
@@ -81,6 +91,7 @@ def subjects(
             archetypes = archetypes_of(row["accelerator"])
             archetype = archetypes[0] if archetypes else None
             price = "usd_per_accelerator_hour"
+            costed = node(network, row["accelerator"], archetype, facts, assumptions) if archetype else None
             chosen.append(
                 Subject(
                     network=network,
@@ -89,7 +100,11 @@ def subjects(
                     llm=llm,
                     workload=workloads[0],
                     usd_per_accelerator_hour=Band(row[f"{price}_low"], row[price], row[f"{price}_high"]),
-                    node=node(network, row["accelerator"], archetype, facts, assumptions) if archetype else None,
+                    node=costed,
+                    freshness=provider_freshness(row["freshness"], costed, network, row["accelerator"], facts)
+                    if costed
+                    else row["freshness"],
+                    expired=row["not_comparable"],
                 )
             )
             break
@@ -156,6 +171,7 @@ def _headline(
         "llm": subject.llm,
         "workload": subject.workload,
         "verdict": _overall_verdict(here),
+        "freshness": "expired" if subject.expired else _worst_behind(here),
         "sentence": _sentence(subject, comparison, margins, here, names),
     }
 
@@ -176,6 +192,13 @@ def _overall_verdict(outlook: pl.DataFrame) -> str:
     if len(set(known.values())) == 1:
         return next(iter(known.values()))
     return ", ".join(f"{verdict} v. {words}" for words, verdict in known.items())
+
+
+def _worst_behind(outlook: pl.DataFrame) -> str | None:
+    """The worst freshness of what the verdict rests on; where nothing can be compared, of what there is."""
+    behind = outlook.filter(_BASE_CASE, pl.col("reference").cast(pl.String).is_in(["list", "modelled_cost"]))
+    known = (behind if behind.height else outlook)["freshness"].drop_nulls()
+    return None if known.is_empty() else FRESHNESS[int(known.to_physical().max())]  # type: ignore[arg-type]
 
 
 _BASE_CASE = (
@@ -206,6 +229,8 @@ def _sentence(
     name = names.get(subject.network, subject.network)
     chip = names.get(subject.accelerator, subject.accelerator)
     model = names.get(subject.llm, subject.llm)
+    if subject.expired is not None:
+        return f"{name}: not comparable, {subject.expired}."
     if pairs.is_empty():
         return f"{name} on {chip}, serving {model}: no cloud price on record to compare with."
     price = pairs["usd_per_mtok_network"][0]

@@ -10,11 +10,12 @@ import numpy as np
 import polars as pl
 
 from depin_compare.bands import Band, quadrature_band
-from depin_compare.economics.nodes import ARCHETYPES, Node, OwnNode, archetypes_of, node, own_node
+from depin_compare.economics.nodes import ARCHETYPES, Node, OwnNode, archetypes_of, node, own_node, utilisation_facts
 from depin_compare.errors import ModelDomainError
 from depin_compare.inference.costs import capital_usd_per_hour, power_usd_per_hour
 from depin_compare.inference.sellers import published_band
 from depin_compare.market.facts import NetworkFacts
+from depin_compare.market.freshness import FRESHNESS, expired_reason
 from depin_compare.market.offers import LAYERS
 from depin_compare.market.prices import MarketPrices
 from depin_compare.refdata.assumption_set import AssumptionSet
@@ -30,6 +31,7 @@ __all__ = [
     "node_breakeven_price",
     "node_margin",
     "node_running_costs",
+    "provider_freshness",
     "provider_margin",
     "stop_price",
 ]
@@ -45,7 +47,9 @@ class Margins(dy.Schema):
     utilisation; ``network_take_usd_per_hour`` what the network keeps of it, on either side of the bill, and
     ``network_take_share`` the share that is. Margins are fractions of the receipts, without token rewards;
     ``full_margin_with_rewards`` adds them where they are known. Below ``stop_usd_per_accelerator_hour`` the node
-    earns less than its power and running cost. Archetype ``own`` is the node the user described. Unknown inputs
+    earns less than its power and running cost. ``freshness`` is the worst of the price, the measured use and, where the
+    row counts rewards, the token's price; beyond the price's limit no margin is told. Archetype ``own`` is the node
+    the user described. Unknown inputs
     leave nulls and a reason in ``not_known``.
     """
 
@@ -77,6 +81,7 @@ class Margins(dy.Schema):
     price_kind = dy.String(nullable=True)
     observed_at = dy.Datetime(time_zone="UTC", time_unit="us", nullable=True)
     layer = dy.Enum(LAYERS, nullable=True)
+    freshness = dy.Enum(FRESHNESS, nullable=True)
     not_known = dy.String(nullable=True)
 
 
@@ -392,7 +397,15 @@ def margins(
     The band moves the market price and every other input to its ends one at a time and adds the effects in
     quadrature (`depin_compare.bands.quadrature_band`).
     """
-    asked = markets.filter(pl.col("segment") != "hyperscaler", pl.col("terms") == "on_demand").to_dicts()
+    asked = (
+        markets.filter(pl.col("segment") != "hyperscaler", pl.col("terms") == "on_demand")
+        .with_columns(
+            expired_reason(pl.concat_str(pl.lit("price of "), "accelerator", pl.lit(" at "), "network")).alias(
+                "expired"
+            )
+        )
+        .to_dicts()
+    )
     rows = [
         _margin_row(
             market, archetype, node(market["network"], market["accelerator"], archetype, facts, assumptions), facts
@@ -412,7 +425,7 @@ def margins(
 def _margin_row(market: Mapping[str, object], archetype: str, costed: Node, facts: pl.DataFrame) -> dict[str, object]:
     network, accelerator = str(market["network"]), str(market["accelerator"])
     price, fee = market.get("usd_per_accelerator_hour"), published_band(facts, network, "fee_buyer")
-    unpriced = f"{network} has no price on demand for this chip" if price is None else None
+    unpriced = f"{network} has no price on demand for this chip" if price is None else market.get("expired")
     row = {name: market.get(name) for name in ("network", "accelerator", "price_kind", "observed_at", "layer")}
     row |= {
         "archetype": archetype,
@@ -420,20 +433,45 @@ def _margin_row(market: Mapping[str, object], archetype: str, costed: Node, fact
         "buyer_fee": fee[0].central if fee else None,
         "utilisation": costed.inputs["utilisation"].central,
         "utilisation_kind": costed.utilisation_kind,
-        "not_known": "; ".join(filter(None, [unpriced, costed.missing])) or None,
+        "freshness": provider_freshness(market.get("freshness"), costed, network, accelerator, facts),
+        "not_known": "; ".join(str(part) for part in (unpriced, costed.missing) if part) or None,
     }
     if costed.missing is not None:
         return row
+    usable = unpriced is None
     reward = _reward_usd_per_rented_hour(facts, network, accelerator)
     values = costed.central()
     row |= {"take_rate": values["take_rate"], "capex_usd": values["capex_usd"]}
-    if price is not None:
+    if usable:
         row |= _amounts(market, costed, fee[0].central if fee else 0.0, reward)
     if costed.paid_in_tokens:
         unknown = None if reward is not None else "the reward or the token's price is not on record"
-        row["not_known"] = "; ".join(filter(None, [unpriced, PAID_IN_TOKENS, unknown]))
+        row["not_known"] = "; ".join(str(part) for part in (unpriced, PAID_IN_TOKENS, unknown) if part)
         return row
-    return row | _needed_prices(values) | ({} if price is None else _margins_on_payment(market, costed))
+    return row | _needed_prices(values) | (_margins_on_payment(market, costed) if usable else {})
+
+
+def provider_freshness(
+    of_price: object, costed: Node, network: str, accelerator: str, facts: pl.DataFrame
+) -> str | None:
+    """The worst freshness of what a provider's margin rests on: the price, the measured use, a rewarding token's price.
+
+    ``facts`` bring their own, see `depin_compare.market.freshness.Ages.facts_in_use`; without it only the price's
+    counts.
+    """
+    found = [of_price]
+    if "freshness" in facts.columns:
+        used = utilisation_facts(facts, network, accelerator)
+        if used.height and costed.utilisation_kind == str(used["kind"][0]):
+            found.append(used["freshness"][0])
+        rewarded = facts.filter(
+            pl.col("network") == network, pl.col("metric") == "reward_per_hour", pl.col("subject") == accelerator
+        )
+        priced = facts.filter(pl.col("network") == network, pl.col("metric") == "token_price")
+        if rewarded.height and priced.height:
+            found += [rewarded.sort("observed_at")["freshness"][-1], priced.sort("observed_at")["freshness"][-1]]
+    known = [str(one) for one in found if one is not None]
+    return max(known, key=FRESHNESS.index) if known else None
 
 
 def _needed_prices(values: Mapping[str, float]) -> dict[str, object]:

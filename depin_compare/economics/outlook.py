@@ -22,6 +22,7 @@ from depin_compare.economics.nodes import NODE_UNITS, Node
 from depin_compare.economics.scenarios import Scenario
 from depin_compare.errors import ModelDomainError
 from depin_compare.inference.references import REFERENCES
+from depin_compare.market.freshness import FRESHNESS
 from depin_compare.units import DAYS_PER_YEAR, MONTHS_PER_YEAR, FloatArray
 
 __all__ = [
@@ -107,7 +108,8 @@ class Outlook(dy.Schema):
     negative means already lost; ``date`` is when it turns on the central path, null when it does not by
     ``horizon``; ``date_low`` and ``date_high`` are those of the unfavourable and the favourable end. ``driver_1``
     and ``driver_2`` are the inputs whose bands move the value at the horizon most (`Drivers`); ``data_age_days`` is
-    the age of the oldest price, measured fact or cost estimate it rests on.
+    the age of the oldest price, measured fact or cost estimate it rests on, and ``freshness`` the worst of its prices
+    and measured facts: a quantity that rests on an expired price is not comparable.
     """
 
     network = dy.String(nullable=False)
@@ -137,6 +139,7 @@ class Outlook(dy.Schema):
     driver_1 = dy.String(nullable=True)
     driver_2 = dy.String(nullable=True)
     data_age_days = dy.Float64(nullable=True, min=0)
+    freshness = dy.Enum(FRESHNESS, nullable=True)
     not_comparable = dy.String(nullable=True)
 
 
@@ -170,7 +173,10 @@ class Drivers(dy.Schema):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """What stands for a network in the paths: one chip, one archetype of provider, one piece of work."""
+    """What stands for a network in the paths: one chip, one archetype of provider, one piece of work.
+
+    ``freshness`` is that of what its provider's margin rests on; ``expired`` says why its price is none of today.
+    """
 
     network: str
     accelerator: str
@@ -179,6 +185,8 @@ class Subject:
     workload: str
     usd_per_accelerator_hour: Band
     node: Node | None
+    freshness: str | None = None
+    expired: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -483,7 +491,7 @@ def _advantage_of(
     subject: Subject, row: Mapping[str, object], world: World, today_rests_on: _Today
 ) -> tuple[pl.DataFrame | None, dict[str, object], list[dict[str, object]]]:
     """Path, outlook and drivers of the buyer's advantage over one reference."""
-    entry: dict[str, object] = {"quantity": "advantage"}
+    entry: dict[str, object] = {"quantity": "advantage", "freshness": row["freshness"]}
     if row["not_comparable"] is not None:
         return None, {**entry, "state": "not_comparable", "not_comparable": row["not_comparable"]}, []
     clock, pair = world.clock, {name: str(row[name]) for name in ("cloud", "silicon", "reference")}
@@ -556,7 +564,9 @@ def _margins_of(
     node = subject.node
     if node is None or node.missing is not None or node.paid_in_tokens:
         reason = (node.missing or _PAID_IN_TOKENS) if node else "only its maker runs this chip"
-        return None, [{"quantity": q, "state": "not_comparable", "not_comparable": reason} for q in quantities], []
+        return None, [_no_margin(subject, q, subject.expired or reason) for q in quantities], []
+    if subject.expired is not None:
+        return None, [_no_margin(subject, q, subject.expired) for q in quantities], []
     clock, price = world.clock, subject.usd_per_accelerator_hour
     bands = {**world.scenario.parameters, **node.inputs, "usd_per_accelerator_hour": price}
 
@@ -601,9 +611,18 @@ def _margins_of(
         drivers += mine
         told.append({
             "quantity": quantity, **_dates(clock, low[i], central[i], high[i]), **headroom_columns,
-            **_leading(mine), "data_age_days": age,
+            **_leading(mine), "data_age_days": age, "freshness": subject.freshness,
         })  # fmt: skip
     return path, told, drivers
+
+
+def _no_margin(subject: Subject, quantity: str, reason: str) -> dict[str, object]:
+    return {
+        "quantity": quantity,
+        "state": "not_comparable",
+        "not_comparable": reason,
+        "freshness": subject.freshness,
+    }
 
 
 def _dates(clock: Clock, low: FloatArray, central: FloatArray, high: FloatArray) -> dict[str, object]:

@@ -6,7 +6,8 @@ cost times the factor its maker claims, and carries the claim with it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import dataframely as dy
 import polars as pl
@@ -14,6 +15,15 @@ import polars as pl
 from depin_compare.bands import Band
 from depin_compare.inference.sellers import SELLER_ITEMS, SellerTerms
 from depin_compare.market.discrepancies import without_double_counting
+from depin_compare.market.freshness import (
+    AGE_COLUMNS,
+    FRESHNESS,
+    FRESHNESS_TYPE,
+    Ages,
+    expired_reason,
+    freshness_of,
+    worst,
+)
 from depin_compare.market.offers import LAYERS, Offers
 from depin_compare.market.overrides import DiscountOverride
 from depin_compare.market.prices import MarketPrices
@@ -54,6 +64,10 @@ class HourlyReferences(dy.Schema):
     layer = dy.Enum(LAYERS, nullable=True)
     source = dy.String(nullable=True)
     source_url = dy.String(nullable=True)
+    age_days = dy.Float64(nullable=True, min=0)
+    expected_age_days = dy.Float64(nullable=True, min_exclusive=0)
+    limit_age_days = dy.Float64(nullable=True, min_exclusive=0)
+    freshness = dy.Enum(FRESHNESS, nullable=True)
     not_comparable = dy.String(nullable=True)
 
 
@@ -64,6 +78,7 @@ class UnitCosts(dy.Schema):
     ``usd_per_accelerator_hour`` is the price before the buyer's fee, ``usd_per_mtok`` holds the fee where the
     seller publishes one (``buyer_fee``). The ``*_adjusted`` columns charge time without an answer and lost work to
     the hour (``paid_hours_per_useful_hour``) and add the traffic the answers make (``egress_usd_per_mtok``).
+    A price beyond the limit of its age (``freshness`` expired) is told by the hour and makes no unit price.
     """
 
     side = dy.Enum(["network", "cloud"], nullable=False)
@@ -99,12 +114,17 @@ class UnitCosts(dy.Schema):
     layer = dy.Enum(LAYERS, nullable=True)
     source = dy.String(nullable=True)
     source_url = dy.String(nullable=True)
+    freshness = dy.Enum(FRESHNESS, nullable=True)
     throughput_basis = dy.String(nullable=True)
     not_comparable = dy.String(nullable=True)
 
 
 def hourly_references(
-    offers: dy.DataFrame[Offers], assumptions: AssumptionSet, *, discounts: Sequence[DiscountOverride] = ()
+    offers: dy.DataFrame[Offers],
+    assumptions: AssumptionSet,
+    *,
+    discounts: Sequence[DiscountOverride] = (),
+    ages: Ages | None = None,
 ) -> dy.DataFrame[HourlyReferences]:
     """The four hourly references of every cloud and every chip it lists.
 
@@ -118,6 +138,8 @@ def hourly_references(
     discounts : sequence of DiscountOverride
         The user's own, in force on the day of the analysis, off the printed on-demand price; one for a chip counts
         before one for the whole cloud, a later before an earlier.
+    ages : Ages, optional
+        With them every price has its freshness, and one that is not expired counts before one that is.
 
     Returns
     -------
@@ -133,8 +155,9 @@ def hourly_references(
     cost plus margin = modelled cost / (1 - floor gross margin).
     """
     silicon = pl.col("vendor").replace_strict(_SILICON_OF_VENDOR, default=None).alias("silicon")
+    believed = without_double_counting(offers if ages is None else ages.without_expired(offers))
     listed = (
-        without_double_counting(offers)
+        (believed if ages is None else ages.offers(believed))
         .lazy()
         .filter(
             pl.col("segment") == "hyperscaler",
@@ -155,12 +178,22 @@ def hourly_references(
         *_modelled_costs(chips, assumptions["cloud_utilisation"], assumptions["floor_gross_margin"]),
     ]
     columns = HourlyReferences.column_names()
-    frame = pl.concat([f.select(columns) for f in frames], how="vertical_relaxed")
+    frame = pl.concat([_aged(f, ages).select(columns) for f in frames], how="vertical_relaxed")
     order = pl.Enum(REFERENCES)
     return HourlyReferences.validate(
         frame.with_columns(pl.col("reference").cast(order)).sort("cloud", "silicon", "accelerator", "reference"),
         cast=True,
     )
+
+
+def _aged(frame: pl.DataFrame, ages: Ages | None) -> pl.DataFrame:
+    """With the columns of age, null where nobody judges; an owner's cost has a publication's."""
+    if "freshness" in frame.columns:
+        return frame
+    if ages is not None:
+        return ages.packaged(frame, "cost estimate")
+    unknown = [pl.lit(None, dtype=pl.Float64).alias(c) for c in AGE_COLUMNS[:-1]]
+    return frame.with_columns(*unknown, pl.lit(None, dtype=FRESHNESS_TYPE).alias("freshness"))
 
 
 def _cheapest(listed: pl.DataFrame, terms: tuple[str, ...]) -> pl.DataFrame:
@@ -169,7 +202,7 @@ def _cheapest(listed: pl.DataFrame, terms: tuple[str, ...]) -> pl.DataFrame:
     return (
         listed.filter(pl.col("terms").is_in(terms))
         .with_columns(pl.len().over(key).cast(pl.Int64).alias("n_offers"))
-        .sort("usd_per_accelerator_hour", "terms", "region", "offer_id", nulls_last=True)
+        .sort(*_expired_last(listed), "usd_per_accelerator_hour", "terms", "region", "offer_id", nulls_last=True)
         .group_by(key, maintain_order=True)
         .first()
         .select(
@@ -182,8 +215,13 @@ def _cheapest(listed: pl.DataFrame, terms: tuple[str, ...]) -> pl.DataFrame:
             pl.coalesce("source_id", "source").alias("source"),
             pl.col("terms", "price_kind", "layer").cast(pl.String),
             _known(),
+            *(c for c in AGE_COLUMNS if c in listed.columns),
         )
     )
+
+
+def _expired_last(listed: pl.DataFrame) -> list[pl.Expr]:
+    return [pl.col("freshness") == "expired"] if "freshness" in listed.columns else []
 
 
 def _known() -> pl.Expr:
@@ -321,6 +359,7 @@ def unit_costs(
     assumptions: AssumptionSet,
     *,
     terms: dy.DataFrame[SellerTerms] | None = None,
+    ages: Ages | None = None,
 ) -> dy.DataFrame[UnitCosts]:
     """Every hourly price as a price of work, for every LLM and workload the throughputs speak of.
 
@@ -337,6 +376,8 @@ def unit_costs(
     terms : DataFrame[SellerTerms], optional
         Buyer's fees, availability, lost work and traffic; without them no fee is added and the adjusted columns
         are null.
+    ages : Ages, optional
+        For the age of the claim on Maia 200; the prices bring theirs along.
 
     Returns
     -------
@@ -371,12 +412,16 @@ def unit_costs(
         pl.col("layer").cast(pl.String),
         "source",
         "source_url",
+        *AGE_COLUMNS,
         pl.lit(None, dtype=pl.String).alias("not_comparable"),
     )
     cloud = references.select(
         pl.lit("cloud").alias("side"),
         pl.col("cloud").alias("seller"),
-        *(pl.col(c).cast(pl.String) if references.schema[c] == pl.Enum else pl.col(c) for c in network.columns[2:]),
+        *(
+            pl.col(c).cast(pl.String) if references.schema[c] == pl.Enum and c != "freshness" else pl.col(c)
+            for c in network.columns[2:]
+        ),
     )
     work = throughputs.select(
         "accelerator", "llm", "workload", pl.col("basis").cast(pl.String).alias("throughput_basis"),
@@ -395,13 +440,14 @@ def unit_costs(
             .alias("usd_per_mtok_low"),
             (pl.col("usd_per_mtok") * _root(pl.col("billed_up"), _log(rate, "tokens_per_second_low")).exp())
             .alias("usd_per_mtok_high"),
-            pl.coalesce("not_comparable", "unfit").alias("not_comparable"),
+            pl.coalesce("not_comparable", "unfit", expired_reason(_PRICE_OF)).alias("not_comparable"),
         )
         .pipe(_adjusted, assumptions["egress_cost_over_price_cloud"])
+        .pipe(_without_expired)
     )  # fmt: skip
     columns = UnitCosts.column_names()
     frame = pl.concat(
-        [priced.select(columns), _maia_unit_costs(priced, assumptions).select(columns)],
+        [priced.select(columns), _maia_unit_costs(priced, assumptions, ages).select(columns)],
         how="vertical_relaxed",
     )
     return UnitCosts.validate(
@@ -411,6 +457,24 @@ def unit_costs(
 
 
 _ENDS = ("_low", "", "_high")
+# "the price of h100-sxm at akash": what an expired price is called.
+_PRICE_OF = pl.concat_str(
+    pl.when(pl.col("reference").cast(pl.String).is_in(["modelled_cost", "cost_plus_margin"]))
+    .then(pl.lit("owner's cost estimate"))
+    .otherwise(pl.lit("price")),
+    pl.lit(" of "), "accelerator", pl.lit(" at "), "seller",
+)  # fmt: skip
+
+
+def _without_expired(priced: pl.DataFrame) -> pl.DataFrame:
+    """An expired price makes no unit price: the columns of work, and of adjusted hours, are null."""
+    made = [
+        f"{name}{end}"
+        for name in ("usd_per_mtok", "usd_per_mtok_adjusted", "usd_per_accelerator_hour_adjusted")
+        for end in _ENDS
+    ]
+    expired = (pl.col("freshness") == "expired").fill_null(False)
+    return priced.with_columns(pl.when(~expired).then(pl.col(name)).alias(name) for name in made)
 
 
 def _wide(terms: pl.DataFrame | None) -> pl.DataFrame:
@@ -501,10 +565,20 @@ def _adjusted(priced: pl.DataFrame, cost_over_price: Band) -> pl.DataFrame:
     )
 
 
-def _maia_unit_costs(priced: pl.DataFrame, assumptions: AssumptionSet) -> pl.DataFrame:
+def _claim_freshness(claim: Mapping[str, Any], ages: Ages | None) -> str | None:
+    """How fresh the claim is; one that the user made his own does not age."""
+    if ages is None or claim["source_id"] == USER_SOURCE:
+        return None
+    return freshness_of(
+        float(max(0, (ages.as_of.date() - claim["as_of"]).days)), ages.rules.of_packaged("cost estimate")
+    )
+
+
+def _maia_unit_costs(priced: pl.DataFrame, assumptions: AssumptionSet, ages: Ages | None) -> pl.DataFrame:
     """Azure's cheapest NVIDIA unit cost times the claimed factor; list and committed do not exist."""
     factor = assumptions[_MAIA_FACTOR]
     claim = assumptions.frame.row(by_predicate=pl.col("parameter") == _MAIA_FACTOR, named=True)
+    told_when = _claim_freshness(claim, ages)
     work = ["llm", "workload", "reference"]
     azure = priced.filter(pl.col("side") == "cloud", pl.col("seller") == "azure", pl.col("silicon") == "nvidia")
     costs = (
@@ -548,6 +622,7 @@ def _maia_unit_costs(priced: pl.DataFrame, assumptions: AssumptionSet) -> pl.Dat
         pl.lit(claim["as_of"]).cast(pl.Datetime("us", "UTC")).alias("observed_at"),
         pl.lit("vendor_claim").alias("kind"),
         pl.lit("vendor_claim").alias("throughput_basis"),
+        worst("freshness", pl.lit(told_when)).alias("freshness"),
     )  # fmt: skip
     unpriced = azure.group_by("llm", "workload", maintain_order=True).first().select(
         pl.lit("cloud").alias("side"), pl.lit("azure").alias("seller"), pl.lit("maia-200").alias("silicon"),
@@ -555,4 +630,17 @@ def _maia_unit_costs(priced: pl.DataFrame, assumptions: AssumptionSet) -> pl.Dat
         pl.lit(MAIA_NOT_RENTABLE).alias("not_comparable"),
     )  # fmt: skip
     rows = [unpriced.with_columns(pl.lit(reference).alias("reference")) for reference in ("list", "committed")]
+    if told_when == "expired":
+        gone = (
+            f"the claim on Maia 200 of {claim['as_of']} is beyond its limit of age; set {_MAIA_FACTOR} in the job file"
+        )
+        rows += [
+            unpriced.with_columns(
+                pl.lit(reference).alias("reference"),
+                pl.lit(gone).alias("not_comparable"),
+                pl.lit(told_when).cast(FRESHNESS_TYPE).alias("freshness"),
+            )
+            for reference in ("modelled_cost", "cost_plus_margin")
+        ]
+        claimed = claimed.clear()
     return pl.concat([claimed, *rows], how="diagonal_relaxed")

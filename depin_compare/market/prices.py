@@ -8,6 +8,7 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare.market.discrepancies import without_double_counting
+from depin_compare.market.freshness import AGE_COLUMNS, FRESHNESS, FRESHNESS_TYPE, Ages
 from depin_compare.market.offers import LAYERS, PRICE_KINDS, RENTER_PRICE_KINDS, Offers
 from depin_compare.refdata import KINDS
 
@@ -21,7 +22,8 @@ class MarketPrices(dy.Schema):
     those of the offer in the middle.
 
     ``usd_per_accelerator_hour`` is the median weighted by accelerators on offer; ``low`` and ``high`` are the
-    cheapest and the dearest offer (equal to it where there is one).
+    cheapest and the dearest offer (equal to it where there is one). ``freshness`` and the ages beside it are those of
+    the stalest offer; null where nobody judged them.
     """
 
     network = dy.String(nullable=False)
@@ -40,9 +42,23 @@ class MarketPrices(dy.Schema):
     kind = dy.Enum(KINDS, nullable=False)
     source = dy.String(nullable=False)
     source_url = dy.String(nullable=False)
+    age_days = dy.Float64(nullable=True, min=0)
+    expected_age_days = dy.Float64(nullable=True, min_exclusive=0)
+    limit_age_days = dy.Float64(nullable=True, min_exclusive=0)
+    freshness = dy.Enum(FRESHNESS, nullable=True)
 
 
+# A freshness weighs more than any age.
+_STALEST = (pl.col("freshness").to_physical().cast(pl.Float64) * 1e9 + pl.col("age_days")).fill_null(-1.0).arg_max()
 _KEY = ["network", "segment", "accelerator", "terms"]
+
+
+def _judged(offers: pl.DataFrame, ages: Ages | None) -> pl.DataFrame:
+    """With the columns of age; null ones where nobody judges."""
+    if ages is not None:
+        return ages.offers(offers)
+    unknown = [pl.lit(None, dtype=pl.Float64).alias(c) for c in AGE_COLUMNS[:-1]]
+    return offers.with_columns(*unknown, pl.lit(None, dtype=FRESHNESS_TYPE).alias("freshness"))
 
 
 def _machines() -> pl.Expr:
@@ -52,7 +68,7 @@ def _machines() -> pl.Expr:
 
 
 def market_prices(
-    offers: dy.DataFrame[Offers], *, terms: Collection[str] = ("on_demand",)
+    offers: dy.DataFrame[Offers], *, terms: Collection[str] = ("on_demand",), ages: Ages | None = None
 ) -> dy.DataFrame[MarketPrices]:
     """One market price a network x accelerator x terms.
 
@@ -62,6 +78,9 @@ def market_prices(
         Any mix of networks, sources and layers; `without_double_counting` decides between them.
     terms : collection of str
         Terms to keep.
+    ages : Ages, optional
+        With them every price has its freshness, and expired offers are left out wherever another offer of the same
+        network, chip and terms is not expired.
 
     Returns
     -------
@@ -82,8 +101,9 @@ def market_prices(
         "accelerator_count",
     )
     price = pl.col("usd_per_accelerator_hour")
+    believed = without_double_counting(offers if ages is None else ages.without_expired(offers))
     kept = (
-        without_double_counting(offers)
+        _judged(believed, ages)
         .lazy()
         .filter(
             pl.col("terms").is_in(list(terms)),
@@ -114,6 +134,7 @@ def market_prices(
             *(pl.col(c).filter(middle).first() for c in ("price_kind", "region", "layer", "source_url", "observed_at")),
             pl.coalesce("source_id", "source").filter(middle).first().alias("source"),
             pl.col("kind").cast(pl.String).fill_null("published").filter(middle).first(),
+            *(pl.col(c).get(_STALEST) for c in AGE_COLUMNS),
         )
         .with_columns(pl.when(pl.col("n_accelerators") > 0).then("n_accelerators").alias("n_accelerators"))
         .sort("network", "accelerator", "terms")
