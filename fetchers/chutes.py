@@ -183,4 +183,6 @@ FETCHER = Fetcher(
     fetch=fetch,
     parse=parse,
     time_budget_seconds=90.0,
+    expected_age_days=7.0,  # a rate card the network sets itself: no row of it is known to have moved within a week
+    limit_age_days=180.0,
 )

@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
 import dataframely as dy
@@ -27,6 +28,7 @@ import polars as pl
 from depin_compare.errors import SourceError
 from depin_compare.market.accelerators import identify
 from depin_compare.market.facts import NetworkFacts
+from depin_compare.market.freshness import AgeLimits
 from depin_compare.market.offers import (
     MAX_USD_PER_ACCELERATOR_HOUR,
     MIN_USD_PER_ACCELERATOR_HOUR,
@@ -66,6 +68,20 @@ __all__ = [
 # catalogue: prices of others' capacity, second hand; token prices: what networks' own tokens cost; hosted token
 # prices: what hosts ask for a million tokens of a model.
 SourceKind = Literal["network", "marketplace", "cloud", "catalogue", "token prices", "hosted token prices"]
+# Expected age and limit of a source's numbers, where it declares no own ones. A day and a night may pass between two
+# looks at a market of asks, and after two months half of its hosts have changed; clouds change lists by decision, a few
+# times a year; catalogues are written anew every day or more often, from markets; a token's price is of the hour, and
+# may have halved in two weeks; hosts reprice models with every release, weeks to months apart.
+AGES_BY_KIND: Mapping[SourceKind, AgeLimits] = MappingProxyType(
+    {
+        "network": AgeLimits(1, 60),
+        "marketplace": AgeLimits(1, 60),
+        "cloud": AgeLimits(7, 180),
+        "catalogue": AgeLimits(2, 60),
+        "token prices": AgeLimits(1, 14),
+        "hosted token prices": AgeLimits(7, 120),
+    }
+)
 # JSON can spell half of a surrogate pair, UTF-8 can't.
 ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -210,7 +226,9 @@ class Fetcher:
     redirects and paging links. ``time_budget_seconds`` is how long `collect` waits for it. ``key_variable`` names
     the environment variable of its key, which `fetch` finds in ``session.key``; a source that can do without
     has ``key_required`` False. ``max_body_bytes`` is the size at which one answer is given up,
-    ``min_pause_seconds`` the least time between two requests to one of its hosts. ``terms`` is its licence or what
+    ``min_pause_seconds`` the least time between two requests to one of its hosts. Beyond ``expected_age_days`` its
+    numbers are stale, beyond ``limit_age_days`` they leave the verdict; those of its kind hold where it says nothing
+    (`ages`). ``terms`` is its licence or what
     is known of its terms of use.
     """
 
@@ -228,6 +246,17 @@ class Fetcher:
     time_budget_seconds: float = 90.0
     max_body_bytes: int = MAX_BODY_BYTES
     min_pause_seconds: float = 0.25
+    expected_age_days: float | None = None
+    limit_age_days: float | None = None
+
+    @property
+    def ages(self) -> AgeLimits:
+        """Expected age and limit of its numbers: its own, else those of its kind."""
+        of_kind = AGES_BY_KIND[self.kind]
+        return AgeLimits(
+            of_kind.expected_age_days if self.expected_age_days is None else self.expected_age_days,
+            of_kind.limit_age_days if self.limit_age_days is None else self.limit_age_days,
+        )
 
 
 class RowSkipped(Exception):

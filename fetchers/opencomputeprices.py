@@ -418,5 +418,6 @@ FETCHER = Fetcher(
     fetch=fetch,
     parse=parse,
     time_budget_seconds=300.0,
+    expected_age_days=3.0,  # rows carry the day they were collected, published the day after or later
     max_body_bytes=MAX_ARCHIVE_BYTES,
 )

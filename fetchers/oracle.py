@@ -178,4 +178,5 @@ FETCHER = Fetcher(
     fetch=fetch,
     parse=parse,
     time_budget_seconds=90.0,
+    expected_age_days=14.0,  # one list for the world, without spot prices: it moves a few times a year
 )

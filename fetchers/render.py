@@ -182,4 +182,5 @@ FETCHER = Fetcher(
     fetch=fetch,
     parse=parse,
     time_budget_seconds=90.0,
+    limit_age_days=14.0,  # what it gives live is the price of a token; its rates are dated references
 )

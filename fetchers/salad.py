@@ -174,4 +174,6 @@ FETCHER = Fetcher(
     parse=parse,
     key_variable="SALAD_API_KEY",
     time_budget_seconds=90.0,
+    expected_age_days=7.0,  # rates by class that the network sets itself, not asks
+    limit_age_days=180.0,
 )

@@ -144,13 +144,14 @@ class _Writer:
         reason = self.failed.get(name, "it was not drawn in this run")
         return {"type": "chart", "missing": f"The chart {name.replace('_', ' ')} is missing: {reason}."}
 
-    def observed(self, at: datetime | None, layer: str | None) -> str:
-        """``live, 2026-11-22`` or ``reference, 2026-08-24, 90 days``."""
+    def observed(self, at: datetime | None, layer: str | None, freshness: str | None = None) -> str:
+        """``live, 2026-11-22`` or ``reference, 2026-03-24, 243 days, stale``."""
         if at is None:
             return NOT_KNOWN
         (days,) = view.ages_in_days(self.analysis.as_of, [at])
         old = "" if layer == "live" else f", {words.age(days)}"
-        return f"{layer or 'undated layer'}, {words.day(at)}{old}"
+        told = f"{layer or 'undated layer'}, {words.day(at)}{old}"
+        return f"{told}, {mark}" if (mark := words.aged(freshness)) else told
 
     def first_page(self) -> list[Part]:
         """The verdict table, one chart, a sentence a network."""
@@ -200,6 +201,8 @@ class _Writer:
             verdict: dict[str, Any] = {"text": head["verdict"], "strong": True, "rows": span}
             if tone := _VERDICT_TONES.get(head["verdict"]):
                 verdict["tone"] = tone
+            if mark := words.aged(head["freshness"]):
+                verdict["under"] = f"data {mark}"
             for i, pair in enumerate(pairs or [None]):
                 cells: list[Cell] = [outer] if i == 0 else []
                 if pair is None:
@@ -243,7 +246,7 @@ class _Writer:
                 f"{r['n_offers']:,}",
                 (r["price_kind"] or "").replace("_", " "),
                 _linked(words.host(r["source_url"], unknown=self.names(r["source"])), r["source_url"]),
-                self.layer_cell(r["observed_at"], r["layer"]),
+                self.layer_cell(r["observed_at"], r["layer"], r["freshness"]),
             ]
             for r in view.rows(shown)
         ]
@@ -417,10 +420,13 @@ class _Writer:
         parts.append(self.chart("token_price_trend"))
         return {"title": "Model against market", "parts": parts}
 
-    def layer_cell(self, at: datetime | None, layer: str | None) -> Cell:
+    def layer_cell(self, at: datetime | None, layer: str | None, freshness: str | None = None) -> Cell:
         """Where a number came from, set apart when it is not live."""
-        told = self.observed(at, layer)
-        return told if layer == "live" else {"text": told, "tone": "warn" if at is not None else "muted"}
+        told = self.observed(at, layer, freshness)
+        if freshness == "expired":
+            return {"text": told, "tone": "bad"}
+        calm = layer == "live" and freshness != "stale"
+        return told if calm else {"text": told, "tone": "warn" if at is not None else "muted"}
 
     def comparisons(self) -> Part:
         """A table a network: its work's price against every cloud, silicon and reference."""
@@ -547,7 +553,10 @@ class _Writer:
             money = [usd(r[f"{part}_usd_per_hour"], unknown="n/k") for part in ("power", "opex", "capital", "profit")]
             body.append(
                 [
-                    {"text": self.names(r["network"]), "under": self.observed(r["observed_at"], r["layer"])},
+                    {
+                        "text": self.names(r["network"]),
+                        "under": self.observed(r["observed_at"], r["layer"], r["freshness"]),
+                    },
                     {"text": self.names(r["accelerator"]), "under": r["archetype"].replace("_", " ")},
                     usd(r["usd_per_accelerator_hour"]),
                     {
@@ -669,7 +678,7 @@ class _Writer:
                     _change(r["at_horizon"], unknown=NOT_KNOWN),
                     _driver_cell(r["first"]),
                     _driver_cell(r["second"]),
-                    words.age(r["data_age_days"]),
+                    ", ".join(part for part in (words.age(r["data_age_days"]), words.aged(r["freshness"])) if part),
                 ]
             )
         if not body:
@@ -847,7 +856,9 @@ class _Writer:
                                 if s["state"] in ("reference", "off")
                                 else "bad",
                             },
-                            self.layer_cell(s["newest_observed_at"], s["layer"]) if s["layer"] else "none",
+                            self.layer_cell(s["newest_observed_at"], s["layer"], s["freshness"])
+                            if s["layer"]
+                            else "none",
                             f"{s['rows']:,}",
                             f"{s['skipped']:,}",
                             s["detail"] or "",
@@ -856,6 +867,7 @@ class _Writer:
                     ],
                 )
             )
+        parts += self.too_old()
         skipped = view.skipped_summary(self.analysis.skipped)
         parts.append(_heading("Rows left out"))
         if skipped:
@@ -877,6 +889,25 @@ class _Writer:
         else:
             parts.append(_text("None."))
         return {"title": "Data of this run", "parts": parts}
+
+    def too_old(self) -> list[Part]:
+        """What its age keeps out of the verdict."""
+        rows = view.rows(view.plain(self.analysis.left_out))
+        if not rows:
+            return []
+        columns = [_column("Whose", 1.0), _column("What", 1.4), _column("Rows", 0.6, right=True), _column("Why", 5)]
+        body: list[list[Cell]] = [
+            [
+                self.names(r["network"]),
+                ", ".join([r["metric"].replace("_", " "), *([self.names(r["subject"])] if r["subject"] else [])]),
+                f"{r['rows']:,}",
+                r["reason"],
+            ]
+            for r in rows[:_MOST_ROWS]
+        ]
+        more = len(rows) - len(body)
+        notes = [f"{words.plural(more, 'further group')} in analysis.json."] if more else []
+        return [_heading("Too old for the verdict"), _table(columns, body, notes)]
 
     def sources(self) -> Part:
         """Publisher, title, dates and address of every source."""

@@ -16,6 +16,7 @@ __all__ = [
     "REFERENCE_WORDS",
     "Names",
     "age",
+    "aged",
     "count",
     "day",
     "host",
@@ -185,6 +186,15 @@ def age(days: float | None, *, unknown: str = NOT_KNOWN) -> str:
     if hours < 1:
         return "under 1 hour"
     return plural(round(hours), "hour") if hours < 36 else plural(round(days), "day")
+
+
+def aged(freshness: str | None) -> str:
+    """How a number beyond its expected age or its limit is marked; nothing for one that is not.
+
+    >>> aged("stale"), aged("expired"), aged("fresh"), aged(None)
+    ('stale', 'beyond its limit of age', '', '')
+    """
+    return {"stale": "stale", "expired": "beyond its limit of age"}.get(freshness or "", "")
 
 
 def listing(items: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from depin_compare.errors import UnknownNameError
 from depin_compare.jobs.config import JobConfig
 from depin_compare.jobs.sources import SourceList, source_list, source_states
 from depin_compare.market.facts import NetworkFacts
+from depin_compare.market.freshness import AgeRules, Ages
 from depin_compare.market.manifests import manifest_bytes
 from depin_compare.market.offers import Offers, Skipped
 from depin_compare.market.reference import reference_facts, reference_offers
@@ -25,6 +26,7 @@ from depin_compare.refdata import unpriced_networks
 from fetchers import FETCHERS
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+AGES = Ages(rules=AgeRules(), as_of=NOW)
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +137,7 @@ def test_the_command_asks_nobody_and_ends_well(monkeypatch, capsys, tmp_path):
 
 def test_no_catalogue_is_credited_with_what_others_gave():
     offers, facts = reference_offers(as_of=NOW.date()), reference_facts(as_of=NOW.date())
-    states = source_states(JobConfig(), None, offers, facts, TokenPrices.create_empty(), as_of=NOW)
+    states = source_states(JobConfig(), None, offers, facts, TokenPrices.create_empty(), ages=AGES)
     layers = dict(states.select("source", "layer").iter_rows())
     for source, fetcher in FETCHERS.items():
         if fetcher.kind in ("catalogue", "hosted token prices"):
@@ -152,7 +154,7 @@ def test_a_catalogue_stands_on_its_own_offers():
         theirs,
         NetworkFacts.create_empty(),
         TokenPrices.create_empty(),
-        as_of=NOW,
+        ages=AGES,
     )
     layers = dict(states.select("source", "layer").iter_rows())
     assert layers["skypilot"] == "reference"

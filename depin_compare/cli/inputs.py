@@ -66,8 +66,9 @@ def progress_bar() -> Iterator[Progress | None]:
 
 
 def run_analysis(
-    config: Path | JobConfig | None, *, store: str | None, as_of: str | None, replay: Path | None
-) -> Analysis:
+    config: Path | JobConfig | None, *, store: str | None, as_of: str | None, replay: Path | None,
+    max_age_days: float | None = None,
+) -> Analysis:  # fmt: skip
     """Read recorded answers where asked to, lay the layers and analyse; nothing is stored."""
     from depin_compare.jobs.run import analysis_of, gathered
 
@@ -80,21 +81,31 @@ def run_analysis(
         # Runs of one day with the same inputs give the same bytes: a run stands for its day, not its second.
         day = max(day, collection.observed_at.date()) if not as_of else day
     return analysis_of(
-        job, gathered(job, as_of=datetime.combine(day, time(), tzinfo=UTC), store=place, collection=collection)
+        job,
+        gathered(
+            job,
+            as_of=datetime.combine(day, time(), tzinfo=UTC),
+            store=place,
+            collection=collection,
+            max_age_days=max_age_days,
+        ),
     )
 
 
 def step_analysis(
-    config: Path | JobConfig | None, store: str | None, offers: Path | None, as_of: str | None
-) -> Analysis:
+    config: Path | JobConfig | None, store: str | None, offers: Path | None, as_of: str | None,
+    max_age_days: float | None = None,
+) -> Analysis:  # fmt: skip
     """The analysis of a step command: on stored and reference data, or on the offers of a file; asks no source."""
     if offers is None:
-        return run_analysis(config, store=store, as_of=as_of, replay=None)
+        return run_analysis(config, store=store, as_of=as_of, replay=None, max_age_days=max_age_days)
     from depin_compare.jobs.run import analysis_of, from_file
+    from depin_compare.jobs.sources import age_rules
 
     job = job_of(config)
     day = day_of(as_of) if as_of else datetime.now(UTC).date()
-    return analysis_of(job, from_file(offers, as_of=datetime.combine(day, time(), tzinfo=UTC)))
+    rules = age_rules(job, max_age_days=max_age_days)
+    return analysis_of(job, from_file(offers, as_of=datetime.combine(day, time(), tzinfo=UTC), age_rules=rules))
 
 
 def day_of(text: str) -> date:

@@ -24,8 +24,8 @@ def sources(
 
     frame = source_list(job_of(config, job), store=store_of(store), now=datetime.now(UTC))
     emit(frame, json=json, csv=csv, output=output, title="Sources",
-          show=["source", "kind", "key", "key_variable", "state", "last_success", "age_days", "rows", "last_error",
-                "terms"])  # fmt: skip
+          show=["source", "kind", "key", "key_variable", "state", "last_success", "age_days", "freshness", "rows",
+                "last_error", "terms"])  # fmt: skip
 
 
 @app.command()

@@ -34,6 +34,12 @@ AsOfOption = Annotated[
 ReplayOption = Annotated[
     Path | None, typer.Option("--replay", help="Read recorded answers from this folder instead of asking.")
 ]
+MaxAgeOption = Annotated[
+    float | None,
+    typer.Option(
+        "--max-age", min=0.01, help="Days: beyond it a number leaves the verdict, whatever its source's limit."
+    ),
+]
 OffersOption = Annotated[
     Path | None,
     typer.Option("--offers", help="Offers to use in place of stored and reference ones (.parquet, .csv or .json)."),

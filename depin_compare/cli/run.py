@@ -24,6 +24,7 @@ from depin_compare.cli.options import (
     AsOfOption,
     ConfigOption,
     JobOption,
+    MaxAgeOption,
     OfflineOption,
     ReplayOption,
     StoreOption,
@@ -53,6 +54,7 @@ def run(
     offline: OfflineOption = False,
     as_of: AsOfOption = None,
     replay: ReplayOption = None,
+    max_age: MaxAgeOption = None,
     record: Annotated[Path | None, typer.Option("--record", help="Keep every answer in this folder.")] = None,
     network: Annotated[
         list[str] | None, typer.Option("--network", help="Analyse this network in place of the job's. Repeatable.")
@@ -112,12 +114,16 @@ def run(
             typer.echo(f"\n{one.name}")
         try:
             if looks:
-                analysis = run_analysis(one, store=store, as_of=as_of, replay=replay)
+                analysis = run_analysis(one, store=store, as_of=as_of, replay=replay, max_age_days=max_age)
                 _tell(analysis, write_job_report(one, analysis, folder), folder)
                 codes.append(exit_code(analysis, fail_on or (), crossed=partial(_is_crossed, one, analysis, store)))
             else:
                 with stoppable():
-                    codes.append(_run_once(one, store, folder, slot=slot, fail_on=fail_on or (), record=kept))
+                    codes.append(
+                        _run_once(
+                            one, store, folder, slot=slot, fail_on=fail_on or (), record=kept, max_age_days=max_age
+                        )
+                    )
         except Stopped as stop:
             _end_at_once(one.name, stop)
         except Exception as error:
@@ -163,7 +169,7 @@ def _with_outputs(job: JobConfig, formats: list[str] | None, paper: str | None) 
 
 def _run_once(
     job: JobConfig, store: str | None, folder: Path, *, slot: datetime | None, fail_on: Sequence[str],
-    record: Path | None,
+    record: Path | None, max_age_days: float | None,
 ) -> int:  # fmt: skip
     """One run, told; its exit code."""
     from depin_compare.jobs.runner import run_job
@@ -174,7 +180,7 @@ def _run_once(
     with progress_bar() as progress:
         ended = run_job(
             job, store=store_of(store), now=datetime.now(UTC), out=folder, slot=slot, fail_on=fail_on, record=record,
-            progress=progress,
+            progress=progress, max_age_days=max_age_days,
         )  # fmt: skip
     if ended.analysis is not None:
         _tell(ended.analysis, ended.written, folder)

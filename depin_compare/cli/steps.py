@@ -17,6 +17,7 @@ from depin_compare.cli.options import (
     CsvOption,
     JobOption,
     JsonOption,
+    MaxAgeOption,
     NetworkOption,
     OffersOption,
     OutputOption,
@@ -58,6 +59,7 @@ def compare(
     store: StoreOption = None,
     offers: OffersOption = None,
     as_of: AsOfOption = None,
+    max_age: MaxAgeOption = None,
     network: NetworkOption = None,
     llm: Annotated[str | None, typer.Option("--llm", help="Only this LLM.")] = None,
     json: JsonOption = False,
@@ -65,10 +67,12 @@ def compare(
     output: OutputOption = None,
 ) -> None:
     """Networks against the clouds at equal work, in USD per million output tokens, prompts included."""
-    frame = kept_rows(step_analysis(job_of(config, job), store, offers, as_of).comparison, network=network, llm=llm)
+    frame = kept_rows(
+        step_analysis(job_of(config, job), store, offers, as_of, max_age).comparison, network=network, llm=llm
+    )
     show = (
         "network accelerator llm cloud silicon reference match usd_per_mtok_network usd_per_mtok_reference advantage "
-        "advantage_adjusted network_layer reference_kind not_comparable"
+        "advantage_adjusted network_layer reference_kind freshness not_comparable"
     )
     emit(frame, json=json, csv=csv, output=output, title="USD per million output tokens", show=show.split())
 
@@ -80,6 +84,7 @@ def margins(
     store: StoreOption = None,
     offers: OffersOption = None,
     as_of: AsOfOption = None,
+    max_age: MaxAgeOption = None,
     network: NetworkOption = None,
     accelerator: Annotated[str | None, typer.Option("--accelerator", help="Only this chip.")] = None,
     node: Annotated[
@@ -119,7 +124,7 @@ def margins(
     if mine:
         chosen = _with_node(chosen, given | ({"accelerator": accelerator} if accelerator else {}))
         accelerator = None
-    kept = step_analysis(chosen, store, offers, as_of).margins
+    kept = step_analysis(chosen, store, offers, as_of, max_age).margins
     frame = kept_rows(kept, archetype="own" if mine else None, network=network, accelerator=accelerator)
     if steps:
         from depin_compare.economics.margins import Margins
@@ -130,7 +135,8 @@ def margins(
         return
     show = (
         "network accelerator archetype usd_per_accelerator_hour utilisation utilisation_kind cash_margin full_margin "
-        "breakeven_usd_per_accelerator_hour breakeven_utilisation stop_usd_per_accelerator_hour layer not_known"
+        "breakeven_usd_per_accelerator_hour breakeven_utilisation stop_usd_per_accelerator_hour layer "
+        "freshness not_known"
     )
     emit(frame, json=json, csv=csv, output=output, title="Provider margins", show=show.split())
 
@@ -167,6 +173,7 @@ def erosion(
     store: StoreOption = None,
     offers: OffersOption = None,
     as_of: AsOfOption = None,
+    max_age: MaxAgeOption = None,
     network: NetworkOption = None,
     scenario: Annotated[str | None, typer.Option("--scenario", help="Only this scenario.")] = None,
     json: JsonOption = False,
@@ -174,10 +181,10 @@ def erosion(
     output: OutputOption = None,
 ) -> None:
     """Headroom, break-even dates and verdicts, by network, reference and scenario."""
-    analysis = step_analysis(job_of(config, job), store, offers, as_of)
+    analysis = step_analysis(job_of(config, job), store, offers, as_of, max_age)
     frame = kept_rows(analysis.outlook, network=network, scenario=scenario)
     show = ["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity", "today", "headroom"]
-    show += ["state", "date", "verdict"]
+    show += ["state", "date", "verdict", "freshness"]
     emit(frame, json=json, csv=csv, output=output, title="Outlook", show=show)
 
 
@@ -189,6 +196,7 @@ def explain(
     store: StoreOption = None,
     offers: OffersOption = None,
     as_of: AsOfOption = None,
+    max_age: MaxAgeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Follow a number to its formula, its inputs and their sources, and see what would flip it.
@@ -202,7 +210,7 @@ def explain(
     from depin_compare.explanations import explain as explained
 
     chosen = job_of(config, job)
-    analysis = step_analysis(chosen, store, offers, as_of)
+    analysis = step_analysis(chosen, store, offers, as_of, max_age)
     if not what:
         typer.echo("Write one of, words in brackets in any order or not at all:\n")
         for table, words in TABLES.items():
@@ -222,13 +230,16 @@ def tokens(
     store: StoreOption = None,
     offers: OffersOption = None,
     as_of: AsOfOption = None,
+    max_age: MaxAgeOption = None,
     network: NetworkOption = None,
     json: JsonOption = False,
     csv: CsvOption = False,
     output: OutputOption = None,
 ) -> None:
     """What each network's token pays: take, emission, subsidy, coverage, burn, and the premium left to earn."""
-    frame = kept_rows(step_analysis(job_of(config, job), store, offers, as_of).token_economics, network=network)
+    frame = kept_rows(
+        step_analysis(job_of(config, job), store, offers, as_of, max_age).token_economics, network=network
+    )
     show = "network measure subject price_basis value unit bound kind observed_at not_known"
     emit(frame, json=json, csv=csv, output=output, title="What the token pays", show=show.split())
 
@@ -240,13 +251,14 @@ def discrepancies(
     store: StoreOption = None,
     offers: OffersOption = None,
     as_of: AsOfOption = None,
+    max_age: MaxAgeOption = None,
     network: NetworkOption = None,
     json: JsonOption = False,
     csv: CsvOption = False,
     output: OutputOption = None,
 ) -> None:
     """Where two sources differ by more than 10 % on the same offer: which one is used, and why."""
-    frame = kept_rows(step_analysis(job_of(config, job), store, offers, as_of).discrepancies, network=network)
+    frame = kept_rows(step_analysis(job_of(config, job), store, offers, as_of, max_age).discrepancies, network=network)
     show = (
         "network accelerator terms compared_on source_used layer_used usd_per_accelerator_hour_used source_other "
         "layer_other usd_per_accelerator_hour_other ratio reason"

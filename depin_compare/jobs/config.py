@@ -93,6 +93,8 @@ class SourceConfig(_Strict):
     enabled: bool = True
     time_budget_seconds: float | None = Field(default=None, gt=0, le=3600)
     key_variable: Variable | None = None
+    expected_age_days: float | None = Field(default=None, gt=0)
+    limit_age_days: float | None = Field(default=None, gt=0)
 
 
 class HttpConfig(_Strict):

@@ -18,9 +18,10 @@ import polars as pl
 from depin_compare.analysis import Analysis, analyse
 from depin_compare.errors import ConfigError, StoreError, UnknownNameError
 from depin_compare.jobs.config import JobConfig
-from depin_compare.jobs.sources import source_states
+from depin_compare.jobs.sources import age_rules, source_states
 from depin_compare.market.discrepancies import discrepancies
 from depin_compare.market.facts import NetworkFacts
+from depin_compare.market.freshness import AgeRules, Ages
 from depin_compare.market.layers import layered_facts, layered_offers, layered_token_prices, unlayered_offers
 from depin_compare.market.offers import Offers
 from depin_compare.market.reference import reference_facts, reference_offers
@@ -48,6 +49,7 @@ class Inputs:
     source_states: Any
     token_prices: Any = None
     discrepancies: Any = None
+    age_rules: AgeRules | None = None
 
 
 def collected(
@@ -111,12 +113,27 @@ def collected(
     return collection
 
 
-def gathered(config: JobConfig, *, as_of: datetime, store: Store | None, collection: Collection | None) -> Inputs:
+def gathered(
+    config: JobConfig,
+    *,
+    as_of: datetime,
+    store: Store | None,
+    collection: Collection | None,
+    max_age_days: float | None = None,
+) -> Inputs:
     """Lay live over stored over reference, and say of every source and network which layer stands for it.
 
     ``as_of`` is midnight of the day the run stands for: what was stored in the course of it counts.
-    ``collection`` is None when nothing was asked (offline, or a past day).
+    ``collection`` is None when nothing was asked (offline, or a past day). ``max_age_days`` tightens every
+    limit of age.
+
+    Raises
+    ------
+    ConfigError
+        If the job file gives a source a limit below its expected age.
     """
+    rules = age_rules(config, max_age_days=max_age_days)
+    ages = Ages(rules=rules, as_of=as_of)
     replayed = [s.source for s in collection.statuses if s.observed_at < as_of] if collection else []
     live_offers = _relabelled(collection.offers, replayed) if collection else Offers.create_empty()
     live_facts = _relabelled(collection.facts, replayed) if collection else NetworkFacts.create_empty()
@@ -127,21 +144,23 @@ def gathered(config: JobConfig, *, as_of: datetime, store: Store | None, collect
         else (Offers.create_empty(), NetworkFacts.create_empty())
     )
     every = (live_offers, stored_offers, reference_offers(as_of=as_of.date()))
-    offers = layered_offers(*every)
-    facts = layered_facts(live_facts, stored_facts, reference_facts(as_of=as_of.date()))
+    offers = layered_offers(*every, ages=ages)
+    facts = layered_facts(live_facts, stored_facts, reference_facts(as_of=as_of.date()), ages=ages)
     token_prices = layered_token_prices(
         _relabelled(collection.token_prices, replayed) if collection else TokenPrices.create_empty(),
         store.newest_token_prices(silent, before=as_of + timedelta(days=1)) if store else TokenPrices.create_empty(),
         reference_token_prices(as_of.date()),
+        ages=ages,
     )
     return Inputs(
         as_of=as_of,
         offers=offers,
         facts=facts,
         skipped=collection.skipped if collection else None,
-        source_states=source_states(config, collection, offers, facts, token_prices, as_of=as_of),
+        source_states=source_states(config, collection, offers, facts, token_prices, ages=ages),
         token_prices=token_prices,
         discrepancies=discrepancies(unlayered_offers(*every)),
+        age_rules=rules,
     )
 
 
@@ -152,7 +171,7 @@ def _relabelled(frame: pl.DataFrame, replayed: list[str]) -> Any:
     return frame.with_columns(pl.when(old).then(stored).otherwise("layer").alias("layer"))
 
 
-def from_file(path: Path, *, as_of: datetime) -> Inputs:
+def from_file(path: Path, *, as_of: datetime, age_rules: AgeRules | None = None) -> Inputs:
     """Offers of a file the user names, with the reference facts; nothing is collected.
 
     Raises
@@ -176,7 +195,12 @@ def from_file(path: Path, *, as_of: datetime) -> Inputs:
     except (OSError, pl.exceptions.PolarsError, dy.exc.SchemaError, dy.exc.ValidationError) as error:
         raise ConfigError(f"{path}: no Offers in it: {error}") from error
     return Inputs(
-        as_of=as_of, offers=offers, facts=reference_facts(as_of=as_of.date()), skipped=None, source_states=None
+        as_of=as_of,
+        offers=offers,
+        facts=reference_facts(as_of=as_of.date()),
+        skipped=None,
+        source_states=None,
+        age_rules=age_rules,
     )
 
 
@@ -203,6 +227,7 @@ def analysis_of(config: JobConfig, inputs: Inputs) -> Analysis:
         token_prices=inputs.token_prices,
         discrepancies=inputs.discrepancies,
         minimum_reliability=asked.minimum_reliability,
+        age_rules=inputs.age_rules,
         provenance=_provenance(config, inputs.as_of.date()),
     )
 

@@ -16,6 +16,7 @@ from depin_compare.jobs.lock import job_lock
 from depin_compare.jobs.outcome import JobOutcome, JobState, Kind, clear_parts, read_state, write_state
 from depin_compare.jobs.run import analysis_of, collected, gathered
 from depin_compare.jobs.slots import slots_between, trusted
+from depin_compare.jobs.sources import is_stale
 from depin_compare.jobs.stop import Stopped
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ log = logging.getLogger(__name__)
 
 OK, ERROR, USAGE, THRESHOLD, STALE = 0, 1, 2, 3, 4
 FAIL_ON = ("stale", "partial", "eroded", "exposed", "threshold")
-STALE_AFTER_DAYS = 2.0
 _KINDS: dict[int, Kind] = {OK: "ok", THRESHOLD: "threshold", STALE: "stale"}
 
 
@@ -52,6 +52,7 @@ def run_job(
     fail_on: Sequence[str] = (),
     record: Path | None = None,
     progress: Progress | None = None,
+    max_age_days: float | None = None,
 ) -> JobRun:
     """Run a job once.
 
@@ -73,6 +74,8 @@ def run_job(
         Keep every answer in this folder.
     progress : callable, optional
         Called as each source ends.
+    max_age_days : float, optional
+        Beyond it a number leaves the verdict, whatever the limit of its source.
 
     Returns
     -------
@@ -99,7 +102,8 @@ def run_job(
             collection = collected(job, now=now, store=store, record=record, progress=progress)
             # Runs of one day with the same inputs give the same bytes: a run stands for its day, not its second.
             as_of = datetime.combine(now.date(), time(), tzinfo=UTC)
-            analysis = analysis_of(job, gathered(job, as_of=as_of, store=store, collection=collection))
+            inputs = gathered(job, as_of=as_of, store=store, collection=collection, max_age_days=max_age_days)
+            analysis = analysis_of(job, inputs)
             written = write_job_report(job, analysis, out)
         except Stopped as stop:
             books.close("stopped", exit_code=stop.exit_code, detail=str(stop))
@@ -171,10 +175,7 @@ def exit_code(analysis: Analysis, fail_on: Sequence[str], *, crossed: Callable[[
     states = analysis.source_states
     told = set(states["state"].cast(pl.String))
     verdicts = set(analysis.outlook["verdict"].cast(pl.String))
-    oldest = states["age_days"].max()
-    stale = bool(told & {"unreachable", "failed", "timed_out"}) or (
-        isinstance(oldest, float) and oldest > STALE_AFTER_DAYS
-    )
+    stale = is_stale(states)
     if "threshold" in fail_on and crossed():
         return THRESHOLD
     if ("eroded" in fail_on and "eroded" in verdicts) or ("exposed" in fail_on and verdicts & {"exposed", "eroded"}):

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from reports.style import INK, LINE, MUTED, NEGATIVE, Key, Look, Sheet, empty, fit, marker_style, styled
 from reports.view import plain
-from reports.words import age, minute, plural
+from reports.words import age, aged, minute, plural
 
 __all__ = ["MOST_SOURCES", "source_ages"]
 
@@ -82,7 +82,8 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
             )
         good = row["state"] in ("ok", "reference", "off")
         words = _STATE_WORDS.get(row["state"], row["state"])
-        told = f"{age(row['age_days'], unknown='no data')}, {words}"
+        mark = aged(row["freshness"])
+        told = ", ".join(part for part in (age(row["age_days"], unknown="no data"), mark, words) if part)
         axes.text(
             1.0,
             y,

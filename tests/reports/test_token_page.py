@@ -87,7 +87,7 @@ def test_the_drivers_are_the_first_two_of_the_tornado(real: dc.Analysis) -> None
     )["input"].item()  # fmt: skip
     (supplier,) = (row for row in table["rows"][:5] if any(text_of(cell).startswith("Supplier") for cell in row))
     assert first.replace("network_", "network's ").replace("_", " ") in text_of(supplier[-3])
-    assert text_of(supplier[-1]).endswith("days")
+    assert text_of(supplier[-1]).endswith("days, stale")
 
 
 def test_a_run_without_either_still_makes_a_report(real: dc.Analysis) -> None:
