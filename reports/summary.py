@@ -41,8 +41,9 @@ def _marked(verdict: str, freshness: str | None) -> str:
 def left_out_lines(analysis: Analysis) -> list[str]:
     """What its age keeps out of the verdict: at most one line, with the first reasons."""
     rows = plain(analysis.left_out)
-    networks = set(plain(analysis.headlines)["network"])
-    first = rows.sort(~rows["network"].is_in(list(networks)), maintain_order=True)["reason"].head(2).to_list()
+    mine = rows["network"].is_in(plain(analysis.headlines)["network"].to_list())
+    order = rows.with_columns(other=~mine, fact=rows["metric"] != "price").sort("other", "fact", maintain_order=True)
+    first = order["reason"].head(2).to_list()
     if not first:
         return []
     more = f"; {words.plural(rows.height - len(first), 'more', 'more')}" if rows.height > len(first) else ""
@@ -64,6 +65,7 @@ def ages_line(analysis: Analysis) -> str:
     if missing:
         parts.append(f"{missing} without data")
     prices = plain(analysis.market_prices)
+    prices = prices.filter((prices["freshness"] != "expired").fill_null(True))
     oldest = max(ages_in_days(analysis.as_of, prices["observed_at"].to_list()), default=None)
     tail = f"; oldest price in use {words.age(oldest)}" if oldest is not None else ""
     old = states.filter(states["freshness"].is_in(["stale", "expired"])).sort("age_days", descending=True)
