@@ -299,10 +299,11 @@ def collect_from(
 
     def note(status: SourceStatus) -> None:
         statuses.append(status)
-        log.info("%s: %s, %d offers, %.1f s", status.source, status.status, status.offers, status.seconds)
+        _tell(status)
         if progress is not None:
             progress(len(statuses), len(fetchers), status)
 
+    log.info("collect: asking %d sources", len(runs), extra={"sources": len(runs)})
     for name, fetcher in fetchers.items():
         if name not in asked:
             note(_not_asked(fetcher, observed_at, "off" if name in off else "no_key"))
@@ -320,6 +321,29 @@ def collect_from(
         observed_at=observed_at,
         statuses=tuple(sorted(statuses, key=lambda status: status.source)),
         results={name: results[name] for name in fetchers if name in results},
+    )
+
+
+def _tell(status: SourceStatus) -> None:
+    """How a source fared, as an event; one that is off or has no key is no news."""
+    counts = {"offers": status.offers, "facts": status.facts, "token prices": status.token_prices}
+    rows = [f"{n} {name}" for name, n in counts.items() if n] or ["nothing"]
+    cause = f": {status.error or '; '.join(status.problems)}" if status.error or status.problems else ""
+    told = f"{', '.join(rows)} in {status.seconds:.1f} s" if status.status in ("ok", "partial") else "no data"
+    log.log(
+        logging.DEBUG if status.status in ("off", "no_key") else logging.INFO,
+        "%s: %s%s%s",
+        status.source,
+        told,
+        "" if status.status == "ok" else f", {status.status.replace('_', ' ')}",
+        cause,
+        extra={
+            "source": status.source,
+            "status": status.status,
+            "rows": sum(counts.values()),
+            "skipped": sum(status.skipped.values()),
+            "seconds": round(status.seconds, 3),
+        },
     )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import logging
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
@@ -20,6 +22,8 @@ from reports.pdf import Paper
 from reports.view import plain
 
 __all__ = ["CHART_ERRORS", "FORMATS", "Output", "write_report"]
+
+log = logging.getLogger(__name__)
 
 FORMATS = ("pdf", "png", "csv", "parquet", "json")
 Output = Path
@@ -80,7 +84,7 @@ def write_report(
     wanted = list(dict.fromkeys(formats))
     if unknown := sorted(set(wanted) - set(FORMATS)):
         raise DepinCompareError(f"format {', '.join(unknown)} is not known; known are {', '.join(FORMATS)}")
-    out = Path(out_dir)
+    out, begun = Path(out_dir), time.monotonic()
     out.parent.mkdir(parents=True, exist_ok=True)
     contents, failed = _contents(analysis, wanted, paper)
     contents["manifest.json"] = _manifest(analysis, contents, failed)
@@ -93,6 +97,13 @@ def write_report(
         _publish(work, out, sorted(contents))
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    seconds, size = round(time.monotonic() - begun, 3), sum(map(len, contents.values()))
+    log.info(
+        "report written to %s: %d files, %d kB in %.1f s", out, len(contents), round(size / 1000), seconds,
+        extra={"out": str(out), "files": len(contents), "bytes": size, "seconds": seconds},
+    )  # fmt: skip
+    for name, reason in failed.items():
+        log.warning("chart %s not drawn: %s", name, reason, extra={"chart": name})
     return [out / name for name in sorted(contents)]
 
 

@@ -21,13 +21,15 @@ __all__ = ["app", "main"]
 def main() -> None:
     """Entry point: errors of ours and of the disk are told in one line and exit with 1, those of use with 2."""
     from depin_compare.errors import ConfigError, DepinCompareError, UnknownNameError
+    from depin_compare.jobs import logs
 
-    logging.basicConfig(stream=sys.stderr, level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logs.configure()  # until the options are read
+
     try:
         app()
     except (ConfigError, UnknownNameError) as error:
-        note(f"depin-compare: {error}")
+        note(f"depin-compare: {error}", level=logging.ERROR)
         sys.exit(USAGE)
     except (DepinCompareError, OSError) as error:
-        note(f"depin-compare: {error}")
+        note(f"depin-compare: {error}", level=logging.ERROR)
         sys.exit(ERROR)

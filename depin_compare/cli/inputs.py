@@ -26,8 +26,11 @@ def job_of(given: Path | JobConfig | None, name: str | None = None) -> JobConfig
     """The job of a file, by name where it has several; one that is already read comes back as it is."""
     from depin_compare.jobs.config import JobConfig
     from depin_compare.jobs.config_file import load_config
+    from depin_compare.jobs.logs import keep_secret, secret_variables
 
-    return given if isinstance(given, JobConfig) else load_config(given, name)
+    job = given if isinstance(given, JobConfig) else load_config(given, name)
+    keep_secret(secret_variables(job))
+    return job
 
 
 def store_of(location: str | None) -> Store:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from datetime import date
 from pathlib import Path
@@ -104,9 +105,12 @@ def table(frame: pl.DataFrame, title: str) -> None:
     Console(width=None if sys.stdout.isatty() else 200).print(table)
 
 
-def note(text: str) -> None:
-    """One line to stderr."""
-    typer.echo(text, err=True)
+def note(text: str, *, level: int = logging.INFO) -> None:
+    """One line to stderr: as it is, or as an event where JSON lines are asked for."""
+    from depin_compare.jobs import logs
+
+    if not logs.tell(text, level=level):
+        typer.echo(logs.struck(text), err=True)
 
 
 def because(reason: str | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import platform
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -18,6 +19,7 @@ import polars as pl
 from depin_compare.analysis import Analysis, analyse
 from depin_compare.errors import ConfigError, StoreError, UnknownNameError
 from depin_compare.jobs.config import JobConfig
+from depin_compare.jobs.logs import keep_secret, secret_variables
 from depin_compare.jobs.sources import age_rules, source_states
 from depin_compare.market.discrepancies import discrepancies
 from depin_compare.market.facts import NetworkFacts
@@ -25,6 +27,7 @@ from depin_compare.market.freshness import AgeRules, Ages
 from depin_compare.market.layers import layered_facts, layered_offers, layered_token_prices, unlayered_offers
 from depin_compare.market.offers import Offers
 from depin_compare.market.reference import reference_facts, reference_offers
+from depin_compare.market.snapshots import Snapshot
 from depin_compare.market.store import Store
 from depin_compare.market.token_prices import TokenPrices, reference_token_prices
 from depin_compare.refdata import networks
@@ -73,6 +76,7 @@ def collected(
     """
     for unknown in (name for name in config.sources if name not in FETCHERS):
         raise UnknownNameError("source", unknown, FETCHERS)
+    keep_secret(secret_variables(config))
     off = [name for name, source in config.sources.items() if not source.enabled]
     budgets = {n: s.time_budget_seconds for n, s in config.sources.items() if s.time_budget_seconds is not None}
     collection = collect(
@@ -89,7 +93,7 @@ def collected(
     )
     if store is not None and replay is None and any(s.status in ("ok", "partial") for s in collection.statuses):
         try:
-            store.write(
+            snapshot = store.write(
                 observed_at=now,
                 job=config.name,
                 offers=collection.offers,
@@ -108,9 +112,22 @@ def collected(
                     for s in collection.statuses
                 },
             )
+            _tell_stored(snapshot)
         except StoreError as error:
             log.error("%s", error)
     return collection
+
+
+def _tell_stored(snapshot: Snapshot) -> None:
+    files = snapshot.manifest.tables.values()
+    rows, size = sum(file.rows or 0 for file in files), sum(file.bytes or 0 for file in files)
+    log.info(
+        "snapshot %s stored: %d rows, %d kB",
+        snapshot.id,
+        rows,
+        round(size / 1000),
+        extra={"snapshot": snapshot.id, "rows": rows, "bytes": size},
+    )
 
 
 def gathered(
@@ -206,11 +223,11 @@ def from_file(path: Path, *, as_of: datetime, age_rules: AgeRules | None = None)
 
 def analysis_of(config: JobConfig, inputs: Inputs) -> Analysis:
     """The analysis a job asks for."""
-    asked = config.analysis
+    begun, asked = time.monotonic(), config.analysis
     known = networks()["network"]
     for unknown in (n for n in asked.networks if n not in set(known)):
         raise UnknownNameError("network", unknown, known)
-    return analyse(
+    made = analyse(
         inputs.offers,
         inputs.facts,
         as_of=inputs.as_of,
@@ -230,6 +247,14 @@ def analysis_of(config: JobConfig, inputs: Inputs) -> Analysis:
         age_rules=inputs.age_rules,
         provenance=_provenance(config, inputs.as_of.date()),
     )
+    seconds = round(time.monotonic() - begun, 3)
+    log.info(
+        "analysis of %s: %.1f s",
+        ", ".join(asked.networks),
+        seconds,
+        extra={"as_of": inputs.as_of.isoformat(), "seconds": seconds},
+    )
+    return made
 
 
 def _provenance(config: JobConfig, day: date) -> Mapping[str, str]:
