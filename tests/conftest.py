@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,18 @@ def _no_names_no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable.lower(), raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """The command line sets up the log of its process: here that is everybody's."""
+    loggers = [logging.getLogger(name) for name in (None, "depin_compare", "fetchers", "reports")]
+    levels, handlers = [logger.level for logger in loggers], list(loggers[0].handlers)
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    for handler in [h for h in loggers[0].handlers if h not in handlers and type(h).__module__.startswith("depin_")]:
+        loggers[0].removeHandler(handler)
+
+
 @pytest.fixture
 def type_in(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
@@ -43,7 +56,12 @@ def type_in(
     """Type a command of depin-compare in an empty folder; gives exit code, stdout and stderr."""
     from depin_compare import cli
 
-    for variable in ("DEPIN_COMPARE_CONFIG", "DEPIN_COMPARE_JOB"):
+    for variable in (
+        "DEPIN_COMPARE_CONFIG",
+        "DEPIN_COMPARE_JOB",
+        "DEPIN_COMPARE_LOG_FORMAT",
+        "DEPIN_COMPARE_LOG_LEVEL",
+    ):
         monkeypatch.delenv(variable, raising=False)
     monkeypatch.setenv("DEPIN_COMPARE_STORE", str(tmp_path / "store"))
     monkeypatch.setenv("COLUMNS", "200")

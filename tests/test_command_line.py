@@ -52,8 +52,31 @@ def test_fail_on_turns_an_unreachable_source_into_exit_code_four(type_in):
     assert type_in("run", "--offline", "--out", "report", "--fail-on", "eroded")[0] == 3
 
 
-def test_old_data_are_stale_whatever_layer_they_come_from(type_in):
+def test_old_data_are_stale_whatever_layer_they_come_from(type_in, tmp_path):
     assert type_in("run", "--offline", "--out", "report", "--fail-on", "stale")[0] == 4
+    sources = json.loads((tmp_path / "report" / "manifest.json").read_text())["sources"]
+    assert (sources["akash"]["expected_age_days"], sources["akash"]["freshness"]) == (1, "stale")
+    assert sources["akash"]["limit_age_days"] == 730  # of the dated prices that stand in
+
+
+def test_a_later_day_finds_the_packaged_prices_too_old_for_a_verdict(type_in, time_machine):
+    def verdicts(*words):
+        code, out, _ = type_in("erosion", "--json", *words)
+        assert code == 0
+        return {
+            (row["network"], row["verdict"], row["freshness"]) for row in json.loads(out) if row["network"] == "akash"
+        }
+
+    time_machine.move_to(datetime(2026, 11, 22, 12, tzinfo=UTC))
+    today = verdicts()
+    assert ("akash", "exposed", "stale") in today
+    assert verdicts("--max-age", "30") == {("akash", "not comparable", "expired")}
+    time_machine.move_to(datetime(2029, 1, 1, 12, tzinfo=UTC))
+    assert verdicts() == {("akash", "not comparable", "expired")}
+    code, out, _ = type_in("compare", "--network", "akash", "--csv")
+    assert (code, "beyond its limit of 730 days" in out) == (0, True)
+    assert verdicts("--as-of", "2026-11-22") == today
+    assert type_in("erosion", "--max-age", "0")[0] == 2
 
 
 def test_a_folder_that_can_not_be_written_is_one_line_and_exit_code_one(type_in, tmp_path):

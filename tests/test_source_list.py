@@ -11,12 +11,13 @@ import polars as pl
 import pytest
 
 from depin_compare import cli
+from depin_compare.analysis import SourceStates
 from depin_compare.cli.inputs import progress_bar
-from depin_compare.errors import UnknownNameError
+from depin_compare.errors import ConfigError, UnknownNameError
 from depin_compare.jobs.config import JobConfig
-from depin_compare.jobs.sources import SourceList, source_list, source_states
+from depin_compare.jobs.sources import SourceList, age_rules, is_stale, source_list, source_states
 from depin_compare.market.facts import NetworkFacts
-from depin_compare.market.freshness import AgeRules, Ages
+from depin_compare.market.freshness import AgeLimits, AgeRules, Ages
 from depin_compare.market.manifests import manifest_bytes
 from depin_compare.market.offers import Offers, Skipped
 from depin_compare.market.reference import reference_facts, reference_offers
@@ -80,6 +81,7 @@ def test_the_last_success_its_rows_and_the_last_error_come_from_the_store(store)
     akash, render = rows["akash"], rows["render"]
     assert (akash["state"], akash["rows"], akash["last_error"]) == ("failed", 14, "akash: HTTP 500")
     assert (akash["last_success"], akash["age_days"]) == (NOW - timedelta(days=3), 3.0)
+    assert (akash["expected_age_days"], akash["limit_age_days"], akash["freshness"]) == (1, 60, "stale")
     assert (render["state"], render["rows"], render["last_error"], render["age_days"]) == ("ok", 4, None, 1.0)
     assert rows["azure"]["last_success"] is None
 
@@ -159,6 +161,57 @@ def test_a_catalogue_stands_on_its_own_offers():
     layers = dict(states.select("source", "layer").iter_rows())
     assert layers["skypilot"] == "reference"
     assert {source for source, layer in layers.items() if layer is not None} == {"skypilot", "aws"}
+
+
+def test_what_stands_in_for_a_silent_source_does_not_make_it_fresh():
+    offers, facts = reference_offers(as_of=NOW.date()), reference_facts(as_of=NOW.date())
+    states = source_states(JobConfig(), None, offers, facts, TokenPrices.create_empty(), ages=AGES)
+    akash = states.row(by_predicate=pl.col("source") == "akash", named=True)
+    assert (akash["layer"], akash["age_days"], akash["freshness"]) == ("reference", 63, "stale")
+    assert (akash["expected_age_days"], akash["limit_age_days"]) == (2, 730)  # nobody declared it here
+    assert is_stale(states)
+
+
+def test_a_clock_that_is_ahead_is_told_and_counts_as_new():
+    ahead = reference_offers(as_of=NOW.date()).with_columns(
+        layer=pl.lit("live"), observed_at=pl.lit(NOW + timedelta(days=3)), source=pl.col("network")
+    )
+    states = source_states(
+        JobConfig(), None, Offers.cast(ahead), NetworkFacts.create_empty(), TokenPrices.create_empty(), ages=AGES
+    )
+    akash = states.row(by_predicate=pl.col("source") == "akash", named=True)
+    assert (akash["age_days"], akash["freshness"]) == (0, "fresh")
+    assert "dated 2026-11-25, 3 days after this run's day: a clock is wrong; counted as new" in akash["detail"]
+
+
+@pytest.mark.parametrize(
+    ("state", "freshness", "stale"),
+    [
+        ("ok", "fresh", False),
+        ("ok", "stale", True),
+        ("partial", "expired", True),
+        ("unreachable", "fresh", True),
+        ("timed_out", None, True),
+        ("off", "stale", False),
+        ("no_key", "expired", False),
+        ("reference", None, False),
+    ],
+)
+def test_which_source_makes_a_run_stale(state, freshness, stale):
+    row = {"source": "akash", "gives": "x", "state": state, "rows": 0, "skipped": 0, "freshness": freshness}
+    assert is_stale(pl.DataFrame([row], schema=SourceStates.create_empty().schema)) == stale
+
+
+def test_the_job_file_sets_the_ages_of_a_source():
+    def of(**ages):
+        return age_rules(JobConfig.model_validate({"sources": {"akash": ages}})).of_source("akash")
+
+    assert of() == AgeLimits(1, 60)
+    assert of(expected_age_days=3, limit_age_days=9) == AgeLimits(3, 9)
+    assert of(expected_age_days=90) == AgeLimits(90, 90)  # the other moves along
+    assert of(limit_age_days=0.5) == AgeLimits(0.5, 0.5)
+    with pytest.raises(ConfigError, match=r"\[sources.akash\]: limit_age_days must be at least"):
+        of(expected_age_days=9, limit_age_days=3)
 
 
 # -- the bar

@@ -30,10 +30,13 @@ def job_checks(job: JobConfig) -> Iterator[Check]:
         The call raises `UnknownNameError`, `ModelDomainError` or `ConfigError`, whose message says what was seen and
         what to write instead.
     """
+    from depin_compare.jobs.sources import ages_of
     from fetchers import FETCHERS
 
     for name in job.sources:
         yield ["sources", name], partial(_check_name, "source", name, FETCHERS)
+        if name in FETCHERS:
+            yield ["sources", name, "limit_age_days"], partial(ages_of, FETCHERS[name], job.sources[name])
     for key, kind, known in _named():
         given = getattr(job.analysis, key)
         for index, name in enumerate(given):

@@ -13,7 +13,7 @@ import polars as pl
 
 from depin_compare.analysis import SourceStates
 from depin_compare.errors import ConfigError, ModelDomainError, UnknownNameError
-from depin_compare.jobs.config import JobConfig
+from depin_compare.jobs.config import JobConfig, SourceConfig
 from depin_compare.market.freshness import FRESHNESS, AgeLimits, AgeRules, Ages, freshness_of
 from depin_compare.market.snapshots import Snapshot
 from depin_compare.market.store import Store
@@ -26,6 +26,7 @@ __all__ = [
     "LISTED_STATES",
     "SourceList",
     "age_rules",
+    "ages_of",
     "is_stale",
     "source_list",
     "source_states",
@@ -118,17 +119,28 @@ def age_rules(config: JobConfig, *, max_age_days: float | None = None) -> AgeRul
     """
     rules: dict[str, AgeLimits] = {}
     for name, fetcher in FETCHERS.items():
-        declared, mine = fetcher.ages, config.sources.get(name)
-        expected = mine.expected_age_days if mine else None
-        limit = mine.limit_age_days if mine else None
         try:
-            rules[name] = AgeLimits(
-                expected if expected is not None else min(declared.expected_age_days, limit or declared.limit_age_days),
-                limit if limit is not None else max(declared.limit_age_days, expected or 0.0),
-            )
+            rules[name] = ages_of(fetcher, config.sources.get(name))
         except ModelDomainError as error:
             raise ConfigError(f"[sources.{name}]: {error}") from error
     return AgeRules(sources=rules, max_age_days=max_age_days)
+
+
+def ages_of(fetcher: Fetcher, mine: SourceConfig | None) -> AgeLimits:
+    """Expected age and limit of one source, with what the job file says of it.
+
+    Raises
+    ------
+    ModelDomainError
+        If the job file gives a limit below the expected age it gives.
+    """
+    declared = fetcher.ages
+    expected = mine.expected_age_days if mine else None
+    limit = mine.limit_age_days if mine else None
+    return AgeLimits(
+        expected if expected is not None else min(declared.expected_age_days, limit or declared.limit_age_days),
+        limit if limit is not None else max(declared.limit_age_days, expected or 0.0),
+    )
 
 
 def is_stale(states: pl.DataFrame) -> bool:

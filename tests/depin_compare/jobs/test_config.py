@@ -255,3 +255,12 @@ def test_a_discount_on_a_chip_counts_before_one_on_the_cloud_whichever_comes_fir
         )
         assert only(rows, accelerator="h100-sxm")["usd_per_accelerator_hour"] == pytest.approx(6.88 * 0.50)
         assert only(rows, accelerator="a100-sxm-80gb")["usd_per_accelerator_hour"] == pytest.approx(3.430881 * 0.70)
+
+
+def test_a_limit_of_age_below_the_expected_age_is_told_with_its_line(tmp_path):
+    file = tmp_path / "job.toml"
+    file.write_text("[sources.akash]\nexpected_age_days = 9\nlimit_age_days = 3\n")
+    with pytest.raises(
+        ConfigError, match=r"job.toml:3: sources.akash.limit_age_days: .*at least expected_age_days \(9\)"
+    ):
+        load_config(file)

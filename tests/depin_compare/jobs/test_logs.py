@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import sys
 
 import pytest
 from hypothesis import given
@@ -21,16 +20,8 @@ HOOK = "https://hooks.example.com/services/T0PL4NTED/B0PL4NTED/xYz123PlantedToke
 
 
 @pytest.fixture(autouse=True)
-def _quiet_again(monkeypatch):
-    root, before = logging.getLogger(), logging.getLogger().level
-    levels = {name: logging.getLogger(name).level for name in logs.OURS}
+def _nothing_named_yet(monkeypatch):
     monkeypatch.setattr(logs, "_named", set())
-    yield
-    for handler in [h for h in root.handlers if isinstance(h, logs._Handler)]:
-        root.removeHandler(handler)
-    root.setLevel(before)
-    for name, level in levels.items():
-        logging.getLogger(name).setLevel(level)
 
 
 def test_a_line_for_a_person(capsys):
@@ -131,33 +122,26 @@ def test_others_are_heard_from_warnings_on_and_at_debug_wholly(capsys):
     ]
 
 
-def type_in(monkeypatch, *words):
-    monkeypatch.setattr(sys, "argv", ["depin-compare", *words])
-    try:
-        cli.main()
-    except SystemExit as end:
-        return int(end.code or 0)
-    return 0
-
-
-def test_every_line_of_stderr_is_json_when_asked_for(monkeypatch, capsys, tmp_path):
-    monkeypatch.setenv("DEPIN_COMPARE_STORE", str(tmp_path / "store"))
+def test_every_line_of_stderr_is_json_when_asked_for(type_in, monkeypatch):
     monkeypatch.setenv("DEPIN_COMPARE_LOG_FORMAT", "json")
-    offers = tmp_path / "offers.csv"
-    assert type_in(monkeypatch, "--log-level", "info", "compare", "--network", "akash", "-o", str(offers)) == 0
-    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    code, _, err = type_in("--log-level", "info", "compare", "--network", "akash", "-o", "offers.csv")
+    assert code == 0
+    lines = [json.loads(line) for line in err.splitlines()]
     assert lines[0]["event"].startswith("analysis of akash")
     assert lines[0]["seconds"] > 0
     assert "rows written to" in lines[-1]["event"]
-    assert type_in(monkeypatch, "compare", "--network", "nowhere") == 2
-    (line,) = map(json.loads, capsys.readouterr().err.splitlines())
-    assert line["level"] == "error"
-    assert "nowhere" in line["event"]
+    code, _, err = type_in("margins", "-o", "rows.txt")
+    assert code == 2
+    code, _, err = type_in("sources", "--config", "nowhere.toml")
+    (line,) = map(json.loads, err.splitlines())
+    assert (code, line["level"]) == (2, "error")
+    assert "nowhere.toml" in line["event"]
 
 
-def test_a_wrong_level_or_format_is_an_error_of_use(monkeypatch, capsys):
-    assert type_in(monkeypatch, "--log-level", "loud", "sources") == 2
-    assert type_in(monkeypatch, "--log-format", "xml", "sources") == 2
-    told = capsys.readouterr().err
-    assert "debug, info, warning, error" in told
-    assert "text, json" in told
+def test_a_wrong_level_or_format_is_an_error_of_use(type_in):
+    code, _, err = type_in("--log-level", "loud", "sources")
+    assert code == 2
+    assert "debug, info, warning, error" in err
+    code, _, err = type_in("--log-format", "xml", "sources")
+    assert code == 2
+    assert "text, json" in err
