@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -96,7 +94,6 @@ def run_schedule(config: Path, jobs: dict[str, JobConfig], store: str | None, *,
     from depin_compare.jobs.schedule import Dispatcher, Subprocesses, watch
 
     place = store_of(store)
-    log_to_stderr()
     dispatcher = Dispatcher(jobs, store=place, launch=Subprocesses(config.resolve(), place.place.name))
     if once:
         return run_due(dispatcher)
@@ -134,16 +131,3 @@ def tell_next(jobs: dict[str, JobConfig]) -> None:
             f"job {name}: next {slot:%a %Y-%m-%d %H:%M} {one.schedule.time_zone} "
             f"({slot.astimezone(UTC):%Y-%m-%d %H:%M} UTC), cron {one.schedule.cron!r}"
         )
-
-
-def log_to_stderr() -> None:
-    """One line an event, with the time in UTC."""
-    import time
-
-    formatter = logging.Formatter("%(asctime)sZ %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
-    formatter.converter = time.gmtime
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
-    ours = logging.getLogger("depin_compare.jobs")
-    ours.handlers, ours.propagate = [handler], False
-    ours.setLevel(logging.INFO)

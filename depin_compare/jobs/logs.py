@@ -27,6 +27,7 @@ __all__ = [
     "PlainLines",
     "Secrets",
     "configure",
+    "environment",
     "keep_secret",
     "secret_variables",
     "struck",
@@ -48,6 +49,7 @@ _SHORTEST_NAMED = 4
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029]+")
 
 _named: set[str] = set()
+_chosen: dict[str, str] = {}
 
 
 def keep_secret(variables: Iterable[str]) -> None:
@@ -206,6 +208,7 @@ def configure(level: str = "warning", log_format: str = "text") -> None:
         Of our own loggers; others are heard from ``warning`` on, and all of them at ``debug``.
     log_format : {"text", "json"}
     """
+    _chosen.update(DEPIN_COMPARE_LOG_LEVEL=level, DEPIN_COMPARE_LOG_FORMAT=log_format)
     root = logging.getLogger()
     for old in [handler for handler in root.handlers if isinstance(handler, _Handler)]:
         root.removeHandler(old)
@@ -217,6 +220,11 @@ def configure(level: str = "warning", log_format: str = "text") -> None:
     root.setLevel(logging.DEBUG if level == "debug" else max(chosen, logging.WARNING))
     for name in OURS:
         logging.getLogger(name).setLevel(chosen)
+
+
+def environment() -> dict[str, str]:
+    """The variables by which a process of ours that we start logs as this one does."""
+    return dict(_chosen)
 
 
 def tell(text: str, *, level: int = logging.INFO) -> bool:

@@ -21,6 +21,7 @@ from depin_compare.errors import JobBusyError, StoreError
 from depin_compare.jobs.config import JobConfig
 from depin_compare.jobs.crontab import cron_trigger
 from depin_compare.jobs.lock import holder_of
+from depin_compare.jobs.logs import environment
 from depin_compare.jobs.outcome import read_state
 from depin_compare.jobs.runner import settle
 from depin_compare.jobs.slots import MOST_ATTEMPTS, Decision, due, next_slot, trusted
@@ -83,7 +84,10 @@ class Subprocesses:
             if self._stopping:
                 return -1
             child = subprocess.Popen(
-                self.command(job, slot), stdin=subprocess.DEVNULL, start_new_session=True, env=os.environ.copy()
+                self.command(job, slot),
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+                env={**os.environ, **environment()},
             )
             self._children.add(child)
         log.info("job %s: slot %s begun, pid %d", job.name, _utc(slot), child.pid)
