@@ -48,7 +48,6 @@ class Order:
     out: str
     mirrors: dict[str, str]
     budget_seconds: float
-    analysis: str  # a saved analysis that stands in for the run's own
     whole: bool = False  # make the run's own analysis and report
     kill_at_operation: int | None = None  # SIGKILL before the n-th change to the store's files
     kill_at_bytes: int | None = None  # the system ends the process when a file grows beyond
@@ -56,21 +55,19 @@ class Order:
     clock_shift_at_operation: int = 0
 
 
-def work(pipe: Connection) -> None:
-    """Serve orders until there are no more."""
+def work(pipe: Connection, analysis: Path) -> None:
+    """Serve orders until there are no more; a saved analysis stands in for those of the runs."""
     watch, said = ChangeWatch(), io.StringIO()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     handler = logging.StreamHandler(said)
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     _quick_retries()
-    saved: Analysis | None = None
+    saved = Analysis.from_json(analysis.read_text("utf-8"))
     pipe.send(("ready", os.getpid()))
     while (order := pipe.recv()) is not None:
         said.seek(0)
         said.truncate()
-        if saved is None:
-            saved = Analysis.from_json(Path(order.analysis).read_text("utf-8"))
         told = _run(order, watch, pipe, saved)
         pipe.send(("ended", {**told, "operations": watch.count, "log": said.getvalue()}))
 

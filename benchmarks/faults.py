@@ -28,6 +28,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -75,10 +76,10 @@ PARTS = ("", "", "offers", "token_prices", "copies", "manifests", "locks", "jobs
 class Worker:
     """A process that waits for orders, imports done."""
 
-    def __init__(self) -> None:
+    def __init__(self, analysis: Path) -> None:
         context = multiprocessing.get_context("spawn")
         self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=work, args=(theirs,), daemon=True)
+        self.process = context.Process(target=work, args=(theirs, analysis), daemon=True)
         self.process.start()
         theirs.close()
         self.is_ready = False
@@ -161,7 +162,7 @@ class Campaign:
     def worker(self) -> Worker:
         """A process that is ready, and one more on its way for the next time."""
         while len(self.idle) < 3:
-            self.idle.append(Worker())
+            self.idle.append(Worker(self.folder / "analysis.json"))
             self.processes += 1
         return self.idle.pop(0).ready()
 
@@ -327,7 +328,6 @@ class Campaign:
             out=str(self.disk.folder / "report"),
             mirrors=self.server.mirrors(),
             budget_seconds=SHORT_BUDGET_SECONDS if short else CALM_BUDGET_SECONDS,
-            analysis=str(self.folder / "analysis.json"),
             whole=whole,
         )
 
@@ -341,10 +341,10 @@ class Campaign:
                 yield "its process died"
         if set(faults) <= HARMLESS and all(one.kind != "died" for one in ended):
             good = [one for one in ended if one.kind == "ok"]
-            if len(good) != 1:
-                yield f"{[(one.kind, one.told) for one in ended]}"
-            elif not good[0].complete and SOURCES_FAIL not in faults:
-                yield f"nothing was stored: {good[0].told}"
+            if len(good) != (len(ended) if _one_after_the_other(ended) else 1):
+                yield f"{[one.told for one in ended]}"
+            elif not any(one.complete for one in good) and SOURCES_FAIL not in faults:
+                yield f"nothing was stored: {[one.told for one in good]}"
         if len(ended) == 2:
             yield from self._judge_two(ended)
 
@@ -355,10 +355,9 @@ class Campaign:
         if len(busy) == 2:
             yield f"both were refused: {[one.told for one in ended]}"
         elif not busy and all(one.told is not None for one in ended):
-            first, second = sorted((one.told or {} for one in ended), key=lambda told: told["over"])
-            if second["begun"] < first["over"] and not any(
-                "no lock" in told["log"] for told in (first, second)
-            ) and "lock" not in first["log"] + second["log"]:  # fmt: skip
+            # Where no file can be written there is no lock, and a warning says so.
+            unlocked = any("no lock" in (one.told or {})["log"] for one in ended)
+            if not unlocked and not _one_after_the_other(ended):
                 yield f"both ran: {[one.told for one in ended]}"
         for one in busy:
             # One that died at once may not have said its name.
@@ -448,6 +447,12 @@ class Campaign:
             f"seconds: {seconds:.0f}",
         ]
         return "\n".join(lines)
+
+
+def _one_after_the_other(ended: list[Ended]) -> bool:
+    """Whether one run was over before the other began: on a busy machine two starts may miss each other."""
+    times = sorted((one.told["begun"], one.told["over"]) for one in ended if one.told is not None)
+    return all(after[0] >= before[1] for before, after in pairwise(times))
 
 
 def _saved_analysis(folder: Path) -> None:
