@@ -208,6 +208,7 @@ class _Run(threading.Thread):
         if not self.pool.take(self):
             raise _NoTurnError
         self.news.put(self)
+        log.debug("%s: asked", self.fetcher.name, extra={"source": self.fetcher.name, "status": "asked"})
         if self.replay is not None:
             self.recording = Recording.load(self.replay / self.fetcher.name, self.fetcher.name)
             self.observed_at = self.recording.recorded_at

@@ -85,8 +85,11 @@ REFERENCE_COLOUR = {
     "cost_plus_margin": "#7fb8ae",
 }
 
+# Comes with matplotlib: the machine's own fonts would change the bytes.
+FONT_FAMILY = "DejaVu Sans"
+
 _RC: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
+    "font.family": FONT_FAMILY,
     "font.size": 7.5,
     "text.parse_math": False,
     "text.color": INK,

@@ -80,6 +80,7 @@ def write_rows(frame: pl.DataFrame, path: Path) -> None:
 def table(frame: pl.DataFrame, title: str) -> None:
     """A table for a person to read; the first rows only when there are many."""
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
@@ -98,7 +99,7 @@ def table(frame: pl.DataFrame, title: str) -> None:
                 if isinstance(v, float)
                 else f"{v:%Y-%m-%d}"
                 if isinstance(v, date)
-                else str(v)
+                else escape(str(v))
                 for v in row
             )
         )

@@ -85,8 +85,11 @@ def job_lock(job: str, store: Store, *, now: datetime) -> Iterator[None]:
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
         lock.acquire()
+        log.debug("job %s: lock taken", job, extra={"job": job})
     except filelock.Timeout as error:
-        raise JobBusyError(job, _told(note)) from error
+        holder = _told(note)
+        log.info("job %s: lock refused, %s holds it", job, holder, extra={"job": job, "holder": holder})
+        raise JobBusyError(job, holder) from error
     except OSError as error:
         # Such a store can't be changed by a second run either.
         log.warning("job %s: no lock (%s: %s); see that nothing else runs it", job, note.parent, error.strerror)
