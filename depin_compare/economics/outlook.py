@@ -248,8 +248,9 @@ def erosion(
     A node bought today keeps its costs; a node bought at t costs g(t) as much for the same work.
     """
     clock = Clock.between(as_of.date(), horizon)
-    advantage_paths: list[pl.DataFrame] = []
-    margin_paths: list[pl.DataFrame] = []
+    worlds = [World(scenario=told, pricing=pricing, clock=clock) for told in scenarios for pricing in PRICINGS]
+    advantage_paths: list[_Path] = []
+    margin_paths: list[_Path] = []
     outlook: list[dict[str, object]] = []
     drivers: list[dict[str, object]] = []
     for subject in subjects:
@@ -262,28 +263,41 @@ def erosion(
             pl.col("match") == match,
         )
         pairs = [(row, _today_of(row, lineage, as_of)) for row in rows.iter_rows(named=True)]
-        for scenario in scenarios:
-            for pricing in PRICINGS:
-                world = World(scenario=scenario, pricing=pricing, clock=clock)
-                margin_path, margin_outlook, margin_drivers = _margins_of(subject, world, aged)
-                margin_paths += [] if margin_path is None else [margin_path]
-                drivers += margin_drivers
-                for row, today in pairs:
-                    advantage_path, advantage_outlook, own_drivers = _advantage_of(subject, row, world, today)
-                    advantage_paths += [] if advantage_path is None else [advantage_path]
-                    drivers += own_drivers
-                    outlook += _outlook_rows(subject, row, world, [advantage_outlook, *margin_outlook])
+        for world in worlds:
+            margin_path, margin_outlook, margin_drivers = _margins_of(subject, world, aged)
+            margin_paths += [] if margin_path is None else [margin_path]
+            drivers += margin_drivers
+            for row, today in pairs:
+                advantage_path, advantage_outlook, own_drivers = _advantage_of(subject, row, world, today)
+                advantage_paths += [] if advantage_path is None else [advantage_path]
+                drivers += own_drivers
+                outlook += _outlook_rows(subject, row, world, [advantage_outlook, *margin_outlook])
     return Erosion(
-        advantage_paths=AdvantagePaths.validate(_stacked(advantage_paths, AdvantagePaths), cast=True),
-        margin_paths=MarginPaths.validate(_stacked(margin_paths, MarginPaths), cast=True),
+        advantage_paths=AdvantagePaths.validate(_stacked(advantage_paths, clock, AdvantagePaths), cast=True),
+        margin_paths=MarginPaths.validate(_stacked(margin_paths, clock, MarginPaths), cast=True),
         outlook=Outlook.validate(pl.DataFrame(outlook, schema=Outlook.create_empty().schema)),
         drivers=Drivers.validate(pl.DataFrame(drivers, schema=Drivers.create_empty().schema)),
     )
 
 
-def _stacked(frames: list[pl.DataFrame], schema: type[dy.Schema]) -> pl.DataFrame:
+# One path: what it is of, by column, and its numbers month by month.
+_Path = tuple[Mapping[str, object], Mapping[str, FloatArray]]
+
+
+def _stacked(paths: Sequence[_Path], clock: Clock, schema: type[dy.Schema]) -> pl.DataFrame:
+    """All paths in one frame, a row a month."""
+    if not paths:
+        return schema.create_empty()
+    months = len(clock.years)
+    keys = pl.DataFrame([key for key, _ in paths], infer_schema_length=None)
+    of_which = np.repeat(np.arange(len(paths)), months)
+    frame = keys[of_which].with_columns(
+        pl.Series("month", np.tile(np.arange(months), len(paths))),
+        pl.Series("date", clock.dates)[np.tile(np.arange(months), len(paths))],
+        *(pl.Series(name, np.concatenate([values[name] for _, values in paths])) for name in paths[0][1]),
+    )
     # Seven digits are more than any of these numbers deserve, and half the size of sixteen in a file.
-    return pl.concat(frames).with_columns(pl.col(pl.Float64).round_sig_figs(7)) if frames else schema.create_empty()
+    return frame.with_columns(pl.col(pl.Float64).round_sig_figs(7))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -489,7 +503,7 @@ def _leading(rows: Sequence[Mapping[str, object]]) -> dict[str, object]:
 
 def _advantage_of(
     subject: Subject, row: Mapping[str, object], world: World, today_rests_on: _Today
-) -> tuple[pl.DataFrame | None, dict[str, object], list[dict[str, object]]]:
+) -> tuple[_Path | None, dict[str, object], list[dict[str, object]]]:
     """Path, outlook and drivers of the buyer's advantage over one reference."""
     entry: dict[str, object] = {"quantity": "advantage", "freshness": row["freshness"]}
     if row["not_comparable"] is not None:
@@ -515,13 +529,7 @@ def _advantage_of(
     drivers = _ranked(key, "advantage", float(central[-1]), parts)
     wedge = world.cloud_wedge(centre, **pair)
     cost = world.shared(centre, clock.years) * wedge
-    path = pl.DataFrame({
-        "network": [subject.network] * len(clock.years),
-        **{name: [row[name]] * len(clock.years) for name in ("cloud", "silicon", "reference")},
-        "scenario": [world.scenario.id] * len(clock.years),
-        "pricing": [world.pricing] * len(clock.years),
-        "month": np.arange(len(clock.years)),
-        "date": clock.dates,
+    path = key, {
         "cost_index": cost,
         "wedge_index": wedge,
         "usd_per_mtok_network": float(str(row["usd_per_mtok_network"])) * world.network_price(centre),
@@ -529,7 +537,7 @@ def _advantage_of(
         "advantage": central,
         "advantage_low": low,
         "advantage_high": high,
-    })  # fmt: skip
+    }
     told = {**entry, **_dates(clock, low, central, high), **_band_columns("headroom", today), **_leading(drivers)}
     return path, {**told, "data_age_days": today_rests_on.age_days}, drivers
 
@@ -558,7 +566,7 @@ class MarginModel:
 
 def _margins_of(
     subject: Subject, world: World, age: float | None
-) -> tuple[pl.DataFrame | None, list[dict[str, object]], list[dict[str, object]]]:
+) -> tuple[_Path | None, list[dict[str, object]], list[dict[str, object]]]:
     """Path, outlook and drivers of the provider's margins: of a node bought today, and of one bought at the time."""
     quantities = ("full_margin", "full_margin_new_node")
     node = subject.node
@@ -574,16 +582,8 @@ def _margins_of(
     low, central, high = quadrature(result, moved)
     centre = {name: band.central for name, band in bands.items()}
     prices = price.central * world.network_price(centre)
-    path = pl.DataFrame({
-        **{
-            name: [value] * len(clock.years)
-            for name, value in (
-                ("network", subject.network), ("accelerator", subject.accelerator), ("archetype", subject.archetype),
-                ("scenario", world.scenario.id), ("pricing", world.pricing),
-            )
-        },
-        "month": np.arange(len(clock.years)),
-        "date": clock.dates,
+    key = {"network": subject.network, "scenario": world.scenario.id, "pricing": world.pricing}
+    path = {**key, "accelerator": subject.accelerator, "archetype": subject.archetype}, {
         "usd_per_accelerator_hour": prices,
         "cash_margin": np.asarray(node_margin(centre, prices).cash),
         **{
@@ -591,7 +591,7 @@ def _margins_of(
             for i, quantity in enumerate(quantities)
             for end, values in (("", central), ("_low", low), ("_high", high))
         },
-    })  # fmt: skip
+    }
     room_low, room, room_high = quadrature_band(
         lambda v: margin_headroom(
             v["usd_per_accelerator_hour"], node_breakeven_price(v), pass_through=v["pass_through"]
@@ -599,7 +599,6 @@ def _margins_of(
         bands,
     )
     headroom_columns = _band_columns("headroom", Band(float(room_low), float(room), min(1.0, float(room_high))))
-    key = {"network": subject.network, "scenario": world.scenario.id, "pricing": world.pricing}
     told: list[dict[str, object]] = []
     drivers: list[dict[str, object]] = []
     for i, quantity in enumerate(quantities):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import dataframely as dy
 import polars as pl
@@ -17,19 +18,23 @@ __all__ = ["USER_SOURCE", "AssumptionSet", "assumption_set"]
 USER_SOURCE = "your-job-file"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class AssumptionSet:
     """Every assumption in force, by name."""
 
     frame: dy.DataFrame[Assumptions]
 
+    @cached_property
+    def _bands(self) -> dict[str, Band]:
+        """Asked for hundreds of times in an analysis, by every node and every scenario."""
+        ends = self.frame.select("parameter", "low", "central", "high")
+        return {parameter: Band(low, central, high) for parameter, low, central, high in ends.iter_rows()}
+
     def __getitem__(self, parameter: str) -> Band:
         """The band of one assumption; an unknown name says what it might have meant."""
-        row = self.frame.filter(pl.col("parameter") == parameter)
-        if row.is_empty():
+        if parameter not in self._bands:
             raise UnknownNameError("assumption", parameter, self.frame["parameter"])
-        low, central, high = row.select("low", "central", "high").row(0)
-        return Band(low, central, high)
+        return self._bands[parameter]
 
     def bands(self, *parameters: str) -> dict[str, Band]:
         """Several at once, for `depin_compare.bands.quadrature_band`."""
