@@ -71,9 +71,13 @@ def quadrature(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Low, central and high of a result from its one-at-a-time swings; see `quadrature_band`."""
     falls, rises = np.zeros_like(central), np.zeros_like(central)
-    for ends in moved.values():
-        falls += np.square(np.maximum(0.0, _difference(central, np.minimum(*ends))))
-        rises += np.square(np.maximum(0.0, _difference(np.maximum(*ends), central)))
+    if moved:
+        ends = np.array(list(moved.values()))
+        fall = np.square(np.maximum(0.0, _difference(central, ends.min(axis=1))))
+        rise = np.square(np.maximum(0.0, _difference(ends.max(axis=1), central)))
+        for n in range(len(ends)):
+            falls += fall[n]
+            rises += rise[n]
     return _difference(central, np.sqrt(falls)), central, central + np.sqrt(rises)
 
 

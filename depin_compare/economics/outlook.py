@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -375,6 +375,9 @@ class World:
 
     def network_price(self, values: Mapping[str, float]) -> FloatArray:
         """Network's price as a multiple of today's."""
+        return self._once(("network", *self._of(values)), lambda: self._network_price(values))
+
+    def _network_price(self, values: Mapping[str, float]) -> FloatArray:
         lagged = self.clock.years - values["network_lag_years"]
         answered = self.wedge(values, lagged, values.get("unit_cost_factor", 1.0))
         answer: FloatArray = np.asarray(tenant_price(1.0, index=answered, pass_through=values["pass_through"]))
@@ -382,16 +385,36 @@ class World:
 
     def carried(self, values: Mapping[str, float], cloud: str, silicon: str, reference: str) -> FloatArray:
         """Network's price over a cloud's as a multiple of today's ratio."""
-        key = (
-            tuple(values[name] for name in self.scenario.parameters),
-            cloud in self.scenario.clouds,
-            silicon in _OLD_SILICON,
-            reference in ("list", "committed"),
+        return self._once(
+            ("carried", *self._of(values), *self._kind(cloud, silicon, reference)),
+            lambda: self.network_price(values) / self.cloud_cost(values, cloud, silicon, reference),
         )
+
+    def cloud_cost(self, values: Mapping[str, float], cloud: str, silicon: str, reference: str) -> FloatArray:
+        """A cloud's cost, or its price list, as a multiple of today's."""
+        return self._once(
+            ("cloud", *self._of(values), *self._kind(cloud, silicon, reference)),
+            lambda: self.decline(values) * self.cloud_wedge(values, cloud, silicon, reference),
+        )
+
+    def decline(self, values: Mapping[str, float]) -> FloatArray:
+        """g(t) in the months from today on."""
+        decline = values["hardware_decline_per_year"]
+        return self._once(("decline", decline), lambda: self.shared(values, self.clock.years))
+
+    def _once(self, key: tuple[object, ...], make: Callable[[], FloatArray]) -> FloatArray:
+        """What was made of these values before, else what is made now; nobody writes into either."""
         if key not in self._known:
-            cost = self.shared(values, self.clock.years) * self.cloud_wedge(values, cloud, silicon, reference)
-            self._known[key] = self.network_price(values) / cost
+            made = self._known[key] = make()
+            made.flags.writeable = False
         return self._known[key]
+
+    def _of(self, values: Mapping[str, float]) -> tuple[object, ...]:
+        return tuple(values[name] for name in self.scenario.parameters)
+
+    def _kind(self, cloud: str, silicon: str, reference: str) -> tuple[bool, bool, bool]:
+        """All that matters of a pair."""
+        return cloud in self.scenario.clouds, silicon in _OLD_SILICON, reference in ("list", "committed")
 
     def cloud_wedge(self, values: Mapping[str, float], cloud: str, silicon: str, reference: str) -> FloatArray:
         """w(t) of one cloud's cost, or of its price list where the scenario says how far lists are cut.
@@ -528,7 +551,7 @@ def _advantage_of(
     key = {"network": subject.network, **pair, "scenario": world.scenario.id, "pricing": world.pricing}
     drivers = _ranked(key, "advantage", float(central[-1]), parts)
     wedge = world.cloud_wedge(centre, **pair)
-    cost = world.shared(centre, clock.years) * wedge
+    cost = world.cloud_cost(centre, **pair)
     path = key, {
         "cost_index": cost,
         "wedge_index": wedge,
@@ -557,7 +580,7 @@ class MarginModel:
         prices: FloatArray = values["usd_per_accelerator_hour"] * world.network_price(values)
         # A node bought later does the same work with g(t) of the hardware: the price of an hour of today's
         # hardware's work, per hour of the new, is higher by as much.
-        return prices, prices / world.shared(values, world.clock.years)
+        return prices, prices / world.decline(values)
 
     def __call__(self, values: Mapping[str, float]) -> FloatArray:
         """Full margin of a node bought today, and of one bought at the time."""

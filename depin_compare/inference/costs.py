@@ -18,7 +18,7 @@ __all__ = [
 
 def _check(condition: bool | np.bool_ | npt.NDArray[np.bool_], message: str) -> None:
     """Raise `ModelDomainError` unless the condition holds everywhere."""
-    if not np.all(condition):
+    if not (condition.all() if isinstance(condition, np.ndarray) else condition):
         raise ModelDomainError(message)
 
 
