@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import pickle
 import socket
 import sys
 from collections.abc import Callable, Iterator
@@ -49,9 +51,39 @@ def _logs_as_they_were() -> Iterator[None]:
         loggers[0].removeHandler(handler)
 
 
+@pytest.fixture(scope="session")
+def remembered() -> Callable[..., Any]:
+    """`analyse`, worked out once for equal arguments: it is pure, and most commands are typed on the same offers."""
+    from depin_compare.analysis import analyse
+
+    made: dict[bytes, Any] = {}
+
+    def analysed(*args: Any, **options: Any) -> Any:
+        key = hashlib.sha256(pickle.dumps((args, options))).digest()
+        if key not in made:
+            made[key] = analyse(*args, **options)
+        return made[key]
+
+    return analysed
+
+
+@pytest.fixture
+def analysed_once(monkeypatch: pytest.MonkeyPatch, remembered: Callable[..., Any]) -> None:
+    """The jobs of a test take an analysis of equal arguments from an earlier test."""
+    monkeypatch.setattr("depin_compare.jobs.run.analyse", remembered)
+
+
+@pytest.fixture
+def analysed_anew(monkeypatch: pytest.MonkeyPatch, analysed_once: None) -> None:
+    """The jobs of a test make every analysis themselves."""
+    from depin_compare.analysis import analyse
+
+    monkeypatch.setattr("depin_compare.jobs.run.analyse", analyse)
+
+
 @pytest.fixture
 def type_in(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, analysed_once: None
 ) -> Callable[..., tuple[int, str, str]]:
     """Type a command of depin-compare in an empty folder; gives exit code, stdout and stderr."""
     from depin_compare import cli

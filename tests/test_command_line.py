@@ -38,7 +38,7 @@ def test_the_main_job_without_network_says_what_it_could_not_reach(type_in, tmp_
     assert "akash" in json.dumps(manifest)
 
 
-def test_two_offline_runs_of_one_day_give_the_same_bytes(type_in, tmp_path):
+def test_two_offline_runs_of_one_day_give_the_same_bytes(type_in, analysed_anew, tmp_path):
     for out in ("one", "two"):
         assert type_in("run", "--offline", "--as-of", "2026-11-22", "--out", out)[0] == 0
     files = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file())
@@ -48,12 +48,12 @@ def test_two_offline_runs_of_one_day_give_the_same_bytes(type_in, tmp_path):
 
 
 def test_fail_on_turns_an_unreachable_source_into_exit_code_four(type_in):
-    assert type_in("run", "--out", "report", "--fail-on", "stale")[0] == 4
-    assert type_in("run", "--offline", "--out", "report", "--fail-on", "eroded")[0] == 3
+    assert type_in("run", "--out", "report", "--format", "csv", "--fail-on", "stale")[0] == 4
+    assert type_in("run", "--offline", "--out", "report", "--format", "csv", "--fail-on", "eroded")[0] == 3
 
 
 def test_old_data_are_stale_whatever_layer_they_come_from(type_in, tmp_path):
-    assert type_in("run", "--offline", "--out", "report", "--fail-on", "stale")[0] == 4
+    assert type_in("run", "--offline", "--out", "report", "--format", "csv", "--fail-on", "stale")[0] == 4
     sources = json.loads((tmp_path / "report" / "manifest.json").read_text())["sources"]
     assert (sources["akash"]["expected_age_days"], sources["akash"]["freshness"]) == (1, "stale")
     assert sources["akash"]["limit_age_days"] == 730  # of the dated prices that stand in
@@ -115,7 +115,7 @@ def test_table_json_csv_and_file_hold_the_same_rows(type_in, tmp_path):
 
 
 def test_discrepancies_of_the_users_offers_say_which_source_is_used(type_in, tmp_path):
-    assert type_in("run", "--offline", "--out", "first")[0] == 0
+    assert type_in("run", "--offline", "--out", "first", "--format", "parquet")[0] == 0
     offers = pl.read_parquet(tmp_path / "first" / "offers.parquet")
     one = offers.filter(pl.col("network") == "akash", pl.col("accelerator") == "h100-sxm")
     copied = one.with_columns(
@@ -132,7 +132,7 @@ def test_discrepancies_of_the_users_offers_say_which_source_is_used(type_in, tmp
 
 
 def test_step_commands_take_the_users_own_offers(type_in, tmp_path):
-    assert type_in("run", "--offline", "--out", "first")[0] == 0
+    assert type_in("run", "--offline", "--out", "first", "--format", "parquet")[0] == 0
     offers = pl.read_parquet(tmp_path / "first" / "offers.parquet")
     cheaper = offers.with_columns(
         pl.when(pl.col("network") == "akash")
@@ -153,7 +153,7 @@ def test_step_commands_take_the_users_own_offers(type_in, tmp_path):
 
 
 def test_a_report_is_drawn_again_from_a_saved_analysis(type_in, tmp_path):
-    assert type_in("run", "--offline", "--as-of", "2026-11-22", "--out", "first")[0] == 0
+    assert type_in("run", *"--offline --as-of 2026-11-22 --out first --format pdf --format json".split())[0] == 0
     assert type_in("report", "first/analysis.json", "--out", "again")[0] == 0
     assert (tmp_path / "first" / "report.pdf").read_bytes() == (tmp_path / "again" / "report.pdf").read_bytes()
 
@@ -263,7 +263,7 @@ def test_a_live_price_replaces_the_reference_is_stored_and_stands_when_the_sourc
     job = tmp_path / "job.toml"
     others = [name for name in FETCHERS if name != "akash"]
     job.write_text("".join(f"[sources.{name}]\nenabled = false\n" for name in others) + "[jobs.nightly]\n")
-    code, _, _ = type_in("run", "--config", str(job), "--out", "live")
+    code, _, _ = type_in("run", "--config", str(job), "--out", "live", "--format", "parquet")
     assert code == 0
     assert [snapshot.manifest.job for snapshot in Store(tmp_path / "store").snapshots()] == ["nightly"]
     live = pl.read_parquet(tmp_path / "live" / "offers.parquet").filter(pl.col("network") == "akash")
@@ -273,7 +273,7 @@ def test_a_live_price_replaces_the_reference_is_stored_and_stands_when_the_sourc
     responses.reset()
     responses.get("https://console-api.akash.network/v1/gpu-prices", status=500)
     responses.get("https://console-api.akash.network/v1/gpu-breakdown", status=500)
-    code, _, err = type_in("run", "--config", str(job), "--out", "gone")
+    code, _, err = type_in("run", "--config", str(job), "--out", "gone", "--format", "parquet")
     assert code == 0
     assert "stored data of" in err
     stored = pl.read_parquet(tmp_path / "gone" / "offers.parquet").filter(pl.col("network") == "akash")
@@ -293,8 +293,8 @@ def test_a_live_price_replaces_the_reference_is_stored_and_stands_when_the_sourc
     ],
     ids=["500", "html", "403", "empty", "truncated"],
 )
-def test_a_broken_source_changes_its_own_status_and_nothing_else(tmp_path, reachable, answer):
-    whole, broken = _run_with_akash(tmp_path, json=AKASH), _run_with_akash(tmp_path, **answer)
+def test_a_broken_source_changes_its_own_status_and_nothing_else(reachable, analysed_once, answer):
+    whole, broken = _run_with_akash(json=AKASH), _run_with_akash(**answer)
     assert whole.source_states.filter(pl.col("source") == "akash")["state"].item() == "partial"  # prices came
     assert broken.source_states.filter(pl.col("source") == "akash")["state"].item() == "failed"
     for frame in ("source_states", "offers"):
@@ -305,7 +305,7 @@ def test_a_broken_source_changes_its_own_status_and_nothing_else(tmp_path, reach
     assert broken.headlines.height == 3
 
 
-def _run_with_akash(folder: Path, **answer):
+def _run_with_akash(**answer):
     from depin_compare.jobs.config import JobConfig
     from depin_compare.jobs.run import analysis_of, collected, gathered
 
@@ -323,7 +323,7 @@ def test_a_fetcher_that_raises_costs_no_other(type_in, monkeypatch, tmp_path, re
         raise RuntimeError("a bug in the fetcher")
 
     monkeypatch.setitem(FETCHERS, "akash", dataclasses.replace(FETCHERS["akash"], fetch=broken))
-    code, _, err = type_in("run", "--out", "report")
+    code, _, err = type_in("run", "--out", "report", "--format", "csv")
     assert code == 0
     assert "akash: failed" in err
     assert "a bug in the fetcher" in err
@@ -389,13 +389,14 @@ def test_the_report_says_which_assumption_is_the_users(type_in, tmp_path):
         "[assumptions]\ncloud_utilisation = 0.9\n[prices]\nakash.h100-sxm = 1.5\n"
         "[facts]\nakash.take_rate_provider = 0.05\n"
     )
-    assert type_in("run", "--offline", "--as-of", "2026-11-22", "--config", str(job), "--out", "mine")[0] == 0
+    pdf_alone = ("--offline", "--as-of", "2026-11-22", "--format", "pdf")
+    assert type_in("run", *pdf_alone, "--config", str(job), "--out", "mine")[0] == 0
     text = "".join(page.extract_text() for page in PdfReader(tmp_path / "mine" / "report.pdf").pages)
     told = " ".join(text.split())
     assert "Changed in your job file" in told
     for key in ("cloud_utilisation", "akash.h100-sxm.on_demand", "akash.take_rate_provider"):
         assert key in told
     assert "your job file" in told
-    assert type_in("run", "--offline", "--as-of", "2026-11-22", "--out", "plain")[0] == 0
+    assert type_in("run", *pdf_alone, "--out", "plain")[0] == 0
     text = "".join(page.extract_text() for page in PdfReader(tmp_path / "plain" / "report.pdf").pages)
     assert "Changed in your job file" not in " ".join(text.split())
