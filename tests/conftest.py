@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import hashlib
+import io
 import logging
+import pickle
 import pickle
 import socket
 import sys
@@ -12,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import hypothesis
+import polars as pl
 import pytest
 
 LOCAL = ["127.0.0.1", "::1"]
@@ -39,16 +43,13 @@ def _no_names_no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable.lower(), raising=False)
 
 
-@pytest.fixture(autouse=True)
-def _logs_as_they_were() -> Iterator[None]:
-    """The command line sets up the log of its process: here that is everybody's."""
-    loggers = [logging.getLogger(name) for name in (None, "depin_compare", "fetchers", "reports")]
-    levels, handlers = [logger.level for logger in loggers], list(loggers[0].handlers)
-    yield
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
-    for handler in [h for h in loggers[0].handlers if h not in handlers and type(h).__module__.startswith("depin_")]:
-        loggers[0].removeHandler(handler)
+class _Values(pickle.Pickler):
+    """Writes what arguments hold, however frames are laid out in memory."""
+
+    def reducer_override(self, value: Any) -> Any:
+        if isinstance(value, pl.DataFrame):
+            return bytes, (value.rechunk().write_ipc(None).getvalue(),)
+        return NotImplemented
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +60,11 @@ def remembered() -> Callable[..., Any]:
     made: dict[bytes, Any] = {}
 
     def analysed(*args: Any, **options: Any) -> Any:
-        key = hashlib.sha256(pickle.dumps((args, options))).digest()
+        written = io.BytesIO()
+        pickler = _Values(written)
+        pickler.fast = True  # by value, whatever objects are the same one
+        pickler.dump((args, options))
+        key = hashlib.sha256(written.getvalue()).digest()
         if key not in made:
             made[key] = analyse(*args, **options)
         return made[key]

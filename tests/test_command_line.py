@@ -153,7 +153,12 @@ def test_step_commands_take_the_users_own_offers(type_in, tmp_path):
 
 
 def test_a_report_is_drawn_again_from_a_saved_analysis(type_in, tmp_path):
-    assert type_in("run", *"--offline --as-of 2026-11-22 --out first --format pdf --format json".split())[0] == 0
+    assert (
+        type_in(
+            "run", *["--offline", "--as-of", "2026-11-22", "--out", "first", "--format", "pdf", "--format", "json"]
+        )[0]
+        == 0
+    )
     assert type_in("report", "first/analysis.json", "--out", "again")[0] == 0
     assert (tmp_path / "first" / "report.pdf").read_bytes() == (tmp_path / "again" / "report.pdf").read_bytes()
 
@@ -389,7 +394,7 @@ def test_the_report_says_which_assumption_is_the_users(type_in, tmp_path):
         "[assumptions]\ncloud_utilisation = 0.9\n[prices]\nakash.h100-sxm = 1.5\n"
         "[facts]\nakash.take_rate_provider = 0.05\n"
     )
-    pdf_alone = ("--offline", "--as-of", "2026-11-22", "--format", "pdf")
+    pdf_alone = ["--offline", "--as-of", "2026-11-22", "--format", "pdf", "--network", "akash", "--scenario", "base"]
     assert type_in("run", *pdf_alone, "--config", str(job), "--out", "mine")[0] == 0
     text = "".join(page.extract_text() for page in PdfReader(tmp_path / "mine" / "report.pdf").pages)
     told = " ".join(text.split())

@@ -552,15 +552,18 @@ def _advantage_of(
     drivers = _ranked(key, "advantage", float(central[-1]), parts)
     wedge = world.cloud_wedge(centre, **pair)
     cost = world.cloud_cost(centre, **pair)
-    path = key, {
-        "cost_index": cost,
-        "wedge_index": wedge,
-        "usd_per_mtok_network": float(str(row["usd_per_mtok_network"])) * world.network_price(centre),
-        "usd_per_mtok_reference": float(str(row["usd_per_mtok_reference"])) * cost,
-        "advantage": central,
-        "advantage_low": low,
-        "advantage_high": high,
-    }
+    path = (
+        key,
+        {
+            "cost_index": cost,
+            "wedge_index": wedge,
+            "usd_per_mtok_network": float(str(row["usd_per_mtok_network"])) * world.network_price(centre),
+            "usd_per_mtok_reference": float(str(row["usd_per_mtok_reference"])) * cost,
+            "advantage": central,
+            "advantage_low": low,
+            "advantage_high": high,
+        },
+    )
     told = {**entry, **_dates(clock, low, central, high), **_band_columns("headroom", today), **_leading(drivers)}
     return path, {**told, "data_age_days": today_rests_on.age_days}, drivers
 
@@ -606,15 +609,18 @@ def _margins_of(
     centre = {name: band.central for name, band in bands.items()}
     prices = price.central * world.network_price(centre)
     key = {"network": subject.network, "scenario": world.scenario.id, "pricing": world.pricing}
-    path = {**key, "accelerator": subject.accelerator, "archetype": subject.archetype}, {
-        "usd_per_accelerator_hour": prices,
-        "cash_margin": np.asarray(node_margin(centre, prices).cash),
-        **{
-            f"{quantity}{end}": values[i]
-            for i, quantity in enumerate(quantities)
-            for end, values in (("", central), ("_low", low), ("_high", high))
+    path = (
+        {**key, "accelerator": subject.accelerator, "archetype": subject.archetype},
+        {
+            "usd_per_accelerator_hour": prices,
+            "cash_margin": np.asarray(node_margin(centre, prices).cash),
+            **{
+                f"{quantity}{end}": values[i]
+                for i, quantity in enumerate(quantities)
+                for end, values in (("", central), ("_low", low), ("_high", high))
+            },
         },
-    }
+    )
     room_low, room, room_high = quadrature_band(
         lambda v: margin_headroom(
             v["usd_per_accelerator_hour"], node_breakeven_price(v), pass_through=v["pass_through"]
