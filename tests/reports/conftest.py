@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -690,16 +690,18 @@ def empty_analysis() -> Analysis:
 
 
 @pytest.fixture(scope="session")
-def make_analysis() -> Callable[..., Analysis]:
-    """The factory itself, for other numbers of networks."""
-    return make
+def one_network() -> Analysis:
+    """One network that sells one chip."""
+    return make({"akash": {"h100-sxm-80": 1.86}}, months=24)
 
 
 @pytest.fixture(scope="session")
-def thirty_networks() -> dict[str, dict[str, float]]:
+def thirty_networks() -> Analysis:
     """Thirty networks, one with a very long name."""
     chips = list(CHIPS)
     names = [f"network-{i:02d}" for i in range(29)] + [
         "the-extraordinarily-long-named-confidential-compute-cooperative"
     ]
-    return {n: {chips[i % 6]: 0.4 + 0.05 * i, chips[(i + 2) % 6]: 0.5 + 0.03 * i} for i, n in enumerate(names)}
+    return make(
+        {n: {chips[i % 6]: 0.4 + 0.05 * i, chips[(i + 2) % 6]: 0.5 + 0.03 * i} for i, n in enumerate(names)}, months=24
+    )

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from matplotlib.figure import Figure
 
 from depin_compare.analysis import Analysis
 from depin_compare.errors import DepinCompareError
 from reports import charts, writer
+from reports.style import Look, empty
 from reports.writer import write_report
 
 TABLES = ("csv", "parquet")
@@ -22,10 +24,31 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
-def test_writes_everything_promised(analysis: Analysis, tmp_path: Path) -> None:
-    written = write_report(analysis, tmp_path / "out")
-    names = {str(p.relative_to(tmp_path / "out")) for p in written}
-    assert names == set(files(tmp_path / "out"))
+@pytest.fixture(scope="module")
+def written(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The whole report, written once into the folder ``out`` of a folder of its own."""
+    return write_report(analysis, tmp_path_factory.mktemp("whole") / "out")
+
+
+@pytest.fixture(scope="module")
+def out(written: list[Path]) -> Path:
+    return next(path.parent for path in written if path.name == "manifest.json")
+
+
+@pytest.fixture
+def drawn_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where what is drawn does not matter: a small figure for every chart."""
+
+    def small(analysis: Analysis, look: Look) -> Figure:
+        return empty("Small", "none is asked for", look)
+
+    for name in charts.CHARTS:
+        monkeypatch.setitem(charts.CHARTS, name, small)  # type: ignore[arg-type]
+
+
+def test_writes_everything_promised(written: list[Path], out: Path) -> None:
+    names = {str(p.relative_to(out)) for p in written}
+    assert names == set(files(out))
     assert {
         "report.pdf",
         "comparison.csv",
@@ -40,13 +63,12 @@ def test_writes_everything_promised(analysis: Analysis, tmp_path: Path) -> None:
         "manifest.json",
     } <= names
     assert sum(n.startswith("charts/") and n.endswith(".png") for n in names) >= 4
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    assert [p.name for p in out.parent.iterdir()] == ["out"]
 
 
-def test_two_runs_give_equal_bytes(analysis: Analysis, tmp_path: Path) -> None:
-    write_report(analysis, tmp_path / "a")
-    write_report(analysis, tmp_path / "b")
-    assert files(tmp_path / "a") == files(tmp_path / "b")
+def test_two_runs_give_equal_bytes(analysis: Analysis, out: Path, tmp_path: Path) -> None:
+    write_report(analysis, tmp_path / "again")
+    assert files(tmp_path / "again") == files(out)
 
 
 def test_the_order_of_rows_does_not_show_in_the_tables(analysis: Analysis, tmp_path: Path) -> None:
@@ -79,10 +101,9 @@ def test_tables_are_the_frames(analysis: Analysis, tmp_path: Path) -> None:
         assert (written.columns, written.height) == (frame.columns, frame.height)
 
 
-def test_the_manifest_names_every_output_with_its_hash(analysis: Analysis, tmp_path: Path) -> None:
-    write_report(analysis, tmp_path)
-    manifest = json.loads((tmp_path / "manifest.json").read_text())
-    found = files(tmp_path)
+def test_the_manifest_names_every_output_with_its_hash(out: Path) -> None:
+    manifest = json.loads((out / "manifest.json").read_text())
+    found = files(out)
     found.pop("manifest.json")
     assert manifest["outputs"] == {name: hashlib.sha256(content).hexdigest() for name, content in found.items()}
     assert manifest["sources"]["aws"]["state"] == "timed_out"
@@ -92,7 +113,9 @@ def test_the_manifest_names_every_output_with_its_hash(analysis: Analysis, tmp_p
     assert list(manifest) == sorted(manifest)
 
 
-def test_a_failing_chart_costs_only_itself(analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failing_chart_costs_only_itself(
+    analysis: Analysis, tmp_path: Path, drawn_quickly: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise ValueError("the axis has no end\nsecond line")
 
@@ -105,7 +128,9 @@ def test_a_failing_chart_costs_only_itself(analysis: Analysis, tmp_path: Path, m
     assert manifest["charts_failed"] == {"headroom": "ValueError: the axis has no end"}
 
 
-def test_a_bug_is_not_swallowed(analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_bug_is_not_swallowed(
+    analysis: Analysis, tmp_path: Path, drawn_quickly: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*_: object) -> None:
         raise AttributeError("no such attribute")
 
@@ -144,7 +169,9 @@ def test_an_error_midway_leaves_the_folder_as_it_was(
     assert {p.name for p in tmp_path.iterdir()} == ({"out"} if exists else set())
 
 
-def test_a_later_report_removes_what_the_earlier_one_left(analysis: Analysis, tmp_path: Path) -> None:
+def test_a_later_report_removes_what_the_earlier_one_left(
+    analysis: Analysis, tmp_path: Path, drawn_quickly: None
+) -> None:
     write_report(analysis, tmp_path, formats=("png", "csv"))
     (tmp_path / "notes.txt").write_text("the user's own")
     (tmp_path / "margins.csv").write_text("changed by the user")
