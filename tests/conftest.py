@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import hashlib
 import io
 import logging
-import pickle
 import pickle
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import hypothesis
@@ -43,12 +42,26 @@ def _no_names_no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable.lower(), raising=False)
 
 
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """The command line sets up the log of its process: here that is everybody's."""
+    loggers = [logging.getLogger(name) for name in (None, "depin_compare", "fetchers", "reports")]
+    levels, handlers = [logger.level for logger in loggers], list(loggers[0].handlers)
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
+    for handler in [h for h in loggers[0].handlers if h not in handlers and type(h).__module__.startswith("depin_")]:
+        loggers[0].removeHandler(handler)
+
+
 class _Values(pickle.Pickler):
     """Writes what arguments hold, however frames are laid out in memory."""
 
     def reducer_override(self, value: Any) -> Any:
         if isinstance(value, pl.DataFrame):
             return bytes, (value.rechunk().write_ipc(None).getvalue(),)
+        if isinstance(value, MappingProxyType):
+            return dict, (dict(value),)
         return NotImplemented
 
 
