@@ -126,11 +126,13 @@ def stored_form(frame: pl.DataFrame) -> pl.DataFrame:
     return pl.DataFrame(frame).with_columns(pl.col(pl.Enum).cast(pl.String))
 
 
-def parquet_bytes(table: str, frame: pl.DataFrame, identity: str = "") -> bytes:
-    """The rows of a table as Parquet, each with the snapshot it belongs to."""
+def parquet_bytes(table: str, frame: pl.DataFrame, identity: str | None = "") -> bytes:
+    """The rows of a table as Parquet, each with the snapshot it belongs to; None where the rows tell it already."""
     buffer = io.BytesIO()
     ordered = stored_form(frame).sort(_ORDER[table], maintain_order=True) if table in _ORDER else stored_form(frame)
-    ordered.with_columns(snapshot=pl.lit(identity)).write_parquet(buffer, compression="zstd")
+    if identity is not None:
+        ordered = ordered.with_columns(snapshot=pl.lit(identity))
+    ordered.write_parquet(buffer, compression="zstd")
     return buffer.getvalue()
 
 

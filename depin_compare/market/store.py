@@ -17,7 +17,7 @@ import hashlib
 import json
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from importlib.metadata import version
@@ -195,7 +195,8 @@ class Store:
         folder = self.working_folder / "locks"
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            with filelock.FileLock(folder / "store.lock", timeout=_LOCK_SECONDS):
+            # One object a process and file, so that who holds the place may write in it.
+            with filelock.FileLock(folder / "store.lock", timeout=_LOCK_SECONDS, is_singleton=True):
                 yield
         except filelock.Timeout as error:
             raise StoreError(
@@ -279,46 +280,61 @@ class Store:
         A file that is missing or of another length than it was written with is left out with a warning; hashes are
         checked by `verify` alone.
         """
+        (rows,) = self.scans(table, [list(self.snapshots(since=since, before=before))])
+        return rows
+
+    def scans(self, table: str, batches: Iterable[Collection[Snapshot]]) -> Iterator[pl.LazyFrame]:
+        """The rows of each batch of snapshots, as `scan` gives them; for what would not fit into memory at once."""
         sizes = self._sizes(table)
-        by_schema: dict[int, dict[str, set[str]]] = {}
-        for snapshot in self.snapshots(since=since, before=before):
-            file = snapshot.tables.get(table)
-            if file is None:
-                continue
-            if file.path not in sizes or (file.bytes is not None and sizes[file.path] != file.bytes):
-                log.warning(
-                    "store: %s left out: missing or cut off; `depin-compare history verify` tells more", file.path
-                )
-                continue
-            by_schema.setdefault(snapshot.manifest.schema, {}).setdefault(file.path, set()).add(snapshot.id)
-        parts = [self._scan(table, schema, files) for schema, files in by_schema.items()]
-        empty = stored_form(TABLES[table].create_empty()).with_columns(
-            snapshot=pl.lit(None, pl.String), date=pl.lit(None, pl.Date)
-        )
-        return pl.concat(parts, how="diagonal_relaxed") if parts else empty.clear().lazy()
+        for batch in batches:
+            by_schema: dict[int, dict[str, list[Snapshot]]] = {}
+            for snapshot in batch:
+                file = snapshot.tables.get(table)
+                if file is None:
+                    continue
+                if file.path not in sizes or (file.bytes is not None and sizes[file.path] != file.bytes):
+                    log.warning(
+                        "store: %s left out: missing or cut off; `depin-compare history verify` tells more", file.path
+                    )
+                    continue
+                schema = 1 if file.path.startswith("snapshots/") else SCHEMA_VERSION
+                by_schema.setdefault(schema, {}).setdefault(file.path, []).append(snapshot)
+            parts = [part for schema, files in by_schema.items() for part in self._scan(table, schema, files)]
+            empty = stored_form(TABLES[table].create_empty()).with_columns(
+                snapshot=pl.lit(None, pl.String), date=pl.lit(None, pl.Date)
+            )
+            yield pl.concat(parts, how="diagonal_relaxed") if parts else empty.clear().lazy()
 
     def _sizes(self, table: str) -> dict[str, int]:
         with self.listing():
             return {e.path: e.size for prefix in (table, "snapshots") for e in self.place.list(prefix)}
 
-    def _scan(self, table: str, schema: int, files: Mapping[str, set[str]]) -> pl.LazyFrame:
+    def _scan(self, table: str, schema: int, files: Mapping[str, list[Snapshot]]) -> Iterator[pl.LazyFrame]:
         plain = stored_form(TABLES[table].create_empty()).schema
         if schema == 1:  # a file a snapshot, without its name in the rows, words as enums
-            frames = [
-                pl.scan_parquet(self.place.scan_source(path), hive_partitioning=False)
-                .with_columns(pl.col(pl.Enum).cast(pl.String))
-                .with_columns(snapshot=pl.lit(identity), date=pl.lit(date.fromisoformat(identity[:10])))
-                for path, (identity,) in ((p, tuple(ids)) for p, ids in files.items())
-            ]
-            return pl.concat(frames, how="diagonal_relaxed")
-        return pl.scan_parquet(
-            [self.place.scan_source(path) for path in sorted(files)],
-            schema={**plain, "snapshot": pl.String},
-            hive_schema={"date": pl.Date},
-            hive_partitioning=True,
-            missing_columns="insert",
-            extra_columns="ignore",
-        )
+            for path, (snapshot,) in files.items():
+                yield (
+                    pl.scan_parquet(self.place.scan_source(path), hive_partitioning=False)
+                    .with_columns(pl.col(pl.Enum).cast(pl.String))
+                    .with_columns(snapshot=pl.lit(snapshot.id), date=pl.lit(date.fromisoformat(snapshot.id[:10])))
+                )
+            return
+        whole = {path for path, snapshots in files.items() if _all_of_it(table, snapshots)}
+        for paths, ids in (
+            (whole, None),
+            # A day's file may hold more than was asked for, or what another such file stands for.
+            (files.keys() - whole, [s.id for path, some in files.items() if path not in whole for s in some]),
+        ):
+            if paths:
+                rows = pl.scan_parquet(
+                    [self.place.scan_source(path) for path in sorted(paths)],
+                    schema={**plain, "snapshot": pl.String},
+                    hive_schema={"date": pl.Date},
+                    hive_partitioning=True,
+                    missing_columns="insert",
+                    extra_columns="ignore",
+                )
+                yield rows if ids is None else rows.filter(pl.col("snapshot").is_in(ids))
 
     def newest(
         self, sources: list[str], *, before: datetime | None = None
@@ -380,3 +396,9 @@ class Store:
                     self.place.delete(file.path)
         except OSError as error:
             raise StoreError(f"{self.place.name}: {manifest.id} can't be removed ({error})") from error
+
+
+def _all_of_it(table: str, snapshots: list[Snapshot]) -> bool:
+    """Whether these are all whose rows lie in their one file."""
+    rows = [own.rows for s in snapshots if (own := s.manifest.tables.get(table)) is not None]
+    return None not in rows and sum(n or 0 for n in rows) == snapshots[0].tables[table].rows
