@@ -102,7 +102,7 @@ def prune(
                 store.remove(manifest)
         except StoreError as error:
             failures |= dict.fromkeys(going, str(error))
-    state = {one: "failed" for one in failures} | dict.fromkeys(stays, "kept")
+    state = dict.fromkeys(failures, "failed") | dict.fromkeys(stays, "kept")
     rows = [
         (s.id, s.observed_at, s.manifest.job, state.get(s.id, "removed"), stays.get(s.id, failures.get(s.id)))
         for s in snapshots
@@ -226,7 +226,7 @@ def _written(store: Store, members: Collection[Manifest], rows: Mapping[str, _Ta
             if table in tables
         ]
         if parts:
-            frame = pl.concat(parts).sort(_ALIKE.get(table, []) + ["snapshot"], maintain_order=True)
+            frame = pl.concat(parts).sort([*_ALIKE.get(table, []), "snapshot"], maintain_order=True)
             content[table], heights[table] = parquet_bytes(table, frame, None), frame.height
     newest = max(one.observed_at for one in members)
     told = {
@@ -241,7 +241,11 @@ def _written(store: Store, members: Collection[Manifest], rows: Mapping[str, _Ta
     digest = hashlib.sha256(json.dumps([told, hashes], sort_keys=True).encode()).hexdigest()[:8]
     new = store.put_files(f"{newest:%Y-%m-%d}/day-{digest}", content, heights, told).manifest
     for file in new.tables.values():
-        if hashlib.sha256(store.place.read(file.path)).hexdigest() != file.sha256:
+        try:
+            seen = hashlib.sha256(store.place.read(file.path)).hexdigest()
+        except OSError as error:
+            raise StoreError(f"{store.place.name}/{file.path}: can't be read back ({error})") from error
+        if seen != file.sha256:
             raise StoreError(f"{store.place.name}/{file.path}: not as it was written; nothing was removed for it")
     return new
 
