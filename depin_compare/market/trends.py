@@ -158,16 +158,20 @@ def _spread(rows: pl.LazyFrame, every: str) -> pl.DataFrame:
     rank = pl.lit(0, pl.Int8)
     for place, catalogue in enumerate(CATALOGUES, 1):
         rank = pl.when(source == catalogue).then(pl.lit(place, pl.Int8)).otherwise(rank)
+    words = [name for name in _KEY if name != "period"]
     spread = (
         rows.filter(pl.col("not_comparable").is_null(), pl.col("upstream").is_null(), price.is_not_null())
-        .select(pl.col("date").dt.truncate(every).alias("period"), *_KEY[1:], rank.alias("rank"), price, source)
+        .select(pl.col("date").dt.truncate(every).alias("period"), *words, rank.alias("rank"), price, source)
+        # Millions of words are grouped by their numbers a fifth faster than by their letters.
+        .with_columns(pl.col(*words, "source").cast(pl.Categorical))
         .group_by(*_KEY, "rank")
         .agg(
-            *(price.quantile(p / 100, "equiprobable").alias(f"{price.meta.output_name()}_p{p}") for p in PERCENTILES),
+            *(price.quantile(p / 100, "equiprobable").alias(f"usd_per_accelerator_hour_p{p}") for p in PERCENTILES),
             pl.len().cast(pl.Int64).alias("n_offers"),
             source.n_unique().cast(pl.Int64).alias("n_sources"),
         )
         .collect(engine="streaming")
+        .with_columns(pl.col(words).cast(pl.String))
     )
     subject = ["period", "network", "accelerator", "terms", pl.col("price_kind") == "reward"]
     best = pl.col("rank") == pl.col("rank").min().over(subject)
