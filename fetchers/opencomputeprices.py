@@ -22,19 +22,21 @@ import posixpath
 import re
 import tarfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime, timedelta
 from typing import IO
 
+import dataframely as dy
 import polars as pl
 
 from depin_compare.errors import SourceError
+from depin_compare.market.offers import Skipped
 from depin_compare.units import HOURS_PER_YEAR
 from fetchers.catalogue import catalogue_result, table_of
 from fetchers.contract import Fetcher, FetchResult, Recording, recording
 from fetchers.http import SourceSession
 
-__all__ = ["FETCHER", "archive_url", "dated_results", "fetch", "parse"]
+__all__ = ["FETCHER", "DatedResults", "archive_url", "dated_results", "fetch", "parse"]
 
 HOST = "github.com"
 STORAGE_HOST = "release-assets.githubusercontent.com"
@@ -139,7 +141,21 @@ def archive_url(month: date) -> str:
     return f"{RELEASE_URL}/archive_{month:%Y-%m}.csv.gz"
 
 
-def dated_results(archive: bytes, *, source_url: str = DATA_URL) -> dict[date, FetchResult]:
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DatedResults:
+    """What an archive holds, day by day, oldest first.
+
+    ``failed`` are days whose rows are no prices of ours, each with the reason; ``undated`` are rows that name no day;
+    ``problems`` are collectors whose table can't be read.
+    """
+
+    days: Mapping[date, FetchResult]
+    failed: Mapping[date, SourceError]
+    undated: dy.DataFrame[Skipped]
+    problems: tuple[str, ...] = ()
+
+
+def dated_results(archive: bytes, *, source_url: str = DATA_URL) -> DatedResults:
     """Turn an archive into what was on offer on each of its days.
 
     Parameters
@@ -151,38 +167,69 @@ def dated_results(archive: bytes, *, source_url: str = DATA_URL) -> dict[date, F
 
     Returns
     -------
-    dict of date to FetchResult
+    DatedResults
         One result a day, the last collect of each collector on that day, every offer with the moment it was
-        collected: ready to be stored as if it had been collected then.
+        collected: ready to be stored as if it had been collected then. A day that can't be read costs no other.
 
     Raises
     ------
     SourceError
         If the archive can't be read.
     """
+    frames: list[pl.DataFrame] = []
+    problems: list[str] = []
     if _is_tar(archive):
-        frames = [
-            table_of("opencomputeprices", f"{source_url} {name}.csv", b"".join(blocks), COLUMNS[:12])
-            for name, stream in _members(archive, source_url)
-            for blocks in [list(_chunks(stream, source_url))]
-        ]
+        for name, stream in _members(archive, source_url):
+            try:
+                text = b"".join(_chunks(stream, source_url))
+                frames.append(table_of("opencomputeprices", f"{source_url} {name}.csv", text, COLUMNS[:12]))
+            except SourceError as error:
+                problems.append(f"{name}: {error}")
     else:
         try:
-            with gzip.open(io.BytesIO(archive)) as stream:
-                text = stream.read(MAX_UNPACKED_BYTES // 4)
+            with gzip.open(io.BytesIO(archive)) as month:
+                text = month.read(MAX_UNPACKED_BYTES // 4 + 1)
         except (OSError, EOFError, zlib.error) as error:
             raise _unreadable(archive, source_url, error) from error
+        if len(text) > MAX_UNPACKED_BYTES // 4:
+            seen = f"more than {MAX_UNPACKED_BYTES // 4} bytes of one month"
+            raise SourceError("opencomputeprices", source_url, seen=seen, expected="less")
         frames = [table_of("opencomputeprices", source_url, text, COLUMNS[:12])]
-    rows = pl.concat([_wanted(frame) for frame in frames], how="diagonal")
-    last = pl.col("snapshot_ts") == pl.col("snapshot_ts").max().over("snapshot_date", "source")
+    if not frames:
+        seen = "; ".join(problems) or "no table of prices"
+        raise SourceError("opencomputeprices", source_url, seen=seen, expected="one a collector")
+    rows = pl.concat([_wanted(frame) for frame in frames], how="diagonal").with_row_index("number")
+    dated = pl.col("snapshot_date").str.to_date("%Y-%m-%d", strict=False).is_not_null()
+    moment = pl.col("snapshot_ts").str.to_datetime(time_unit="us", time_zone="UTC", strict=False)
+    placed = (dated & moment.is_not_null()).fill_null(False)
+    last = moment == moment.max().over("snapshot_date", "source")
     results: dict[date, FetchResult] = {}
-    for (day,), table in rows.filter(last).partition_by("snapshot_date", as_dict=True, maintain_order=True).items():
+    failed: dict[date, SourceError] = {}
+    by_day = rows.filter(placed).filter(last).drop("number").partition_by("snapshot_date", as_dict=True)
+    for (text_of_day,), table in sorted(by_day.items(), key=lambda item: str(item[0][0])):
+        observed = datetime.fromisoformat(f"{text_of_day}T23:59:59+00:00")
         try:
-            observed = datetime.fromisoformat(f"{day}T23:59:59+00:00")
-        except ValueError:
-            continue
-        results[observed.date()] = _result([table], observed_at=observed, where=source_url)
-    return dict(sorted(results.items()))
+            results[observed.date()] = _result([table], observed_at=observed, where=source_url)
+        except SourceError as error:
+            failed[observed.date()] = error
+    undated = _undated(rows.filter(~placed))
+    if not results and not failed:
+        seen = f"{undated.height} rows of which none names its day"
+        raise SourceError("opencomputeprices", source_url, seen=seen, expected="snapshot_date and snapshot_ts")
+    return DatedResults(days=results, failed=failed, undated=undated, problems=tuple(problems))
+
+
+def _undated(rows: pl.DataFrame) -> dy.DataFrame[Skipped]:
+    day, moment = (pl.col(name).fill_null("empty") for name in ("snapshot_date", "snapshot_ts"))
+    return Skipped.validate(
+        rows.select(
+            pl.lit("opencomputeprices").alias("source"),
+            pl.format("{}#{}", pl.col("source").fill_null("-"), "number").alias("row_id"),
+            pl.lit("unreadable").alias("kind"),
+            pl.format("no day: snapshot_date is {}, snapshot_ts {}", day, moment).alias("reason"),
+        ),
+        cast=True,
+    )
 
 
 def _result(

@@ -246,6 +246,7 @@ def _written(store: Store, members: Collection[Manifest], rows: Mapping[str, _Ta
         except OSError as error:
             raise StoreError(f"{store.place.name}/{file.path}: can't be read back ({error})") from error
         if seen != file.sha256:
+            store.remove(new)
             raise StoreError(f"{store.place.name}/{file.path}: not as it was written; nothing was removed for it")
     return new
 

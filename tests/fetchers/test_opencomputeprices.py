@@ -91,7 +91,7 @@ def test_the_unified_file_is_not_counted_again(result):
 
 
 def test_history_comes_day_by_day(payload):
-    days = dated_results(payload("opencomputeprices/data.tar.gz"))
+    days = dated_results(payload("opencomputeprices/data.tar.gz")).days
     assert list(days) == [date(2026, 10, 30), date(2026, 11, 21), date(2026, 11, 22)]
     old = one(days[date(2026, 11, 21)], network="akash")
     assert old["usd_per_accelerator_hour"] == 2.80
@@ -101,8 +101,36 @@ def test_history_comes_day_by_day(payload):
 
 def test_a_month_of_the_archive_is_read_too(payload):
     month = gzip.compress(payload("opencomputeprices/data/akash.csv"))
-    assert list(dated_results(month)) == [date(2026, 11, 21), date(2026, 11, 22)]
+    assert list(dated_results(month).days) == [date(2026, 11, 21), date(2026, 11, 22)]
     assert archive_url(date(2026, 3, 1)).endswith("/latest-data/archive_2026-03.csv.gz")
+
+
+def test_rows_that_name_no_day_and_days_that_are_no_prices_are_told(payload):
+    lines = payload("opencomputeprices/data/akash.csv").splitlines()
+    undated = lines[1].replace(b"2026-11-21,", b"yesterday,", 1)
+    nothing = lines[1].replace(b"2026-11-21", b"2026-11-20").replace(b"2.8,2.8", b"free,free")
+    found = dated_results(gzip.compress(b"\n".join([*lines, undated, nothing])))
+    assert list(found.days) == [date(2026, 11, 21), date(2026, 11, 22)]
+    assert "expected" in str(found.failed[date(2026, 11, 20)])
+    (row,) = found.undated.to_dicts()
+    assert (row["row_id"], row["kind"]) == ("akash#3", "unreadable")
+    assert "snapshot_date is yesterday" in row["reason"]
+    with pytest.raises(SourceError, match="none names its day"):
+        dated_results(gzip.compress(b"\n".join([lines[0], undated])))
+
+
+def test_a_collector_whose_table_is_broken_costs_no_other(payload):
+    good = payload("opencomputeprices/data/akash.csv")
+    body = io.BytesIO()
+    with tarfile.open(fileobj=body, mode="w:gz") as tar:
+        for name, content in (("akash.csv", good), ("aws.csv", b"a,b\n1,2\n")):
+            info = member(name)
+            info.size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    found = dated_results(body.getvalue())
+    assert list(found.days) == [date(2026, 11, 21), date(2026, 11, 22)]
+    (problem,) = found.problems
+    assert problem.startswith("aws: ")
 
 
 def test_the_release_may_redirect_to_its_storage_and_nowhere_else(payload, web, run):
@@ -197,5 +225,5 @@ def test_no_line_whatever_breaks_the_parser(web, run, payload):
             results = dated_results(gzip.compress(broken))
         except SourceError:
             continue
-        for day in results.values():
+        for day in results.days.values():
             assert day.offers["usd_per_accelerator_hour"].is_between(0.01, 200).all()
