@@ -94,7 +94,10 @@ def kept(snapshots: Iterable[Dated], retention: Retention, *, now: datetime) -> 
     for one in past:
         days = ages[one.id] / timedelta(days=1)
         if days <= retention.keep_all_days:
-            reasons[one.id] = f"of the last {retention.keep_all_days:g} days"
+            shorter = (
+                "" if ages[one.id] == now - one.observed_at else f" (a silence counts {LONGEST_SILENCE.days} at most)"
+            )
+            reasons[one.id] = f"of the last {retention.keep_all_days:g} days{shorter}"
         elif one.id in newest:
             reasons[one.id] = newest[one.id]
         elif one.id in dailies and days <= retention.keep_daily_days:

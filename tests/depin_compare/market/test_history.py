@@ -89,8 +89,9 @@ def test_other_tools_read_a_table_as_it_lies(store, compacted):
         compact(store, before=NOW)
     folder = store.place.folder() / "offers"
     query = (
-        f"select date, count(*), max(usd_per_accelerator_hour), count(distinct snapshot) "
-        f"from read_parquet('{folder}/**/*.parquet', hive_partitioning=true) where network = 'akash' group by 1 order by 1"
+        "select date, count(*), max(usd_per_accelerator_hour), count(distinct snapshot) "
+        f"from read_parquet('{folder}/**/*.parquet', hive_partitioning=true) "
+        "where network = 'akash' group by 1 order by 1"
     )
     days = [(NOW - timedelta(days=2)).date(), NOW.date()]
     with duckdb.connect() as database:

@@ -88,6 +88,7 @@ def test_a_clock_that_jumped_ahead_ages_nothing_by_more_than_two_months():
     ahead = NOW + 5000 * DAY
     stays = kept([*snapshots, Dated(id="ahead", observed_at=ahead)], Retention(keep_all_days=90), now=ahead)
     assert len(stays) == 81
+    assert stays["00079"] == "of the last 90 days (a silence counts 62 at most)"
 
 
 def test_ages_below_nothing_are_refused():
