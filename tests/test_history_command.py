@@ -106,6 +106,11 @@ def test_prune_takes_the_job_files_retention_or_the_options(type_in, store, tmp_
     assert len(list(store.snapshots())) == 5
     (tmp_path / "job.toml").write_text("[retention]\nkeep_all_days = 400\n")
     assert "0 of 5 snapshots would go" in type_in("history", "prune", "--dry-run", "--config", "job.toml")[2]
+    (tmp_path / "other.toml").write_text("[jobs.other.retention]\nkeep_all_days = 1\n")
+    assert "0 of 0 snapshots would go" in type_in("history", "prune", "--dry-run", "--config", "other.toml")[2]
+    (tmp_path / "bare.toml").write_text("[outputs]\nout = 'r'\n")
+    code, _, err = type_in("history", "prune", "--config", "bare.toml")
+    assert (code, "has no [retention], so it keeps everything" in err) == (2, True)
     assert (
         type_in("history", "prune", "--keep-all-days", "30", "--keep-daily-days", "40", "--keep-monthly-days", "50")[0]
         == 0

@@ -16,6 +16,7 @@ from depin_compare.cli.options import (
     OK,
     ConfigOption,
     CsvOption,
+    JobOption,
     JsonOption,
     NetworkOption,
     OutputOption,
@@ -120,7 +121,7 @@ def repair(context: typer.Context, store: StoreOption = None) -> None:
     """Restore damaged manifests from their copies, and remove what runs that were cut short left behind."""
     from depin_compare.market import upkeep
 
-    done = upkeep.repair(store_of(store or context.obj))
+    done = upkeep.repair(store_of(store or context.obj), thorough=True)
     for line in done:
         typer.echo(line)
     note(f"{len(done)} things mended")
@@ -131,7 +132,7 @@ def prune(
     context: typer.Context,
     config: ConfigOption = None,
     store: StoreOption = None,
-    job: Annotated[str | None, typer.Option("--job", help="Only the snapshots of this job.")] = None,
+    job: JobOption = None,
     keep_all_days: Annotated[
         float | None, typer.Option("--keep-all-days", min=0, help="Keep every snapshot for so many days.")
     ] = None,
@@ -147,7 +148,10 @@ def prune(
     csv: CsvOption = False,
     output: OutputOption = None,
 ) -> None:
-    """Remove what the job file's retention does not keep: all of the last days stay, then dailies, then monthlies."""
+    """Remove what the job file's retention does not keep: all of the last days stay, then dailies, then monthlies.
+
+    With a job file or a job, only that job's snapshots.
+    """
     import polars as pl
 
     from depin_compare.market.thinning import prune as pruned
@@ -155,7 +159,7 @@ def prune(
     given = {
         "keep_all_days": keep_all_days, "keep_daily_days": keep_daily_days, "keep_monthly_days": keep_monthly_days,
     }  # fmt: skip
-    retention = _retention(config, {name: days for name, days in given.items() if days is not None})
+    job, retention = _retention(config, job, {name: days for name, days in given.items() if days is not None})
     place = store_of(store or context.obj)
     frame = pruned(place, retention, now=datetime.now(UTC), job=job, dry_run=dry_run)
     emit(frame, json=json, csv=csv, output=output, title="Would go" if dry_run else "Pruned",
@@ -174,12 +178,20 @@ def prune(
     raise typer.Exit(ERROR if failed else OK)
 
 
-def _retention(config: Path | None, given: dict[str, float]) -> Retention:
+def _retention(config: Path | None, job: str | None, given: dict[str, float]) -> tuple[str | None, Retention]:
+    """Whose snapshots to prune, and to what."""
+    from depin_compare.errors import ConfigError
     from depin_compare.jobs.config import RetentionConfig
     from depin_compare.market.retention import Retention
 
-    told = job_of(config).retention or RetentionConfig()
-    return Retention(**{**told.model_dump(), **given})
+    told: RetentionConfig | None = RetentionConfig()
+    if config is not None:
+        asked = job_of(config, job)
+        job, told = asked.name, asked.retention
+        if told is None and not given:
+            raise ConfigError(f"{config}: job {job} has no [retention], so it keeps everything; add one, or say how "
+                              "long with --keep-all-days, --keep-daily-days and --keep-monthly-days")  # fmt: skip
+    return job, Retention(**{**(told or RetentionConfig()).model_dump(), **given})
 
 
 @history.command()

@@ -105,6 +105,7 @@ def run_job(
             inputs = gathered(job, as_of=as_of, store=store, collection=collection, max_age_days=max_age_days)
             analysis = analysis_of(job, inputs)
             written = write_job_report(job, analysis, out)
+            _thinned(job, store, now)
         except Stopped as stop:
             books.close("stopped", exit_code=stop.exit_code, detail=str(stop))
             raise
@@ -288,6 +289,26 @@ def _repaired(store: Store) -> None:
             log.warning("store: %s", line)
     except StoreError as error:
         log.error("%s", error)
+
+
+def _thinned(job: JobConfig, store: Store, now: datetime) -> None:
+    """What the job's retention does not keep is removed; what could not be is told, and the next run tries again."""
+    if job.retention is None:
+        return
+    import polars as pl
+
+    from depin_compare.market.retention import Retention
+    from depin_compare.market.thinning import prune
+
+    try:
+        done = prune(store, Retention(**job.retention.model_dump()), now=now, job=job.name)
+    except StoreError as error:
+        log.error("%s", error)
+        return
+    for snapshot, reason in done.filter(pl.col("state") == "failed").select("snapshot", "reason").iter_rows():
+        log.error("store: %s could not be removed: %s", snapshot, reason)
+    if gone := done.filter(pl.col("state") == "removed").height:
+        log.info("store: %d snapshots removed by the retention of job %s", gone, job.name)
 
 
 def write_job_report(job: JobConfig, analysis: Analysis, out: Path | None = None) -> list[Path]:
