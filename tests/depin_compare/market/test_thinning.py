@@ -48,15 +48,22 @@ def write(store: Store, when: datetime, *, price: float, job: str = "default"):
     )  # fmt: skip
 
 
-@pytest.fixture
-def store(tmp_path):
+@pytest.fixture(scope="module")
+def written(tmp_path_factory) -> Path:
     """Two past days of four snapshots, and one of today."""
-    store = Store(tmp_path / "store")
+    folder = tmp_path_factory.mktemp("written")
+    store = Store(folder)
     for day in range(2):
         for n in range(4):
             write(store, datetime(2026, 11, 12 + day, 1, tzinfo=UTC) + n * SIX_HOURS, price=1.0 + day + n / 10)
     write(store, NOW, price=3.0)
-    return store
+    return folder
+
+
+@pytest.fixture
+def store(written, tmp_path) -> Store:
+    shutil.copytree(written, tmp_path / "store")
+    return Store(tmp_path / "store")
 
 
 def contents(store: Store) -> dict[str, tuple]:
@@ -197,7 +204,7 @@ def cut_short(monkeypatch, steps: int, work) -> bool:
 
 
 # Of each day six files are written (four tables, copy, manifest), then four snapshots of six files removed.
-@pytest.mark.parametrize("steps", [*range(8), 10, 12, 17, 23, 29, 30, 33, 35, 36, 41, 59])
+@pytest.mark.parametrize("steps", [0, 3, 5, 6, 7, 12, 29, 33, 41])
 def test_compacting_cut_short_at_any_step_loses_and_doubles_nothing(store, monkeypatch, steps):
     before, rows = contents(store), scanned(store)
     assert cut_short(monkeypatch, steps, lambda: compact(store, before=NOW))
@@ -264,7 +271,7 @@ def test_a_compacted_day_is_pruned_by_writing_it_again(store):
     assert states(store) == {"ok"}
 
 
-@pytest.mark.parametrize("steps", [0, 1, 5, 6, 7, 8, 11, 12, 13, 17])
+@pytest.mark.parametrize("steps", [0, 1, 5, 6, 8, 12])
 @pytest.mark.parametrize("compacted", [False, True])
 def test_pruning_cut_short_at_any_step_loses_nothing_that_stays(store, monkeypatch, steps, compacted):
     if compacted:

@@ -120,7 +120,7 @@ def test_snapshots_of_every_schema_count_and_compacted_ones_once(tmp_path):
     assert price_history(store).equals(before)
 
 
-@settings(max_examples=25)
+@settings(max_examples=12)
 @given(
     st.lists(
         st.tuples(
