@@ -28,6 +28,7 @@ __all__ = [
     "TokenPrices",
     "cheapest_per_host",
     "llm_id",
+    "model_key",
     "reference_token_prices",
     "token_host",
 ]
@@ -88,7 +89,17 @@ def llm_id(name: str) -> str | None:
     >>> llm_id("us.meta.llama3-3-70b-instruct-v1:0"), llm_id("deepseek-ai/DeepSeek-R1-Distill-Llama-70B")
     ('llama-3.3-70b', None)
     """
-    return _llms().get(_model_key(name))
+    return _llms().get(model_key(name))
+
+
+def model_key(name: str) -> str:
+    """What is compared of a model's name: the tail of its path in small letters and digits, without variants.
+
+    >>> model_key("openai/GPT-4o"), model_key("us.meta.llama3-3-70b-instruct-v1:0")
+    ('gpt4o', 'metallama3370binstructv10')
+    """
+    tail = name.casefold().strip().rpartition("/")[2]
+    return _squeezed(VARIANT.sub("", PROFILE.sub("", tail)))
 
 
 def token_host(name: str) -> Host:
@@ -175,7 +186,7 @@ def cheapest_per_host(prices: dy.DataFrame[TokenPrices], *, input_tokens_per_out
 @cache
 def _llms() -> Mapping[str, str]:
     names = refdata.llm_names().select("name", "llm").iter_rows()
-    return MappingProxyType({_model_key(name): llm for name, llm in names})
+    return MappingProxyType({model_key(name): llm for name, llm in names})
 
 
 @cache
@@ -183,11 +194,6 @@ def _hosts() -> Mapping[str, tuple[str, str]]:
     table = refdata.token_hosts().select("name", "host", pl.col("host_kind").cast(pl.String))
     by_name = {_squeezed(name): (host, kind) for name, host, kind in table.iter_rows()}
     return MappingProxyType({_squeezed(host): (host, kind) for host, kind in by_name.values()} | by_name)
-
-
-def _model_key(name: str) -> str:
-    tail = name.casefold().strip().rpartition("/")[2]
-    return _squeezed(VARIANT.sub("", PROFILE.sub("", tail)))
 
 
 def _squeezed(name: str) -> str:

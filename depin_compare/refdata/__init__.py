@@ -43,6 +43,7 @@ __all__ = [
     "Networks",
     "ReferencePrices",
     "ReferenceTokenPrices",
+    "Sourced",
     "Sources",
     "TokenHosts",
     "UnpricedNetworks",
@@ -60,6 +61,7 @@ __all__ = [
     "networks",
     "reference_prices",
     "reference_token_prices",
+    "sourced_table",
     "sources",
     "token_hosts",
     "unpriced_networks",
@@ -320,7 +322,7 @@ def sources() -> dy.DataFrame[Sources]:
         raise ReferenceDataError(f"refdata/sources.toml: {error}") from error
 
 
-def _sourced(name: str, schema: type[_Schema]) -> dy.DataFrame[_Schema]:
+def sourced_table(name: str, schema: type[_Schema]) -> dy.DataFrame[_Schema]:
     """A table whose every row names a source that exists."""
     frame = _load_csv(name, schema)
     known = set(sources()["source_id"])
@@ -336,13 +338,13 @@ def _sourced(name: str, schema: type[_Schema]) -> dy.DataFrame[_Schema]:
 @cache
 def accelerators() -> dy.DataFrame[Accelerators]:
     """Every chip, one row each, keyed by ``accelerator`` (``"h100-sxm"``)."""
-    return _sourced("accelerators", Accelerators)
+    return sourced_table("accelerators", Accelerators)
 
 
 @cache
 def accelerator_names() -> dy.DataFrame[AcceleratorNames]:
     """Names as seen in the wild -> canonical id."""
-    frame = _sourced("accelerator_names", AcceleratorNames)
+    frame = sourced_table("accelerator_names", AcceleratorNames)
     orphans = sorted(set(frame["accelerator"]) - set(accelerators()["accelerator"]))
     if orphans:
         raise ReferenceDataError(f"refdata/accelerator_names.csv: no accelerator {', '.join(orphans)}")
@@ -352,67 +354,67 @@ def accelerator_names() -> dy.DataFrame[AcceleratorNames]:
 @cache
 def llms() -> dy.DataFrame[Llms]:
     """Architectures of open models, keyed by ``llm`` (``"llama-3.3-70b"``)."""
-    return _sourced("llms", Llms)
+    return sourced_table("llms", Llms)
 
 
 @cache
 def instances() -> dy.DataFrame[Instances]:
     """Instance types of the clouds and the chips in them."""
-    return _sourced("instances", Instances)
+    return sourced_table("instances", Instances)
 
 
 @cache
 def machine_shapes() -> dy.DataFrame[MachineShapes]:
     """Processors, memory and local disks of machines that are priced by their parts."""
-    return _sourced("machine_shapes", MachineShapes)
+    return sourced_table("machine_shapes", MachineShapes)
 
 
 @cache
 def networks() -> dy.DataFrame[Networks]:
     """Networks and clouds the product knows."""
-    return _sourced("networks", Networks)
+    return sourced_table("networks", Networks)
 
 
 @cache
 def unpriced_networks() -> dy.DataFrame[UnpricedNetworks]:
     """Networks without a public price; none of them has a source of its own."""
-    return _sourced("unpriced_networks", UnpricedNetworks)
+    return sourced_table("unpriced_networks", UnpricedNetworks)
 
 
 @cache
 def network_facts() -> dy.DataFrame[NetworkFactRows]:
     """Dated facts and rules of the networks."""
-    return _sourced("network_facts", NetworkFactRows)
+    return sourced_table("network_facts", NetworkFactRows)
 
 
 @cache
 def hardware_prices() -> dy.DataFrame[HardwarePrices]:
     """What cards and systems cost."""
-    return _sourced("hardware_prices", HardwarePrices)
+    return sourced_table("hardware_prices", HardwarePrices)
 
 
 @cache
 def accelerator_tco() -> dy.DataFrame[AcceleratorTco]:
     """Published owner's cost of an accelerator-hour."""
-    return _sourced("accelerator_tco", AcceleratorTco)
+    return sourced_table("accelerator_tco", AcceleratorTco)
 
 
 @cache
 def assumptions() -> dy.DataFrame[Assumptions]:
     """Economic assumptions with their band."""
-    return _sourced("assumptions", Assumptions)
+    return sourced_table("assumptions", Assumptions)
 
 
 @cache
 def reference_prices() -> dy.DataFrame[ReferencePrices]:
     """Dated prices that ship with the package."""
-    return _sourced("reference_prices", ReferencePrices)
+    return sourced_table("reference_prices", ReferencePrices)
 
 
 @cache
 def llm_names() -> dy.DataFrame[LlmNames]:
     """Names hosts give an open model -> its id."""
-    frame = _sourced("llm_names", LlmNames)
+    frame = sourced_table("llm_names", LlmNames)
     orphans = sorted(set(frame["llm"]) - set(llms()["llm"]))
     if orphans:
         raise ReferenceDataError(f"refdata/llm_names.csv: no LLM {', '.join(orphans)}")
@@ -422,13 +424,13 @@ def llm_names() -> dy.DataFrame[LlmNames]:
 @cache
 def token_hosts() -> dy.DataFrame[TokenHosts]:
     """Who hosts models, and what kind of host that is."""
-    return _sourced("token_hosts", TokenHosts)
+    return sourced_table("token_hosts", TokenHosts)
 
 
 @cache
 def reference_token_prices() -> dy.DataFrame[ReferenceTokenPrices]:
     """Dated prices per million tokens that ship with the package."""
-    frame = _sourced("token_prices", ReferenceTokenPrices)
+    frame = sourced_table("token_prices", ReferenceTokenPrices)
     for column, known in (("llm", set(llms()["llm"])), ("provider", set(token_hosts()["host"]))):
         orphans = sorted(set(frame[column].drop_nulls()) - known)
         if orphans:
@@ -438,11 +440,13 @@ def reference_token_prices() -> dy.DataFrame[ReferenceTokenPrices]:
 
 def unused_sources() -> list[str]:
     """Sources that no row of any table or scenario names; the tests keep this empty."""
+    from depin_compare.refdata.histories import dated_rents, llm_classes
+
     tables: list[pl.DataFrame] = [
         accelerators(), accelerator_names(), llms(), instances(), machine_shapes(), networks(), network_facts(),
         unpriced_networks(),
         hardware_prices(), accelerator_tco(), assumptions(), reference_prices(),
-        llm_names(), token_hosts(), reference_token_prices(),
+        llm_names(), token_hosts(), reference_token_prices(), dated_rents(), llm_classes(),
     ]  # fmt: skip
     used: set[str] = set()
     for frame in tables:
