@@ -64,14 +64,17 @@ from depin_compare.inference.references import HourlyReferences, UnitCosts, hour
 from depin_compare.inference.sellers import SellerTerms, seller_terms
 from depin_compare.inference.throughput import Throughputs, throughput, throughput_table
 from depin_compare.market.accelerators import accelerator_id
+from depin_compare.market.dated_prices import TrendFits, Trends, trend_fits, trends
 from depin_compare.market.discrepancies import Discrepancies, discrepancies
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers, Skipped
 from depin_compare.market.overrides import DiscountOverride, FactOverride, Overrides, PriceOverride
+from depin_compare.market.price_index import PriceIndex, price_index
 from depin_compare.market.prices import MarketPrices, market_prices
 from depin_compare.market.reference import reference_facts, reference_offers
 from depin_compare.market.statistics import MarketStatistics, marked_outliers, market_statistics
 from depin_compare.market.token_prices import TokenPrices, reference_token_prices
+from depin_compare.market.trend_fits import Step, Trend, fit_trend
 from depin_compare.refdata.assumption_set import assumption_set
 
 __all__ = [
@@ -96,12 +99,17 @@ __all__ = [
     "Outlook",
     "Overrides",
     "OwnNode",
+    "PriceIndex",
     "PriceOverride",
     "SellerTerms",
     "Skipped",
+    "Step",
     "Throughputs",
     "TokenEconomics",
     "TokenPrices",
+    "Trend",
+    "TrendFits",
+    "Trends",
     "UnitCosts",
     "Waterfall",
     "accelerator_id",
@@ -124,6 +132,7 @@ __all__ = [
     "emission_coverage",
     "erosion",
     "explain",
+    "fit_trend",
     "headroom",
     "hourly_references",
     "inference_cost",
@@ -137,6 +146,7 @@ __all__ = [
     "network_take",
     "network_take_of_fees",
     "power_usd_per_hour",
+    "price_index",
     "provider_margin",
     "reference_facts",
     "reference_offers",
@@ -154,6 +164,8 @@ __all__ = [
     "throughput",
     "throughput_table",
     "token_economics",
+    "trend_fits",
+    "trends",
     "unique_service_premium",
     "waterfall",
 ]

@@ -12,6 +12,7 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare.economics.comparison import Comparison, compare
+from depin_compare.economics.decline import decline_from_history
 from depin_compare.economics.headlines import Headlines, headlines, subjects
 from depin_compare.economics.lineage import Lineage
 from depin_compare.economics.margins import Margins, margins
@@ -25,6 +26,8 @@ from depin_compare.inference.references import UnitCosts, hourly_references, uni
 from depin_compare.inference.sellers import SellerTerms, seller_terms
 from depin_compare.inference.throughput import Throughputs, throughput_table
 from depin_compare.inference.workloads import workload
+from depin_compare.market.dated_prices import TrendFits, Trends, trend_fits
+from depin_compare.market.dated_prices import trends as dated_trends
 from depin_compare.market.discrepancies import Discrepancies
 from depin_compare.market.discrepancies import discrepancies as disagreements
 from depin_compare.market.facts import NetworkFacts
@@ -104,6 +107,8 @@ _FRAMES: dict[str, type[dy.Schema]] = {
     "drivers": Drivers,
     "token_economics": TokenEconomics,
     "assumptions": Assumptions,
+    "trends": Trends,
+    "trend_fits": TrendFits,
     "user_changes": UserChanges,
     "scenarios": ScenarioValues,
     "sources": Sources,
@@ -137,6 +142,8 @@ class Analysis:
     drivers: dy.DataFrame[Drivers]
     token_economics: dy.DataFrame[TokenEconomics]
     assumptions: dy.DataFrame[Assumptions]
+    trends: dy.DataFrame[Trends]
+    trend_fits: dy.DataFrame[TrendFits]
     user_changes: dy.DataFrame[UserChanges]
     scenarios: dy.DataFrame[ScenarioValues]
     sources: dy.DataFrame[Sources]
@@ -234,6 +241,8 @@ def analyse(
     discrepancies: dy.DataFrame[Discrepancies] | None = None,
     minimum_reliability: float | None = None,
     age_rules: AgeRules | None = None,
+    decline_from: str = "assumption",
+    stored_decline: dy.DataFrame[TrendFits] | None = None,
     provenance: Mapping[str, str] | None = None,
 ) -> Analysis:
     """Everything the reports show, from offers and facts. Pure: no network, no files but the packaged tables.
@@ -267,6 +276,11 @@ def analyse(
     age_rules : AgeRules, optional
         How old numbers may be; beyond its limit a price or measured fact leaves the verdict. Default: the rules of the
         package, every source as one that nobody declares.
+    decline_from : {"assumption", "history"}
+        Whether base's decline of hardware cost is the scenario's, or that of ``stored_decline`` where it is long
+        enough; `Analysis.user_changes` tells either way.
+    stored_decline : DataFrame[TrendFits], optional
+        From `depin_compare.market.dated_prices.stored_decline`.
     source_states, skipped, provenance : optional
         Carried along for the reports.
 
@@ -286,7 +300,11 @@ def analyse(
     for unknown in (i for i in llm_ids if i not in known_llms):
         raise UnknownNameError("LLM", unknown, known_llms)
     loads = [workload(i) for i in workload_ids]
-    told = scenarios(scenario_ids)
+    told, told_values = scenarios(scenario_ids), scenario_values(scenario_ids)
+    declines: list[dy.DataFrame[UserChanges]] = []
+    if decline_from == "history":
+        decline = decline_from_history(told, told_values, stored_decline)
+        told, told_values, declines = decline.scenarios, decline.values, [decline.change]
     changed, day = overrides or Overrides(), as_of.date()
     offers, price_changes = overridden_offers(offers, changed.prices, day=day)
     facts, fact_changes = overridden_facts(facts, changed.facts, day=day)
@@ -328,6 +346,7 @@ def analyse(
         network_ids=_with_others(chosen_networks),
     )  # fmt: skip
     names = _display_names()
+    lines = dated_trends(as_of.date())
     return Analysis(
         as_of=as_of.astimezone(UTC),
         headlines=headlines(chosen, compared, kept, future.outlook, networks=chosen_networks, names=names),
@@ -351,6 +370,8 @@ def analyse(
         drivers=future.drivers,
         token_economics=paid,
         assumptions=in_force.frame,
+        trends=lines,
+        trend_fits=trend_fits(lines),
         user_changes=UserChanges.validate(
             pl.concat(
                 [
@@ -359,10 +380,11 @@ def analyse(
                     discount_changes(changed.discounts, day=day),
                     fact_changes,
                     node_changes(own_nodes),
+                    *declines,
                 ]
             )
         ),
-        scenarios=scenario_values(scenario_ids),
+        scenarios=told_values,
         sources=sources(),
         left_out=ages.left_out(mine, told_facts, hosted),
         display_names=names,

@@ -112,6 +112,7 @@ class AnalysisConfig(_Strict):
     scenarios: tuple[str, ...] = Field(default=DEFAULT_SCENARIOS, min_length=1)
     horizon: date = DEFAULT_HORIZON
     minimum_reliability: float | None = Field(default=None, ge=0, le=1)
+    decline_from: Literal["assumption", "history"] = "assumption"
     seed: int = Field(default=20261122, ge=0)
 
 

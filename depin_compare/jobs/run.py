@@ -21,6 +21,7 @@ from depin_compare.errors import ConfigError, StoreError, UnknownNameError
 from depin_compare.jobs.config import JobConfig
 from depin_compare.jobs.logs import keep_secret, secret_variables
 from depin_compare.jobs.sources import age_rules, source_states
+from depin_compare.market.dated_prices import stored_decline
 from depin_compare.market.discrepancies import discrepancies
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.freshness import AgeRules, Ages
@@ -53,6 +54,7 @@ class Inputs:
     token_prices: Any = None
     discrepancies: Any = None
     age_rules: AgeRules | None = None
+    stored_decline: Any = None
 
 
 def collected(
@@ -178,6 +180,11 @@ def gathered(
         token_prices=token_prices,
         discrepancies=discrepancies(unlayered_offers(*every)),
         age_rules=rules,
+        stored_decline=(
+            stored_decline(store, before=as_of + timedelta(days=1))
+            if store and config.analysis.decline_from == "history"
+            else None
+        ),
     )
 
 
@@ -245,6 +252,8 @@ def analysis_of(config: JobConfig, inputs: Inputs) -> Analysis:
         discrepancies=inputs.discrepancies,
         minimum_reliability=asked.minimum_reliability,
         age_rules=inputs.age_rules,
+        decline_from=asked.decline_from,
+        stored_decline=inputs.stored_decline,
         provenance=_provenance(config, inputs.as_of.date()),
     )
     seconds = round(time.monotonic() - begun, 3)
