@@ -23,6 +23,7 @@ from depin_compare.inference.costs import capital_usd_per_hour
 from depin_compare.inference.references import UnitCosts
 from depin_compare.inference.sellers import SellerTerms
 from depin_compare.inference.throughput import Throughputs
+from depin_compare.market.dated_prices import TrendFits, Trends
 from depin_compare.market.discrepancies import Discrepancies
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers, Skipped
@@ -590,6 +591,8 @@ def make(network_chips: dict[str, dict[str, float]] | None = None, months: int =
         unit_costs=_frame(UnitCosts, _unit_costs(comparison)),
         comparison=_frame(Comparison, comparison),
         margins=_frame(Margins, margins),
+        trends=Trends.create_empty(),
+        trend_fits=TrendFits.create_empty(),
         user_changes=UserChanges.create_empty(),
         drivers=Drivers.create_empty(),
         token_economics=TokenEconomics.create_empty(),
