@@ -176,6 +176,7 @@ def explain(analysis: Analysis, *words: str, own_nodes: Sequence[OwnNode] = ()) 
     return getattr(_Explainer(analysis=analysis, own_nodes=tuple(own_nodes)), table)(said[1:])  # type: ignore[no-any-return]
 
 
+_MARGIN_KEY = ("network", "accelerator", "archetype")
 _SCENARIO_DOMAINS = {
     "hardware_decline_per_year": (0.0, 0.95), "network_lag_years": (0.0, 10.0), "pass_through": (0.0, 1.0),
     "unit_cost_factor": (0.01, 3.0), "list_price_factor": (0.05, 2.0), "adoption_midpoint_year": (2020.0, 2060.0),
@@ -212,6 +213,15 @@ class _Explainer:
         """Rows of the comparison the outlook starts from."""
         rows = self.analysis.comparison.filter(pl.col("match") == "cheapest")
         return {tuple(str(row[name]) for name in _PAIR): row for row in rows.iter_rows(named=True)}
+
+    @cached_property
+    def _cheapest_archetypes(self) -> dict[tuple[str, str], str]:
+        """Network and chip -> the packaged node that breaks even lowest."""
+        margins = self.analysis.margins.filter(pl.col("archetype") != "own")
+        first = margins.sort("breakeven_usd_per_accelerator_hour", nulls_last=True, maintain_order=True).unique(
+            ["network", "accelerator"], keep="first", maintain_order=True
+        )
+        return {(network, chip): str(a) for network, chip, a in first.select(_MARGIN_KEY).iter_rows()}
 
     # -- the tables ----------------------------------------------------------------------------------------------
 
@@ -282,11 +292,7 @@ class _Explainer:
 
     def _premium(self, row: Mapping[str, Any], sides: tuple[Side, Side]) -> Derivation:
         """From the node that breaks even lowest, since that provider sets the price."""
-        margins = self.analysis.margins.filter(
-            pl.col("network") == row["network"], pl.col("accelerator") == row["accelerator"],
-            pl.col("archetype") != "own",
-        ).sort("breakeven_usd_per_accelerator_hour", nulls_last=True)  # fmt: skip
-        archetype = str(margins["archetype"][0])
+        archetype = self._cheapest_archetypes[row["network"], row["accelerator"]]
         provider = self.lineage.provider(row["network"], row["accelerator"], archetype)
         mine, theirs = sides
         hour = mine.hour

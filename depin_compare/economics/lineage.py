@@ -117,6 +117,11 @@ class Lineage:
         return {(r["accelerator"], r["llm"], r["workload"]): r for r in self.throughputs.iter_rows(named=True)}
 
     @cached_property
+    def _sides(self) -> dict[tuple[Any, ...], Side]:
+        """Sides asked for before: a network stands against many references, a cloud against many networks."""
+        return {}
+
+    @cached_property
     def _terms(self) -> dict[tuple[str, str], dict[str, Any]]:
         return {(row["seller"], str(row["item"])): row for row in self.terms.iter_rows(named=True)}
 
@@ -178,6 +183,12 @@ class Lineage:
 
     def network_side(self, row: Mapping[str, Any], *, one_chip: bool = False) -> Side:
         """What the network's work costs its buyer."""
+        key = ("network", row["network"], row["accelerator"], row["llm"], row["workload"], one_chip)
+        if key not in self._sides:
+            self._sides[key] = self._network_side(row, one_chip=one_chip)
+        return self._sides[key]
+
+    def _network_side(self, row: Mapping[str, Any], *, one_chip: bool) -> Side:
         work = (row["llm"], row["workload"])
         cost = self._row("network", row["network"], "network", row["accelerator"], *work, "market")
         assert cost is not None
@@ -189,6 +200,13 @@ class Lineage:
 
     def cloud_side(self, row: Mapping[str, Any], *, one_chip: bool = False) -> Side:
         """What the cloud's work costs: of one chip, of the average of its fleet, or by its maker's claim."""
+        names = ("cloud", "silicon", "reference_accelerator", "reference", "llm", "workload")
+        key = ("cloud", *(row[name] for name in names), one_chip)
+        if key not in self._sides:
+            self._sides[key] = self._cloud_side(row, one_chip=one_chip)
+        return self._sides[key]
+
+    def _cloud_side(self, row: Mapping[str, Any], *, one_chip: bool) -> Side:
         cloud, silicon, reference = row["cloud"], row["silicon"], str(row["reference"])
         work = (row["llm"], row["workload"])
         if silicon == "maia-200":

@@ -73,9 +73,9 @@ def test_every_number_of_the_comparison_is_made_again_from_its_leaves(analysis, 
     wanted = analysis.comparison.filter(
         pl.struct("cloud", "silicon").is_in([{"cloud": c, "silicon": s} for c, s in CLOUDS])
     )
-    met, seen = set(), 0
+    met, seen, columns = set(), 0, numbers(wanted)
     for row in plain_rows(wanted):
-        for column in numbers(wanted):
+        for column in columns:
             assert reproduces(explainer.compared(row, column), row[column]), (row, column)
             seen += row[column] is not None
         if row["advantage"] is not None:
@@ -85,8 +85,9 @@ def test_every_number_of_the_comparison_is_made_again_from_its_leaves(analysis, 
 
 
 def test_every_number_of_the_margins_is_made_again_from_its_leaves(analysis, explainer):
+    columns = numbers(analysis.margins)
     for row in plain_rows(analysis.margins):
-        for column in numbers(analysis.margins):
+        for column in columns:
             assert reproduces(explainer.kept(row, column), row[column]), (row, column)
     known = analysis.margins.filter(pl.col("full_margin").is_not_null())
     assert set(known["network"]) == set(SEEDS) - {"render"}  # paid in minted tokens
