@@ -346,6 +346,9 @@ class World:
     clock: Clock
     # Many pairs ask for the same few indices: what was worked out once, by scenario values, cloud and price list.
     _known: dict[tuple[object, ...], FloatArray] = field(default_factory=dict, repr=False, compare=False)
+    _swings: dict[tuple[bool, ...], tuple[FloatArray, dict[str, tuple[FloatArray, FloatArray]]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     def wedge(
         self, values: Mapping[str, float], years: FloatArray, factor: float, *, of_ceiling: bool = False
@@ -389,6 +392,17 @@ class World:
             ("carried", *self._of(values), *self._kind(cloud, silicon, reference)),
             lambda: self.network_price(values) / self.cloud_cost(values, cloud, silicon, reference),
         )
+
+    def carried_swings(
+        self, cloud: str, silicon: str, reference: str
+    ) -> tuple[FloatArray, dict[str, tuple[FloatArray, FloatArray]]]:
+        """`carried` at the scenario's central values, and with one parameter alone at its low and high end."""
+        key = self._kind(cloud, silicon, reference)
+        if key not in self._swings:
+            self._swings[key] = one_at_a_time(
+                lambda values: self.carried(values, cloud, silicon, reference), self.scenario.parameters
+            )
+        return self._swings[key]
 
     def cloud_cost(self, values: Mapping[str, float], cloud: str, silicon: str, reference: str) -> FloatArray:
         """A cloud's cost, or its price list, as a multiple of today's."""
@@ -440,8 +454,20 @@ class AdvantageModel:
 
     def __call__(self, values: Mapping[str, float]) -> FloatArray:
         """ln(q_ref / q_net) of today carried forward by what happens to both prices."""
-        carried = self.world.carried(values, self.cloud, self.silicon, self.reference)
-        falling: FloatArray = math.exp(-values["log_ratio"]) * carried
+        return self._of(values["log_ratio"], self.world.carried(values, self.cloud, self.silicon, self.reference))
+
+    def one_at_a_time(self, log_ratio: Band) -> tuple[FloatArray, dict[str, tuple[FloatArray, FloatArray]]]:
+        """`depin_compare.bands.one_at_a_time` of this model; what the scenario moves is worked out once for all pairs."""
+        carried, moved = self.world.carried_swings(self.cloud, self.silicon, self.reference)
+        now = log_ratio.central
+        ends = {name: (self._of(now, low), self._of(now, high)) for name, (low, high) in moved.items()}
+        if log_ratio.low < log_ratio.high:
+            ends["log_ratio"] = self._of(log_ratio.low, carried), self._of(log_ratio.high, carried)
+        return self._of(now, carried), ends
+
+    @staticmethod
+    def _of(log_ratio: float, carried: FloatArray) -> FloatArray:
+        falling: FloatArray = math.exp(-log_ratio) * carried
         return 1.0 - falling
 
 
@@ -536,7 +562,7 @@ def _advantage_of(
     advantage = AdvantageModel(world=world, **pair)
     bands = {**world.scenario.parameters, "log_ratio": log_ratio_band(row)}
     centre = {name: band.central for name, band in bands.items()}
-    result, moved = one_at_a_time(advantage, bands)
+    result, moved = advantage.one_at_a_time(bands["log_ratio"])
     low, central, high = quadrature(result, moved)
     falling = 1.0 - float(central[-1])
     parts: list[_Moved] = [
