@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import logging
-import pickle
 import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import hypothesis
-import polars as pl
 import pytest
 
 LOCAL = ["127.0.0.1", "::1"]
@@ -54,45 +49,16 @@ def _logs_as_they_were() -> Iterator[None]:
         loggers[0].removeHandler(handler)
 
 
-class _Values(pickle.Pickler):
-    """Writes what arguments hold, however frames are laid out in memory."""
-
-    def reducer_override(self, value: Any) -> Any:
-        if isinstance(value, pl.DataFrame):
-            return bytes, (value.rechunk().write_ipc(None).getvalue(),)
-        if isinstance(value, MappingProxyType):
-            return dict, (dict(value),)
-        return NotImplemented
-
-
-@pytest.fixture(scope="session")
-def remembered() -> Callable[..., Any]:
-    """`analyse`, worked out once for equal arguments: it is pure, and most commands are typed on the same offers."""
-    from depin_compare.analysis import analyse
-
-    made: dict[bytes, Any] = {}
-
-    def analysed(*args: Any, **options: Any) -> Any:
-        written = io.BytesIO()
-        pickler = _Values(written)
-        pickler.fast = True  # by value, whatever objects are the same one
-        pickler.dump((args, options))
-        key = hashlib.sha256(written.getvalue()).digest()
-        if key not in made:
-            made[key] = analyse(*args, **options)
-        return made[key]
-
-    return analysed
-
-
 @pytest.fixture
-def analysed_once(monkeypatch: pytest.MonkeyPatch, remembered: Callable[..., Any]) -> None:
+def jobs_analyse_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The jobs of a test take an analysis of equal arguments from an earlier test."""
-    monkeypatch.setattr("depin_compare.jobs.run.analyse", remembered)
+    from analysed import analysed_once
+
+    monkeypatch.setattr("depin_compare.jobs.run.analyse", analysed_once)
 
 
 @pytest.fixture
-def analysed_anew(monkeypatch: pytest.MonkeyPatch, analysed_once: None) -> None:
+def jobs_analyse_anew(monkeypatch: pytest.MonkeyPatch, jobs_analyse_once: None) -> None:
     """The jobs of a test make every analysis themselves."""
     from depin_compare.analysis import analyse
 
@@ -101,7 +67,7 @@ def analysed_anew(monkeypatch: pytest.MonkeyPatch, analysed_once: None) -> None:
 
 @pytest.fixture
 def type_in(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, analysed_once: None
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, jobs_analyse_once: None
 ) -> Callable[..., tuple[int, str, str]]:
     """Type a command of depin-compare in an empty folder; gives exit code, stdout and stderr."""
     from depin_compare import cli

@@ -38,7 +38,7 @@ def test_the_main_job_without_network_says_what_it_could_not_reach(type_in, tmp_
     assert "akash" in json.dumps(manifest)
 
 
-def test_two_offline_runs_of_one_day_give_the_same_bytes(type_in, analysed_anew, tmp_path):
+def test_two_offline_runs_of_one_day_give_the_same_bytes(type_in, jobs_analyse_anew, tmp_path):
     for out in ("one", "two"):
         assert type_in("run", "--offline", "--as-of", "2026-11-22", "--out", out)[0] == 0
     files = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file())
@@ -298,7 +298,7 @@ def test_a_live_price_replaces_the_reference_is_stored_and_stands_when_the_sourc
     ],
     ids=["500", "html", "403", "empty", "truncated"],
 )
-def test_a_broken_source_changes_its_own_status_and_nothing_else(reachable, analysed_once, answer):
+def test_a_broken_source_changes_its_own_status_and_nothing_else(reachable, jobs_analyse_once, answer):
     whole, broken = _run_with_akash(json=AKASH), _run_with_akash(**answer)
     assert whole.source_states.filter(pl.col("source") == "akash")["state"].item() == "partial"  # prices came
     assert broken.source_states.filter(pl.col("source") == "akash")["state"].item() == "failed"

@@ -457,7 +457,7 @@ class AdvantageModel:
         return self._of(values["log_ratio"], self.world.carried(values, self.cloud, self.silicon, self.reference))
 
     def one_at_a_time(self, log_ratio: Band) -> tuple[FloatArray, dict[str, tuple[FloatArray, FloatArray]]]:
-        """`depin_compare.bands.one_at_a_time` of this model; what the scenario moves is worked out once for all pairs."""
+        """`depin_compare.bands.one_at_a_time` of this model, what the scenario moves worked out once for all pairs."""
         carried, moved = self.world.carried_swings(self.cloud, self.silicon, self.reference)
         now = log_ratio.central
         ends = {name: (self._of(now, low), self._of(now, high)) for name, (low, high) in moved.items()}

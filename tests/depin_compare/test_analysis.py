@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from analysed import analysed_once
 
 from depin_compare.analysis import Analysis, analyse
 from depin_compare.errors import ConfigError, UnknownNameError
@@ -18,7 +19,7 @@ NETWORKS = ("akash", "ionet", "render")
 
 
 def analysis_on(day: datetime = AS_OF, **options) -> Analysis:
-    return analyse(
+    return analysed_once(
         reference_offers(as_of=day.date()),
         reference_facts(as_of=day.date()),
         as_of=day,

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from analysed import analysed_once
 
 import depin_compare as dc
 from depin_compare.bands import Band
@@ -21,7 +22,7 @@ ENDS = ("_low", "_high")
 
 
 def analysis_of(**options) -> dc.Analysis:
-    return dc.analyse(
+    return analysed_once(
         dc.reference_offers(as_of=AS_OF.date()),
         dc.reference_facts(as_of=AS_OF.date()),
         as_of=AS_OF,

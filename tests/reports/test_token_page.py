@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from analysed import analysed_once
 
 import depin_compare as dc
 from depin_compare.economics.outlook import Drivers
@@ -20,7 +21,7 @@ AS_OF = datetime(2026, 11, 22, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def real() -> dc.Analysis:
-    return dc.analyse(
+    return analysed_once(
         dc.reference_offers(as_of=AS_OF.date()),
         dc.reference_facts(as_of=AS_OF.date()),
         as_of=AS_OF,

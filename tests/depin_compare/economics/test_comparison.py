@@ -10,6 +10,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+from analysed import analysed_once
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -181,7 +182,9 @@ def test_the_fleets_average_lies_between_its_chips_and_its_band_holds_the_weight
 
 
 def test_no_row_without_a_reason_and_bands_hold_their_centre():
-    frame = dc.analyse(dc.reference_offers(), dc.reference_facts(), as_of=AT, network_ids=("akash", "ionet", "render"))
+    frame = analysed_once(
+        dc.reference_offers(), dc.reference_facts(), as_of=AT, network_ids=("akash", "ionet", "render")
+    )
     comparison = frame.comparison
     assert set(comparison["match"].cast(pl.String)) == {"same_chip", "cheapest", "fleet_average"}
     silent = comparison.filter(pl.col("advantage").is_null() & pl.col("not_comparable").is_null())

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+from analysed import analysed_once
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,7 +21,7 @@ KEY = ["network", "cloud", "silicon", "reference", "scenario", "pricing", "quant
 
 
 def analysis_with(**overrides: float) -> dc.Analysis:
-    return dc.analyse(
+    return analysed_once(
         dc.reference_offers(as_of=AS_OF.date()),
         dc.reference_facts(as_of=AS_OF.date()),
         as_of=AS_OF,

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import polars as pl
 import pytest
+from analysed import analysed_once
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -39,11 +40,12 @@ def analysis_of(
         ],
         schema=NetworkFacts.create_empty().schema,
     )  # fmt: skip
-    return dc.analyse(
+    return analysed_once(
         dc.reference_offers(as_of=day.date()) if offers is None else offers,
         NetworkFacts.validate(pl.concat([reference, live])),
         as_of=day,
         network_ids=networks,
+        scenario_ids=("base",),
         **options,
     )
 
