@@ -8,13 +8,15 @@ called complete: each must stay listed and intact, save those that the campaign 
 out and never served. Every 50th pair of runs makes the whole analysis and report, the others leave them out.
 
 Disk full and read-only folder are real file systems of a name space of mounts (Linux, `unshare`); where there can be
-none these two are left out, and the table says so. Exits 1 if anything was lost.
+none these two are left out, and the table says so. Processes die here, never the machine: what a power cut does is not
+asked. Exits 1 if anything was lost.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import logging
 import multiprocessing
 import os
 import random
@@ -472,6 +474,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0, help="stop after so many, whatever was reached")
     asked = parser.parse_args()
     mounts = in_own_mounts()
+    logging.disable()  # the store warns of all the damage that is looked at here
     begun = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="faults-") as name, contextlib.ExitStack() as stack:
         folder = Path(name)

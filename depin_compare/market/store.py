@@ -277,8 +277,8 @@ class Store:
     def scan(self, table: str, *, since: datetime | None = None, before: datetime | None = None) -> pl.LazyFrame:
         """All stored rows of a table, to be queried lazily, with the columns ``snapshot`` and ``date`` (the day).
 
-        A file that is missing or of another length than it was written with is left out with a warning; hashes are
-        checked by `verify` alone.
+        A file that is missing, cut off or, in a folder, of other content than was written is left out with a warning.
+        Object storage checks its own bytes; what it holds is compared with its hash by `verify` alone.
         """
         (rows,) = self.scans(table, [list(self.snapshots(since=since, before=before))])
         return rows
@@ -287,18 +287,16 @@ class Store:
         """The rows of each batch of snapshots, as `scan` gives them; for what would not fit into memory at once."""
         sizes = self._sizes(table)
         for batch in batches:
+            files = {file.path: file for s in batch if (file := s.tables.get(table)) is not None}
+            unsound = self._unsound(files.values(), sizes)
+            for path, why in unsound.items():
+                log.warning("store: %s left out: %s; `depin-compare history verify` tells more", path, why)
             by_schema: dict[int, dict[str, list[Snapshot]]] = {}
             for snapshot in batch:
                 file = snapshot.tables.get(table)
-                if file is None:
-                    continue
-                if file.path not in sizes or (file.bytes is not None and sizes[file.path] != file.bytes):
-                    log.warning(
-                        "store: %s left out: missing or cut off; `depin-compare history verify` tells more", file.path
-                    )
-                    continue
-                schema = 1 if file.path.startswith("snapshots/") else SCHEMA_VERSION
-                by_schema.setdefault(schema, {}).setdefault(file.path, []).append(snapshot)
+                if file is not None and file.path not in unsound:
+                    schema = 1 if file.path.startswith("snapshots/") else SCHEMA_VERSION
+                    by_schema.setdefault(schema, {}).setdefault(file.path, []).append(snapshot)
             parts = [part for schema, files in by_schema.items() for part in self._scan(table, schema, files)]
             empty = stored_form(TABLES[table].create_empty()).with_columns(
                 snapshot=pl.lit(None, pl.String), date=pl.lit(None, pl.Date)
@@ -308,6 +306,30 @@ class Store:
     def _sizes(self, table: str) -> dict[str, int]:
         with self.listing():
             return {e.path: e.size for prefix in (table, "snapshots") for e in self.place.list(prefix)}
+
+    def _unsound(self, files: Collection[TableFile], sizes: Mapping[str, int]) -> dict[str, str]:
+        """Files that can't be queried as they lie, and why: one of them would cost the whole query, or lie in it."""
+        wrong = {
+            file.path: "missing" if file.path not in sizes else "cut off"
+            for file in files
+            if file.path not in sizes or (file.bytes is not None and sizes[file.path] != file.bytes)
+        }
+        folder = self.place.folder()
+        if folder is None:
+            return wrong
+
+        def changed(file: TableFile) -> str | None:
+            try:
+                with (folder / file.path).open("rb") as body:
+                    seen = hashlib.file_digest(body, "sha256").hexdigest()
+            except OSError as error:
+                return f"can't be read ({error})"
+            return None if seen == file.sha256 else "its sha256 is not the manifest's, it was changed or is damaged"
+
+        rest = [file for file in files if file.path not in wrong]
+        with ThreadPoolExecutor(_READERS) as pool:
+            found = zip(rest, pool.map(changed, rest))
+            return wrong | {file.path: why for file, why in found if why is not None}
 
     def _scan(self, table: str, schema: int, files: Mapping[str, list[Snapshot]]) -> Iterator[pl.LazyFrame]:
         plain = stored_form(TABLES[table].create_empty()).schema

@@ -159,10 +159,17 @@ def test_a_period_of_no_known_length_is_refused(tmp_path):
         price_history(Store(tmp_path), every="1y")
 
 
-def test_a_file_that_is_no_parquet_any_more_says_how_to_find_it(tmp_path):
+def test_a_file_that_is_no_parquet_any_more_costs_the_rest_nothing_and_is_told(tmp_path, monkeypatch, caplog):
     store = Store(tmp_path)
     write(store, NOW, *priced(2.0))
+    write(store, NOW + timedelta(days=1), *priced(3.0))
+    whole = price_history(store, every="1d")
     path = tmp_path / next(store.snapshots()).tables["offers"].path
     path.write_bytes(bytes(path.stat().st_size))
+    rest = price_history(store, every="1d")
+    assert 0 < rest.height < whole.height
+    assert path.relative_to(tmp_path).as_posix() in caplog.text
+    # Object storage is not read twice to find that out.
+    monkeypatch.setattr(Store, "_unsound", lambda *_: {})
     with pytest.raises(StoreError, match="history verify"):
         price_history(store)
