@@ -158,7 +158,7 @@ class _Writer:
         if self.headlines.is_empty():
             return [
                 _text("No network could be compared: no source gave a price in this run. The data pages say why."),
-                self.chart("unit_costs"),
+                self.chart("equal_work"),
             ]
         heads = view.rows(self.headlines)[:_MOST_ON_FIRST_PAGE]
         pairs = view.headline_pairs(self.compared)
@@ -173,7 +173,7 @@ class _Writer:
         return [
             *(_text(head["sentence"]) for head in heads),
             self.verdicts(heads, pairs, notes) | {"large": True},
-            self.chart("unit_costs") | {"rest": True},
+            self.chart("equal_work") | {"rest": True},
         ]
 
     def verdicts(self, heads: Sequence[view.Row], pairs: Sequence[tuple[str, str]], notes: Sequence[str]) -> Part:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import functools
 import io
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import pairwise
 from typing import Any, Literal, ParamSpec, TypeVar, cast
 
 import matplotlib
@@ -21,6 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties, findfont, get_font
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
+from matplotlib.transforms import Bbox
 
 from depin_compare.analysis import Analysis
 from reports import words
@@ -43,6 +46,7 @@ __all__ = [
     "alt_text",
     "empty",
     "fit",
+    "is_drawable",
     "marker_style",
     "network_styles",
     "png_bytes",
@@ -157,6 +161,7 @@ class Look:
         known |= {k: v for k, v in headlines.select("network", "display_name").iter_rows() if v}
         known |= {k: v for k, v in headlines.select("accelerator", "accelerator_display_name").iter_rows() if k and v}
         known |= scenario_titles(analysis.scenarios)
+        known = {k: v for k, v in known.items() if is_drawable(v)}
         names = network_order(headlines["network"].to_list())
         others = analysis.market_prices.filter(pl.col("segment") != "hyperscaler")["network"].unique().to_list()
         return cls(
@@ -195,6 +200,17 @@ def marker_style(colour: str, layer: str | None) -> dict[str, Any]:
         "markerfacecolor": colour if layer == "live" else "white",
         "markeredgewidth": 1.1,
     }
+
+
+@functools.lru_cache(maxsize=4096)
+def is_drawable(text: str) -> bool:
+    """Whether the charts' font has every letter of a text; a name it can't write is drawn as its id.
+
+    >>> is_drawable("Gaudí's Garden"), is_drawable("分散型")
+    (True, False)
+    """
+    letters = get_font(findfont(FontProperties(family=FONT_FAMILY))).get_charmap()
+    return all(ord(letter) in letters for letter in text)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -242,6 +258,8 @@ class Key:
     band: bool = False
 
 
+# Around a picture that stands alone; on a page the page has its own.
+_MARGIN = 0.2
 # A little less than the sheet: renderers round the width of a line differently.
 _TEXT_WIDTH = 0.98 * WIDTH
 _TITLE, _SUBTITLE, _FOOTER, _KEY = 11.0, 8.0, 6.5, 7.0
@@ -374,15 +392,17 @@ def source_note(look: Look, frame: pl.DataFrame, columns: Iterable[tuple[str, st
 
 
 def price_axis(axes: Axes, low: float, high: float) -> None:
-    """A log axis of money with three to seven round ticks, written as money."""
+    """A log axis of money with up to seven round ticks that don't touch, written as money."""
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    steps = [m * 10.0**e for e in range(-5, 6) for m in (1, 2, 5)]
-    ticks = [s for s in steps if low <= s <= high]
-    if len(ticks) > 6:
-        ticks = (
-            [t for t in ticks if f"{t:e}"[0] in "15"] if len(ticks) <= 9 else [t for t in ticks if f"{t:e}"[0] == "1"]
-        )
+    per_inch = math.log(high / low) / (axes.get_position().width * WIDTH)
+    ticks: list[float] = []
+    for mantissas, step in (((1, 2, 5), 1), ((1, 5), 1), ((1, 3), 1), ((1,), 1), ((1,), 2), ((1,), 3)):
+        found = [m * 10.0**e for e in range(-6, 7, step) for m in mantissas]
+        ticks = [tick for tick in found if low <= tick <= high]
+        ends = [(math.log(tick) / per_inch, text_width(f"${tick:g}", 7)) for tick in ticks]
+        if len(ticks) <= 7 and all(b - a > (v + w) / 2 + 0.06 for (a, v), (b, w) in pairwise(ends)):
+            break
     axes.set_xticks(ticks, [f"${t:g}" for t in ticks])
     axes.xaxis.set_minor_locator(matplotlib.ticker.NullLocator())
     axes.grid(axis="x")
@@ -419,10 +439,16 @@ def title_of(figure: Figure) -> str:
 
 
 @styled
-def png_bytes(figure: Figure, *, dpi: int = 150) -> bytes:
-    """The chart as PNG; the same figure gives the same bytes."""
+def png_bytes(figure: Figure, *, dpi: int = 150, width_px: int | None = None) -> bytes:
+    """The chart as PNG with a white margin around it; the same figure gives the same bytes.
+
+    ``width_px`` is the width of the picture, margin included, in place of ``dpi``.
+    """
     buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=dpi, metadata={"Software": None})
+    width, height = figure.get_size_inches()
+    around = Bbox([[-_MARGIN, -_MARGIN], [width + _MARGIN, height + _MARGIN]])
+    fine = float(dpi) if width_px is None else width_px / around.width
+    figure.savefig(buffer, format="png", dpi=fine, bbox_inches=around, metadata={"Software": None})
     return buffer.getvalue()
 
 

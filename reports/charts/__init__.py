@@ -8,25 +8,25 @@ from matplotlib.figure import Figure
 
 from depin_compare.analysis import Analysis
 from reports.charts.advantage_erosion import advantage_erosion
+from reports.charts.equal_work import equal_work
 from reports.charts.headroom import headroom
 from reports.charts.margin_erosion import margin_erosion
 from reports.charts.market_check import market_check
 from reports.charts.price_ladder import price_ladder
 from reports.charts.source_ages import source_ages
 from reports.charts.token_price_trend import token_price_trend
-from reports.charts.unit_costs import unit_costs
 from reports.style import Look
 
 __all__ = [
     "CHARTS",
     "advantage_erosion",
+    "equal_work",
     "headroom",
     "margin_erosion",
     "market_check",
     "price_ladder",
     "source_ages",
     "token_price_trend",
-    "unit_costs",
 ]
 
 CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
@@ -37,5 +37,5 @@ CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
     "price_ladder": lambda a, look: price_ladder(a.market_prices, look),
     "source_ages": lambda a, look: source_ages(a.source_states, look),
     "token_price_trend": lambda a, look: token_price_trend(a.token_prices, look),
-    "unit_costs": lambda a, look: unit_costs(a.headlines, a.comparison, look),
+    "equal_work": lambda a, look: equal_work(a.headlines, a.comparison, look),
 }

@@ -1,0 +1,242 @@
+"""Charts of today's prices: what networks ask, and what equal work costs."""
+
+from __future__ import annotations
+
+import dataclasses
+from itertools import pairwise
+
+import polars as pl
+import pytest
+from chart_artists import cut_off, is_hollow, lines, marks, overlapping, said, words
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+from depin_compare.analysis import Analysis
+from depin_compare.market.freshness import FRESHNESS
+from reports.charts import equal_work, price_ladder
+from reports.charts._rows import lanes
+from reports.style import CLAIM, NEGATIVE, WIDTH, Look, Sheet, alt_text, png_bytes, price_axis, styled, title_of
+from reports.view import headline_comparison
+
+
+class TestPriceLadder:
+    """Networks against list prices, chip by chip."""
+
+    def test_every_marker_is_a_price_of_the_frame(self, analysis: Analysis) -> None:
+        figure = price_ladder(analysis.market_prices, Look.of(analysis))
+        drawn = sorted(
+            float(x) for side in ("network:", "cloud:") for li in lines(figure, side) for x in li.get_xdata()
+        )
+        chips = {c for c, s in analysis.market_prices.select("accelerator", "segment").rows() if s != "hyperscaler"}
+        expected = analysis.market_prices.filter(
+            pl.col("terms") == "on_demand", pl.col("accelerator").is_in(list(chips))
+        )
+        assert drawn == pytest.approx(sorted(expected["usd_per_accelerator_hour"]))
+
+    def test_only_live_prices_are_filled(self, analysis: Analysis) -> None:
+        figure = price_ladder(analysis.market_prices, Look.of(analysis))
+        assert {str(li.get_gid()).rsplit(":", 1)[1] for li in lines(figure, "network:")} == {
+            "live",
+            "stored",
+            "reference",
+        }
+        for line in [*lines(figure, "network:"), *lines(figure, "cloud:")]:
+            assert is_hollow(line) == (not str(line.get_gid()).endswith(":live"))
+
+    def test_its_axis_is_money_on_a_log_scale(self, analysis: Analysis) -> None:
+        (axes,) = price_ladder(analysis.market_prices, Look.of(analysis)).axes
+        assert axes.get_xscale() == "log"
+        assert axes.get_xlabel() == "USD per accelerator-hour"
+        assert all(t.get_text().startswith("$") for t in axes.get_xticklabels())
+
+    def test_the_title_turns_when_the_data_do(self, analysis: Analysis) -> None:
+        look, prices = Look.of(analysis), analysis.market_prices
+        dear = prices.with_columns(
+            pl.when(pl.col("segment") == "hyperscaler")
+            .then(0.02)
+            .otherwise("usd_per_accelerator_hour")
+            .alias("usd_per_accelerator_hour")
+        )
+        assert title_of(price_ladder(prices, look)).startswith("Networks ask less than any cloud's list price on all 4")
+        assert (
+            title_of(price_ladder(dear, look))
+            == "The clouds' list price is the lower one on all 4 chips both sides sell"
+        )
+
+    def test_footer_says_how_old_what_is_not_live_is(self, analysis: Analysis) -> None:
+        assert "reference data (90 days old)" in alt_text(price_ladder(analysis.market_prices, Look.of(analysis)))
+
+    def test_the_cheapest_network_and_cloud_of_a_row_are_told_with_the_distance(self, analysis: Analysis) -> None:
+        figure = price_ladder(analysis.market_prices, Look.of(analysis))
+        part = analysis.market_prices.filter(pl.col("accelerator") == "h100-sxm-80", pl.col("terms") == "on_demand")
+        cloud = pl.col("segment") == "hyperscaler"
+        least, most = (part.filter(side)["usd_per_accelerator_hour"].min() for side in (~cloud, cloud))
+        assert f"{least:.2f}" in said(figure, "cheapest:h100-sxm-80")
+        assert said(figure, "saving:h100-sxm-80") == f"\N{MINUS SIGN}{100 - 100 * least / most:.0f}%"
+
+    def test_a_dearer_network_stands_in_red(self, analysis: Analysis) -> None:
+        dear = analysis.market_prices.with_columns(
+            usd_per_accelerator_hour=pl.when(pl.col("segment") == "hyperscaler")
+            .then(0.02)
+            .otherwise("usd_per_accelerator_hour")
+        )
+        figure = price_ladder(dear, Look.of(analysis))
+        savings = [t for axes in figure.axes for t in axes.texts if str(t.get_gid()).startswith("saving:")]
+        assert savings
+        assert all(t.get_text().startswith("+") and t.get_color() == NEGATIVE for t in savings)
+
+    def test_a_price_beyond_its_limit_is_named_not_drawn(self, analysis: Analysis) -> None:
+        old = analysis.market_prices.with_columns(
+            freshness=pl.when(pl.col("network") == "render").then(pl.lit("expired")).cast(pl.Enum(FRESHNESS))
+        )
+        figure = price_ladder(old, Look.of(analysis))
+        assert not lines(figure, "network:render")
+        assert "Beyond its limit of age, so not drawn: Render." in alt_text(figure)
+        assert lines(figure, "network:akash")
+
+    def test_equal_prices_do_not_hide_each_other(self, analysis: Analysis) -> None:
+        same = analysis.market_prices.with_columns(usd_per_accelerator_hour=pl.lit(1.0))
+        figure = price_ladder(same, Look.of(analysis))
+        places = [(float(li.get_xdata()[0]), float(li.get_ydata()[0])) for li in lines(figure, "network:")]
+        assert len(set(places)) == len(places)
+
+    @given(st.lists(st.floats(0, 5), min_size=1, max_size=12))
+    def test_marks_in_one_lane_keep_apart_where_there_is_a_lane_for_each(self, places: list[float]) -> None:
+        found = lanes(places, apart=0.1, most=12)
+        for lane in set(found):
+            mine = sorted(place for place, one in zip(places, found, strict=True) if one == lane)
+            assert all(b - a >= 0.1 for a, b in pairwise(mine))
+
+    def test_labels_of_thirty_networks_stay_on_the_sheet_and_apart(self, thirty_networks: Analysis) -> None:
+        figure = price_ladder(thirty_networks.market_prices, Look.of(thirty_networks))
+        assert not list(cut_off(figure))
+        assert not overlapping(figure, "cheapest:")
+
+
+class TestMoneyAxis:
+    """Ticks of money on a log axis."""
+
+    @pytest.mark.parametrize(("low", "high"), [(0.05, 20.0), (0.001, 300.0), (0.9, 1.4), (2e-5, 900.0)])
+    @pytest.mark.parametrize("width", [1.6, 4.0])
+    def test_its_ticks_do_not_touch(self, low: float, high: float, width: float) -> None:
+        @styled
+        def drawn() -> Sheet:
+            sheet = Sheet(title="t", subtitle="s", footer=["f"], plot_height=1.0)
+            ((axes,),) = sheet.grid(1, 1, left=0.5, right=WIDTH - 0.5 - width)
+            price_axis(axes, low, high)
+            return sheet
+
+        sheet = drawn()
+        (axes,) = sheet.figure.axes
+        renderer = FigureCanvasAgg(sheet.figure).get_renderer()
+        boxes = [t.get_window_extent(renderer) for t in axes.get_xticklabels()]
+        assert len(boxes) >= 1
+        assert not any(a.overlaps(b) for a, b in pairwise(boxes))
+
+
+class TestEqualWork:
+    """Cost of equal work."""
+
+    def test_markers_are_the_references_and_lines_the_networks(self, analysis: Analysis) -> None:
+        figure = equal_work(analysis.headlines, analysis.comparison, Look.of(analysis))
+        shown = headline_comparison(analysis.headlines, analysis.comparison)
+        drawn = {
+            str(li.get_gid()): float(li.get_xdata()[0])
+            for n in ("akash", "ionet", "render")
+            for li in lines(figure, f"{n}:")
+        }
+        expected = {
+            f"{r['network']}:{r['cloud']}:{r['silicon']}:{r['reference']}": r["usd_per_mtok_reference"]
+            for r in shown.drop_nulls("usd_per_mtok_reference").iter_rows(named=True)
+        }
+        assert drawn == pytest.approx(expected)
+        parity = [float(li.get_xdata()[0]) for li in lines(figure, "parity")]
+        assert parity == pytest.approx(shown["usd_per_mtok_network"].unique(maintain_order=True).to_list())
+
+    def test_vendor_claims_are_named_and_purple(self, analysis: Analysis) -> None:
+        figure = equal_work(analysis.headlines, analysis.comparison, Look.of(analysis))
+        assert "Azure, Maia 200 (claim)" in words(figure)
+        for line in lines(figure, "akash:azure:maia-200"):
+            assert line.get_markeredgecolor() == CLAIM
+        for line in lines(figure, "akash:azure:nvidia"):
+            assert line.get_markeredgecolor() != CLAIM
+
+    def test_reference_data_are_hollow(self, analysis: Analysis) -> None:
+        figure = equal_work(analysis.headlines, analysis.comparison, Look.of(analysis))
+        assert all(is_hollow(li) for li in lines(figure, "akash:google:nvidia"))
+        assert not any(is_hollow(li) for li in lines(figure, "akash:azure:nvidia"))
+
+    def test_the_title_turns_when_the_data_do(self, analysis: Analysis) -> None:
+        look = Look.of(analysis)
+        turned = analysis.comparison.with_columns(advantage=-pl.col("advantage"))
+        assert "undercut all 15 list prices" in title_of(equal_work(analysis.headlines, analysis.comparison, look))
+        assert "undercut none of 15 list prices" in title_of(equal_work(analysis.headlines, turned, look))
+
+    def test_a_cloud_without_a_number_is_called_not_comparable(self, analysis: Analysis) -> None:
+        blank = analysis.comparison.with_columns(
+            usd_per_mtok_reference=pl.when(pl.col("silicon") != "tpu").then("usd_per_mtok_reference"),
+            not_comparable=pl.when(pl.col("silicon") == "tpu").then(pl.lit("unknown rate")).otherwise("not_comparable"),
+        )
+        figure = equal_work(analysis.headlines, blank, Look.of(analysis))
+        assert words(figure).count("not comparable") == 3
+        assert not lines(figure, "akash:google:tpu")
+
+    def test_bands_are_the_low_and_high_of_the_frame(self, analysis: Analysis) -> None:
+        figure = equal_work(analysis.headlines, analysis.comparison, Look.of(analysis))
+        shown = headline_comparison(analysis.headlines, analysis.comparison).filter(
+            pl.col("usd_per_mtok_reference_high") > pl.col("usd_per_mtok_reference_low")
+        )
+        assert shown.height
+        for row in shown.iter_rows(named=True):
+            gid = f"range:{row['network']}:{row['cloud']}:{row['silicon']}:{row['reference']}"
+            (band,) = marks(figure, gid)
+            box = band.get_datalim(band.axes.transData)
+            assert (box.x0, box.x1) == pytest.approx(
+                (row["usd_per_mtok_reference_low"], row["usd_per_mtok_reference_high"])
+            )
+
+    def test_the_parity_lines_of_all_panels_stand_in_one_place(self, analysis: Analysis) -> None:
+        figure = equal_work(analysis.headlines, analysis.comparison, Look.of(analysis))
+        places = [
+            line.axes.transAxes.inverted().transform(line.axes.transData.transform((line.get_xdata()[0], 0)))[0]
+            for line in lines(figure, "parity")
+        ]
+        assert len(places) == 3
+        assert places == pytest.approx([places[0]] * 3)
+
+    def test_the_title_counts_networks_that_are_not_drawn(self, thirty_networks: Analysis) -> None:
+        figure = equal_work(thirty_networks.headlines, thirty_networks.comparison, Look.of(thirty_networks))
+        every = headline_comparison(thirty_networks.headlines, thirty_networks.comparison)
+        listed = every.filter(pl.col("reference") == "list", pl.col("advantage").is_not_null())
+        assert f"of {listed.height} list prices" in title_of(figure) or f"all {listed.height} list" in title_of(figure)
+        assert "6 of 30 networks" in alt_text(figure)
+        assert "The title counts all of them." in alt_text(figure)
+        assert not list(cut_off(figure))
+        assert not overlapping(figure, "panel")
+
+    def test_a_network_beyond_its_limit_is_named(self, analysis: Analysis) -> None:
+        gone = pl.col("network") == "render"
+        numbers = [c for c in analysis.comparison.columns if c.startswith(("usd_per_mtok", "advantage"))]
+        comparison = analysis.comparison.with_columns(pl.when(~gone).then(pl.col(c)).alias(c) for c in numbers)
+        headlines = analysis.headlines.with_columns(
+            freshness=pl.when(gone).then(pl.lit("expired")).cast(pl.Enum(FRESHNESS))
+        )
+        figure = equal_work(headlines, comparison, Look.of(analysis))
+        assert len(lines(figure, "parity")) == 2
+        assert "Beyond its limit of age, so not drawn: Render." in alt_text(figure)
+
+
+class TestNamesAndPictures:
+    """Names in other scripts, and pictures that stand alone."""
+
+    def test_a_name_the_font_cannot_write_is_drawn_as_its_id(self, analysis: Analysis) -> None:
+        named = dataclasses.replace(analysis, display_names={**analysis.display_names, "dispersed": "分散型計算"})
+        look = Look.of(named)
+        assert look.names("dispersed") == "dispersed"
+        assert look.names("akash") == "Akash"
+
+    @pytest.mark.parametrize("width", [800, 1200])
+    def test_a_picture_is_as_wide_as_asked(self, width: int, analysis: Analysis) -> None:
+        png = png_bytes(price_ladder(analysis.market_prices, Look.of(analysis)), width_px=width)
+        assert abs(int.from_bytes(png[16:20], "big") - width) <= 1

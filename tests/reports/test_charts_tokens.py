@@ -1,0 +1,81 @@
+"""Charts of what tokens cost, now and before."""
+
+from __future__ import annotations
+
+import polars as pl
+import pytest
+from chart_artists import is_hollow, lines
+
+from depin_compare.analysis import Analysis
+from reports.charts import market_check, token_price_trend
+from reports.style import Look, title_of
+
+
+class TestMarketCheck:
+    """What hosts ask beside our cost."""
+
+    def test_every_host_s_price_is_drawn_filled_only_when_live(self, analysis: Analysis) -> None:
+        figure = market_check(analysis.headlines, analysis.market_check, Look.of(analysis))
+        drawn = lines(figure, "host:")
+        asked = sorted(x for line in drawn for x in line.get_xdata())
+        assert asked == pytest.approx(sorted(analysis.market_check["usd_per_mtok_asked"]))
+        for line in drawn:
+            assert is_hollow(line) == (not str(line.get_gid()).endswith(":live"))
+        assert figure.axes[0].get_xscale() == "log"
+
+    @pytest.mark.parametrize(
+        ("factor", "told"),
+        [
+            (10.0, "Hosts ask 8.0 to 180 times our modelled cost, 42 times in the median"),
+            (1.0, "1 of 6 hosted prices are below our modelled cost; the median asks 4.2 times it"),
+            (0.01, "All 6 hosted prices are below our modelled cost; the median asks 0.042 times it"),
+        ],
+    )
+    def test_the_title_is_true_of_any_prices(self, analysis: Analysis, factor: float, told: str) -> None:
+        prices = analysis.market_check.with_columns(pl.col("asked_over_modelled") * factor)
+        assert title_of(market_check(analysis.headlines, prices, Look.of(analysis))) == told
+
+    def test_hosts_are_drawn_where_our_model_has_no_cost(self, analysis: Analysis) -> None:
+        gone = [c for c in analysis.market_check.columns if "modelled" in c or c == "usd_per_mtok_network"]
+        prices = analysis.market_check.with_columns(pl.lit(None, dtype=pl.Float64).alias(c) for c in gone)
+        figure = market_check(analysis.headlines, prices, Look.of(analysis))
+        assert title_of(figure) == "No host's token price can be set against our model"
+        assert len(lines(figure, "host:")) == 6
+
+    def test_the_cheapest_and_the_dearest_host_are_named(self, analysis: Analysis) -> None:
+        figure = market_check(analysis.headlines, analysis.market_check, Look.of(analysis))
+        assert {"deepinfra", "Azure"} <= {t.get_text() for t in figure.axes[0].texts}
+
+
+class TestTokenPriceTrend:
+    """Dated list prices of closed models."""
+
+    def test_each_maker_has_a_panel_with_its_own_prices(self, analysis: Analysis) -> None:
+        figure = token_price_trend(analysis.token_prices, Look.of(analysis))
+        assert len(figure.axes) == 3
+        drawn = sorted(y for line in lines(figure, "price:anthropic") for y in line.get_ydata())
+        assert drawn == pytest.approx([15.0, 22.5, 45.0])
+        assert all(axes.get_yscale() == "log" for axes in figure.axes)
+
+    def test_the_cheapest_so_far_never_rises(self, analysis: Analysis) -> None:
+        for line in lines(token_price_trend(analysis.token_prices, Look.of(analysis)), "floor:"):
+            heights = list(line.get_ydata())
+            assert heights == sorted(heights, reverse=True)
+
+    @pytest.mark.parametrize(
+        ("keep", "told"),
+        [
+            (3, "The cheapest list price of a closed model fell 67% from Dec 2024 to Nov 2026, to $5.00"),
+            (1, "No list price of a closed model on record is below the $15.00 of Dec 2024"),
+        ],
+    )
+    def test_the_title_is_true_of_any_prices(self, analysis: Analysis, keep: int, told: str) -> None:
+        prices = analysis.token_prices.filter(pl.col("observed_at").rank("dense") <= keep)
+        assert title_of(token_price_trend(prices, Look.of(analysis))) == told
+
+    def test_a_lowest_price_of_the_past_is_told_as_such(self, analysis: Analysis) -> None:
+        raised = pl.when(pl.col("observed_at") == pl.col("observed_at").max()).then(99.0)
+        prices = analysis.token_prices.with_columns(
+            raised.otherwise("usd_per_mtok_output").alias("usd_per_mtok_output")
+        )
+        assert title_of(token_price_trend(prices, Look.of(analysis))).endswith("none up to Nov 2026 was lower")
