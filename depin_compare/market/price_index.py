@@ -123,7 +123,7 @@ def stored_index(
     Parameters
     ----------
     store : Store
-        Whose history; files that are missing or cut off are left out with a warning.
+        Whose history; files that are missing, cut off or changed are left out with a warning.
     networks, accelerators, terms : collection of str
         Only these; all where none is named.
     by, every

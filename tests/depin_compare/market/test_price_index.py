@@ -202,12 +202,28 @@ def test_stored_token_prices_have_an_index_by_class(store):
     assert found["index"].to_list() == pytest.approx([b / blended[0] for b in blended])
 
 
-def test_a_file_that_is_no_longer_one_is_named_as_the_store_names_it(tmp_path):
+def test_a_damaged_file_is_a_gap_and_costs_the_rest_nothing(tmp_path, caplog):
     store = Store(tmp_path)
-    kept(store, datetime(2026, 2, 1, tzinfo=UTC), offers({}))
-    (file,) = (tmp_path / "offers").rglob("*.parquet")
+    for month in (2, 3, 4):
+        kept(
+            store,
+            datetime(2026, month, 1, tzinfo=UTC),
+            offers({"offer_id": "a", "usd_per_accelerator_hour": 4.0 / month}),
+        )
+    (file,) = (tmp_path / "offers" / "date=2026-03-01").glob("*.parquet")
     file.write_bytes(b"x" * file.stat().st_size)
-    with pytest.raises(StoreError, match="history verify"):
+    found = stored_index(store)
+    assert found["period"].to_list() == [date(2026, 2, 1), date(2026, 4, 1)]
+    assert found["index"].to_list() == pytest.approx([1.0, 0.5])
+    assert "2026-03-01" in caplog.text
+
+
+def test_a_store_that_can_not_be_read_is_named_with_the_command_that_tells_more(store, monkeypatch):
+    def broken(*_, **__):
+        raise pl.exceptions.ComputeError("no such column")
+
+    monkeypatch.setattr(Store, "scan", broken)
+    with pytest.raises(StoreError, match="its offers can't be read .no such column.; `depin-compare history verify`"):
         stored_index(store)
 
 
