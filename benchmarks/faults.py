@@ -471,7 +471,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="A campaign of faults against the store.")
     parser.add_argument("--runs", type=int, default=1000)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, default=60.0, help="stop after so many, whatever was reached")
+    parser.add_argument(
+        "--minutes", type=float, default=60.0, help="stop after so many, as on SIGTERM, and tell what was reached"
+    )
     asked = parser.parse_args()
     mounts = in_own_mounts()
     logging.disable()  # the store warns of all the damage that is looked at here
@@ -484,7 +486,9 @@ def main() -> int:
         proxy, client = stack.enter_context(object_storage(folder))
         _saved_analysis(folder)
         campaign = Campaign(folder, asked.seed, disk=disk, server=server, proxy=proxy, s3=client)
-        while campaign.runs < asked.runs and time.monotonic() - begun < asked.minutes * 60:
+        enough = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: enough.set())
+        while campaign.runs < asked.runs and time.monotonic() - begun < asked.minutes * 60 and not enough.is_set():
             campaign.pair()
             if campaign.runs % 50 == 0:
                 took = time.monotonic() - begun
@@ -495,5 +499,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     sys.exit(main())
