@@ -36,7 +36,7 @@ def analysis_of(name: str) -> Analysis:
     if data_set not in DATA_SETS or (world and world not in WORLDS):
         known = f"{', '.join(DATA_SETS)}; after a colon {', '.join(WORLDS)}"
         sys.exit(f"{name}: no such data set; there are {known}")
-    analysis = DATA_SETS[data_set](None)
+    analysis = DATA_SETS[data_set](True)
     return WORLDS[world](analysis) if world else analysis
 
 

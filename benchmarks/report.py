@@ -48,7 +48,9 @@ def tree_mib(pid: int) -> float:
     """Resident memory of a process and all below it; what they share counts for each."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-        below = [int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()]
+        below = [
+            int(child) for path in Path(f"/proc/{pid}/task").glob("*/children") for child in path.read_text().split()
+        ]
     except (OSError, IndexError, ValueError):  # it has just ended
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20 + sum(map(tree_mib, below))
@@ -83,7 +85,7 @@ def main() -> int:
 
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 3
     begun = time.process_time()
-    analysis = live_shaped(None)
+    analysis = live_shaped(whole=True)
     print(f"analysis of {analysis.headlines.height} networks: {time.process_time() - begun:.1f} s of CPU to make")
     with tempfile.TemporaryDirectory() as folder:
         saved = Path(folder) / "analysis.json"

@@ -1,4 +1,4 @@
-"""Thirty networks that nobody runs: long names, odd chips, and every way in which a network's numbers can be missing."""
+"""Thirty networks that nobody runs: long names, odd chips, and every way in which numbers can be missing."""
 
 from __future__ import annotations
 
@@ -82,7 +82,9 @@ MADE: dict[str, Made] = {
         name="Norðurljós Reikniafl Samvinnufélag", chips={"rtx-a6000": (0.42,), "rtx-6000-ada": (0.75,)}
     ),
     "old-iron": Made(name="Old Iron", chips={"v100-sxm2-32gb": (0.25,), "t4": (0.1,)}, utilisation=0.12),
-    "one-card": Made(name="One Card in One Basement", chips={"rtx-3090-ti": (0.2,)}, segment="marketplace", free=1, total=1),
+    "one-card": Made(
+        name="One Card in One Basement", chips={"rtx-3090-ti": (0.2,)}, segment="marketplace", free=1, total=1
+    ),
     "overfull": Made(name="Overfull", chips={"h100-sxm": (2.2,)}, utilisation=1.0, take_rate=0.0),
     "pro-cards": Made(
         name="Workstation Owners' Clearing House", chips={"rtx-pro-6000-bw": (1.1,), "rtx-pro-6000-ws": (1.0,)}
@@ -125,7 +127,7 @@ def known_networks() -> Iterator[None]:
     with ExitStack() as stack:
         for name, module in list(sys.modules.items()):
             if name.startswith("depin_compare.") and vars(module).get("networks") is original:
-                stack.enter_context(mock.patch.object(module, "networks", lambda: table))
+                stack.enter_context(mock.patch.object(module, "networks", return_value=table))
         yield
 
 

@@ -66,8 +66,8 @@ def every_source_answers() -> Iterator[None]:
     keys = {one.key_variable: "example-key" for one in FETCHERS.values() if one.key_variable is not None}
     with ExitStack() as stack:
         stack.enter_context(mock.patch.dict(os.environ, keys | ORGANIZATION))
-        stack.enter_context(mock.patch.object(CappedRetry, "sleep", lambda self, response=None: None))
-        stack.enter_context(mock.patch.object(SourceSession, "pause", lambda self, seconds, *, before: None))
+        stack.enter_context(mock.patch.object(CappedRetry, "sleep"))
+        stack.enter_context(mock.patch.object(SourceSession, "pause"))
         web = stack.enter_context(responses.RequestsMock(assert_all_requests_are_fired=False, registry=ByAddress))
         for source in PAYLOADS:
             put_payloads(web, source)
