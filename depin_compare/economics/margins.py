@@ -329,7 +329,7 @@ def breakeven_utilisation(
 
 
 def node_margin(
-    values: Mapping[str, float], usd_per_accelerator_hour: FloatOrArray, *, reward: float = 0.0
+    values: Mapping[str, FloatOrArray], usd_per_accelerator_hour: FloatOrArray, *, reward: float = 0.0
 ) -> ProviderMargin:
     """`provider_margin` of a node at one value of each of its inputs (see `depin_compare.economics.nodes.Node`)."""
     return provider_margin(
@@ -340,12 +340,12 @@ def node_margin(
     )
 
 
-def node_breakeven_price(values: Mapping[str, float]) -> FloatOrArray:
+def node_breakeven_price(values: Mapping[str, FloatOrArray]) -> FloatOrArray:
     """`breakeven_price` of a node at one value of each of its inputs. [USD per accelerator-hour]"""
     return breakeven_price(utilisation=values["utilisation"], **node_running_costs(values))
 
 
-def node_running_costs(values: Mapping[str, float]) -> dict[str, FloatOrArray]:
+def node_running_costs(values: Mapping[str, FloatOrArray]) -> dict[str, FloatOrArray]:
     """A node's inputs as the costs `provider_margin` and its break-evens take."""
     return {
         "capital_usd_per_hour": capital_usd_per_hour(
