@@ -38,7 +38,8 @@ from depin_compare.economics.margins import (
 )
 from depin_compare.economics.market_check import ModelAgainstMarket, model_against_market
 from depin_compare.economics.nodes import OwnNode
-from depin_compare.economics.outlook import AdvantagePaths, Drivers, MarginPaths, Outlook, erosion
+from depin_compare.economics.outlook import erosion
+from depin_compare.economics.outlook_frames import AdvantagePaths, Drivers, ErosionProbabilities, MarginPaths, Outlook
 from depin_compare.economics.scenarios import scenarios
 from depin_compare.economics.token_economics import TokenEconomics, token_economics
 from depin_compare.economics.tokenomics import (
@@ -52,6 +53,7 @@ from depin_compare.economics.tokenomics import (
     subsidy_gap,
     subsidy_usd_per_hour,
 )
+from depin_compare.economics.uncertainty import Draws
 from depin_compare.economics.waterfall import Waterfall, waterfall
 from depin_compare.explanations import Explanation, explain
 from depin_compare.inference.costs import (
@@ -84,7 +86,9 @@ __all__ = [
     "Comparison",
     "DiscountOverride",
     "Discrepancies",
+    "Draws",
     "Drivers",
+    "ErosionProbabilities",
     "Explanation",
     "FactOverride",
     "HourlyReferences",

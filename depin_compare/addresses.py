@@ -122,7 +122,8 @@ TABLES: dict[str, Table] = {
             Slot(what="quantity", column="quantity", default="advantage"),
             Slot(what="pricing", column="pricing", default="fleet_average"),
         ),
-        columns=(*_numbers(Outlook), "date", "date_low", "date_high", "verdict"), column="at_horizon", short={},
+        columns=(*_numbers(Outlook), "date", "date_p10", "date_p50", "date_p90", "verdict"),
+        column="at_horizon", short={},
         reason="not_comparable",
     ),
     "token": Table(

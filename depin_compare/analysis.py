@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,9 +20,11 @@ from depin_compare.economics.lineage import Lineage
 from depin_compare.economics.margins import Margins, margins
 from depin_compare.economics.market_check import ModelAgainstMarket, model_against_market
 from depin_compare.economics.nodes import OwnNode, node_changes
-from depin_compare.economics.outlook import AdvantagePaths, Drivers, MarginPaths, Outlook, erosion
-from depin_compare.economics.scenarios import ScenarioValues, scenario_values, scenarios
+from depin_compare.economics.outlook import erosion
+from depin_compare.economics.outlook_frames import AdvantagePaths, Drivers, ErosionProbabilities, MarginPaths, Outlook
+from depin_compare.economics.scenarios import BASE, ScenarioValues, scenario_values, scenarios
 from depin_compare.economics.token_economics import TokenEconomics, token_economics
+from depin_compare.economics.uncertainty import DEFAULT_DRAWS
 from depin_compare.errors import ConfigError, UnknownNameError
 from depin_compare.inference.references import UnitCosts, hourly_references, unit_costs
 from depin_compare.inference.sellers import SellerTerms, seller_terms
@@ -61,8 +65,16 @@ __all__ = [
 SOURCE_STATES = ("ok", "partial", "unreachable", "failed", "timed_out", "no_key", "off", "reference")
 DEFAULT_LLMS = ("llama-3.3-70b", "llama-3.1-8b", "gpt-oss-120b", "deepseek-v3")
 DEFAULT_WORKLOADS = ("chat",)
-DEFAULT_SCENARIOS = ("base", "maia200", "silicon_price_war")
+DEFAULT_SCENARIOS = (
+    "base", "maia200", "silicon_price_war", "fractile", "supply_crunch", "depin_gains", "token_crash", "cloud_mix",
+)  # fmt: skip
 DEFAULT_HORIZON = date(2036, 12, 31)
+_SCHEMA = 2
+
+
+# Frames of more rows than this are Parquet inside the document: as lists of numbers they would be most of it.
+_MOST_ROWS = 5_000
+_ALWAYS_PARQUET = ("advantage_paths", "margin_paths")
 
 
 class SourceStates(dy.Schema):
@@ -105,6 +117,7 @@ _FRAMES: dict[str, type[dy.Schema]] = {
     "margin_paths": MarginPaths,
     "outlook": Outlook,
     "drivers": Drivers,
+    "erosion_probabilities": ErosionProbabilities,
     "token_economics": TokenEconomics,
     "assumptions": Assumptions,
     "trends": Trends,
@@ -149,16 +162,21 @@ class Analysis:
     sources: dy.DataFrame[Sources]
     display_names: dict[str, str]
     provenance: dict[str, str]
+    erosion_probabilities: dy.DataFrame[ErosionProbabilities] = field(default_factory=ErosionProbabilities.create_empty)
     left_out: dy.DataFrame[LeftOut] = field(default_factory=LeftOut.create_empty)
 
     def to_json(self) -> str:
-        """The whole analysis as one JSON document; `from_json` gives it back."""
+        """The whole analysis as one JSON document; `from_json` gives it back.
+
+        A frame is a list a column; the monthly paths, and any frame of more than 5,000 rows, are base64 of Parquet
+        under the key ``parquet``.
+        """
         document: dict[str, Any] = {
-            "schema": 1,
+            "schema": _SCHEMA,
             "as_of": self.as_of.isoformat(),
             "display_names": self.display_names,
             "provenance": self.provenance,
-            "frames": {name: _columns(getattr(self, name)) for name in _FRAMES},
+            "frames": {name: _written(name, getattr(self, name)) for name in _FRAMES},
         }
         return json.dumps(document, sort_keys=True, indent=None, separators=(",", ":")) + "\n"
 
@@ -176,8 +194,10 @@ class Analysis:
             version, frames = document["schema"], document["frames"]
         except (json.JSONDecodeError, KeyError, TypeError) as error:
             raise ConfigError(f"not a saved analysis ({error}); give the analysis.json of an earlier run") from error
-        if version != 1:
-            raise ConfigError(f"saved analysis has schema {version}, this version reads 1; run the analysis again")
+        if version not in (1, _SCHEMA):
+            raise ConfigError(
+                f"saved analysis has schema {version}, this version reads 1 to {_SCHEMA}; run the analysis again"
+            )
         loaded: dict[str, Any] = {name: _load_frame(frames.get(name, {}), schema) for name, schema in _FRAMES.items()}
         return cls(
             as_of=datetime.fromisoformat(document["as_of"]),
@@ -185,6 +205,15 @@ class Analysis:
             provenance=document["provenance"],
             **loaded,
         )
+
+
+def _written(name: str, frame: pl.DataFrame) -> dict[str, Any]:
+    if name not in _ALWAYS_PARQUET and frame.height <= _MOST_ROWS:
+        return _columns(frame)
+    held = io.BytesIO()
+    # In one piece, so that the bytes don't tell how many threads made it.
+    frame.rechunk().write_parquet(held, compression="zstd")
+    return {"parquet": base64.b64encode(held.getvalue()).decode("ascii")}
 
 
 def _columns(frame: pl.DataFrame) -> dict[str, list[Any]]:
@@ -198,9 +227,13 @@ def _columns(frame: pl.DataFrame) -> dict[str, list[Any]]:
     return wordy.with_columns(pl.col(infinite).cast(pl.String)).to_dict(as_series=False)
 
 
-def _load_frame(columns: dict[str, list[Any]], schema: type[dy.Schema]) -> pl.DataFrame:
-    """The inverse of `_columns`, validated; what an older version did not write is empty, or unknown."""
+def _load_frame(columns: dict[str, Any], schema: type[dy.Schema]) -> pl.DataFrame:
+    """The inverse of `_written`, validated; what an older version did not write is empty, or unknown."""
     wanted = schema.create_empty().schema
+    if isinstance(columns.get("parquet"), str):
+        read = pl.read_parquet(io.BytesIO(base64.b64decode(columns["parquet"])))
+        unknown = [pl.lit(None, dtype=t).alias(c) for c, t in wanted.items() if c not in read.columns]
+        return schema.validate(read.with_columns(unknown).select(list(wanted)), cast=True)
     rows = len(next(iter(columns.values()), []))
     columns = {name: columns.get(name, [None] * rows) for name in wanted}
     read_as = {
@@ -232,9 +265,12 @@ def analyse(
     scenario_ids: Sequence[str] = DEFAULT_SCENARIOS,
     network_ids: Sequence[str] | None = None,
     horizon: date = DEFAULT_HORIZON,
+    draws: int = DEFAULT_DRAWS,
+    seed: int = 0,
     assumptions: AssumptionSet | None = None,
     overrides: Overrides | None = None,
     own_nodes: Sequence[OwnNode] = (),
+    own_scenarios: Mapping[str, Mapping[str, Any]] | None = None,
     source_states: dy.DataFrame[SourceStates] | None = None,
     skipped: dy.DataFrame[Skipped] | None = None,
     token_prices: dy.DataFrame[TokenPrices] | None = None,
@@ -261,12 +297,16 @@ def analyse(
         Networks to analyse; default: every network of ``offers`` that is no cloud, sorted.
     horizon : date
         How far the erosion looks.
+    draws, seed : int
+        How many draws stand behind its quantiles, a power of two, and what they start from.
     assumptions : AssumptionSet, optional
         In force; default: the packaged ones.
     overrides : Overrides, optional
         The user's own prices, discounts and facts, in place of those of ``offers`` and ``facts``.
     own_nodes : sequence of OwnNode
         The user's own nodes; they add rows of archetype ``own`` to the margins.
+    own_scenarios : mapping, optional
+        The user's scenarios, see `depin_compare.economics.scenarios.scenarios`.
     token_prices : DataFrame[TokenPrices], optional
         What hosts ask for tokens; default: the packaged prices up to ``as_of``.
     discrepancies : DataFrame[Discrepancies], optional
@@ -300,7 +340,8 @@ def analyse(
     for unknown in (i for i in llm_ids if i not in known_llms):
         raise UnknownNameError("LLM", unknown, known_llms)
     loads = [workload(i) for i in workload_ids]
-    told, told_values = scenarios(scenario_ids), scenario_values(scenario_ids)
+    told = scenarios(scenario_ids, own=own_scenarios)
+    told_values = scenario_values(list(dict.fromkeys([BASE, *scenario_ids])), own=own_scenarios)
     declines: list[dy.DataFrame[UserChanges]] = []
     if decline_from == "history":
         decline = decline_from_history(told, told_values, stored_decline)
@@ -339,7 +380,9 @@ def analyse(
     lineage = Lineage(
         markets=markets, costs=costs, throughputs=work, terms=terms, facts=facts, assumptions=in_force
     )  # fmt: skip
-    future = erosion(chosen, compared, told, as_of=as_of, horizon=horizon, lineage=lineage)
+    future = erosion(
+        chosen, compared, told, as_of=as_of, horizon=horizon, lineage=lineage, draws=draws, seed=seed
+    )  # fmt: skip
     paid = token_economics(
         facts, as_of=as_of, margins=kept, markets=markets, comparison=compared, assumptions=in_force,
         work={one.network: (one.accelerator, one.llm, one.workload) for one in chosen},
@@ -368,6 +411,7 @@ def analyse(
         margin_paths=future.margin_paths,
         outlook=future.outlook,
         drivers=future.drivers,
+        erosion_probabilities=future.probabilities,
         token_economics=paid,
         assumptions=in_force.frame,
         trends=lines,
@@ -388,7 +432,7 @@ def analyse(
         sources=sources(),
         left_out=ages.left_out(mine, told_facts, hosted),
         display_names=names,
-        provenance=dict(provenance or {}),
+        provenance={"draws": str(draws), "seed": str(seed), **(provenance or {})},
     )
 
 

@@ -31,9 +31,9 @@ from depin_compare.economics.margins import (
     stop_price,
 )
 from depin_compare.economics.nodes import OwnNode
-from depin_compare.economics.outlook import AdvantageModel, Clock, MarginModel, World
-from depin_compare.economics.scenarios import BASE, Scenario, scenarios
+from depin_compare.economics.scenarios import BASE, parameter_of, scenario_of
 from depin_compare.economics.token_economics import TokenRow, token_rows
+from depin_compare.economics.world import AdvantageModel, Clock, MarginModel, World, loss_years
 from depin_compare.errors import ConfigError
 from depin_compare.inference.sellers import published_band
 from depin_compare.refdata import reference_prices, sources
@@ -177,11 +177,14 @@ def explain(analysis: Analysis, *words: str, own_nodes: Sequence[OwnNode] = ()) 
 
 
 _MARGIN_KEY = ("network", "accelerator", "archetype")
-_SCENARIO_DOMAINS = {
-    "hardware_decline_per_year": (0.0, 0.95), "network_lag_years": (0.0, 10.0), "pass_through": (0.0, 1.0),
-    "unit_cost_factor": (0.01, 3.0), "list_price_factor": (0.05, 2.0), "adoption_midpoint_year": (2020.0, 2060.0),
-    "adoption_slope_per_year": (0.05, 10.0), "adoption_ceiling": (0.0, 1.0),
-}  # fmt: skip
+
+
+def _domain(parameter: str) -> tuple[float, float]:
+    """Values of a scenario's parameter in which the model means something; whether an event happens is 0 or 1."""
+    if parameter.partition(".")[0] == "event":
+        return (0.0, 1.0)
+    known = parameter_of(parameter)
+    return (known.low, known.high)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -394,43 +397,60 @@ class _Explainer:
             return self._verdict(f"{where} verdict", row)
         if column == "data_age_days":
             return self._age(f"{where} data_age_days", row)
-        quantity = column.removesuffix("_low").removesuffix("_high")
-        derived = None if row["state"] == "not_comparable" else self.foreseen(row, quantity)
-        told = self._told(
+        if column.startswith(("date", "probability_lost")):
+            return self._dated(f"{where} {column}", row, column)
+        derived = None
+        if row["state"] != "not_comparable":
+            derived = self.foreseen(row, column.removesuffix("_low").removesuffix("_high"))
+        return self._told(
             f"{where} {column}", row, column, derived, row["not_comparable"],
-            "effects of the inputs added in quadrature month by month",
+            "effects of the inputs added in quadrature",
         )  # fmt: skip
-        if quantity == "date" and row[column] is None and row["not_comparable"] is None:
-            word = {"date": "central", "date_low": "unfavourable", "date_high": "favourable"}[column]
-            value = f"not reached by {row['horizon']:%Y-%m-%d}"
-            return replace(told, value=value, notes=(*told.notes, f"on the {word} path"))
-        return told
+
+    def _dated(self, where: str, row: Mapping[str, Any], column: str) -> Explanation:
+        """A date of the outlook, or how likely it comes: of the central path, or of the draws."""
+        derived = None if row["state"] == "not_comparable" else self.foreseen(row, "date")
+        if derived is None or column == "date":
+            told = self._told(where, row, column, derived, row["not_comparable"], "")
+            return told if derived is None or row[column] else replace(told, value=_never(row), notes=told.notes)
+        size, seed = (self.analysis.provenance.get(name, "the run's") for name in ("draws", "seed"))
+        lost = derived.formula.removeprefix("first day on which ").removesuffix(" is no longer above zero")
+        share = _DATE_WORDS.get(column, "the share")
+        by = "by then" if column in _DATE_WORDS else f"by {row['horizon']:%Y-%m-%d}"
+        among = " in which the scenario's event happens" if column.endswith("if_event") else ""
+        notes = (f"{size} draws of all inputs at once, seed {seed}", "flips are not told of what draws say")
+        drawn = replace(
+            derived, formula=f"{share} of the draws{among} for which {lost} is no longer above zero {by}", pivot=None,
+            note=None, function="depin_compare.economics.uncertainty.spread",
+            unit="date" if column in _DATE_WORDS else "share of the draws",
+        )  # fmt: skip
+        if row["probability_lost"] is None:
+            return replace(self._told(where, row, column, drawn, "the run was made without draws", ""), notes=())
+        told = replace(self._told(where, row, column, drawn, "the scenario has no event", ""), notes=notes)
+        return replace(told, value=_never(row), not_known=None) if column in _DATE_WORDS and not row[column] else told
 
     def world(self, row: Mapping[str, Any]) -> World:
         """Scenario, pricing and months of a row of the outlook."""
         key = (row["scenario"], str(row["pricing"]), row["horizon"])
         if key not in self._worlds:
-            (told,) = scenarios([row["scenario"]])
+            told = scenario_of(self.analysis.scenarios, row["scenario"])
             clock = Clock.between(self.analysis.as_of.date(), row["horizon"])
             self._worlds[key] = World(scenario=told, pricing=str(row["pricing"]), clock=clock)
         return self._worlds[key]
 
-    def _parameters(self, scenario: Scenario) -> tuple[Input, ...]:
-        frame = self.analysis.scenarios
-        rows = {
-            parameter: frame.filter(pl.col("scenario") == where, pl.col("parameter") == parameter).row(0, named=True)
-            for parameter in scenario.parameters
-            for where in (BASE, scenario.id)
-            if frame.filter(pl.col("scenario") == where, pl.col("parameter") == parameter).height
-        }
+    def _parameters(self, world: World) -> tuple[Input, ...]:
+        scenario, frame = world.scenario, self.analysis.scenarios
         made = []
-        for parameter, band in scenario.parameters.items():
-            row = rows.get(parameter)
+        for name, band in world.inputs.items():
+            # Whether an event happens is told by the row of how likely it is.
+            parameter = name.replace("event", "event_probability", 1) if name.partition(".")[0] == "event" else name
+            told = frame.filter(pl.col("parameter") == parameter, pl.col("scenario").is_in([scenario.id, BASE]))
+            row = told.sort(pl.col("scenario") == scenario.id).row(-1, named=True) if told.height else None
             made.append(Input(
-                name=parameter, band=band, unit=row["unit"] if row else "-", kind=str(row["kind"]) if row else None,
-                source=row["source_id"] if row else None,
+                name=name, band=band, unit=row["unit"] if row and name == parameter else "1 if it happens, else 0",
+                kind=str(row["kind"]) if row else None, source=row["source_id"] if row else None,
                 source_url=self._titles.get(row["source_id"], {}).get("url") if row else None,
-                note=row["note"] if row else None, domain=_SCENARIO_DOMAINS.get(parameter),
+                note=row["note"] if row else None, domain=_domain(name),
                 address=f"scenario {row['scenario'] if row else scenario.id} {parameter}",
             ))  # fmt: skip
         return tuple(made)
@@ -451,10 +471,10 @@ class _Explainer:
             return replace(today, function=function)
         model = AdvantageModel(world=world, cloud=row["cloud"], silicon=row["silicon"], reference=row["reference"])
 
-        def path(v: Values) -> Any:
-            return model({**v, "log_ratio": -math.log(1.0 - today.model(v))})
+        def path(v: Values, at: World) -> Any:
+            return replace(model, world=at)({**v, "log_ratio": -math.log(1.0 - today.model(v))})
 
-        parameters = self._parameters(world.scenario)
+        parameters = self._parameters(world)
         return self._along(row, quantity, path, (*today.inputs, *parameters), world, _ADVANTAGE_WORDS)
 
     def _foreseen_margin(self, row: Mapping[str, Any], quantity: str, world: World) -> Derivation | None:
@@ -462,12 +482,12 @@ class _Explainer:
         provider, price = self.lineage.provider(network, chip, archetype), self.lineage.market(network, chip)
         if price is None or provider.node.missing is not None:
             return None
-        parameters = self._parameters(world.scenario)
+        parameters = self._parameters(world)
         which = ("full_margin", "full_margin_new_node").index(row["quantity"])
         inputs = (price, *provider.inputs, *parameters)
 
         def values(v: Values) -> dict[str, float]:
-            scenario = {name: v[name] for name in world.scenario.parameters}
+            scenario = {name: v[name] for name in world.inputs}
             return {**provider.values(v), **scenario, price.name: v[price.name]}
 
         if quantity == "headroom":
@@ -481,11 +501,12 @@ class _Explainer:
                     )
                 ),
             )  # fmt: skip
-        model = MarginModel(world=world)
-        return self._along(row, quantity, lambda v: model(values(v))[which], inputs, world, _MARGIN_WORDS[which])
+        return self._along(
+            row, quantity, lambda v, at: MarginModel(world=at)(values(v))[which], inputs, world, _MARGIN_WORDS[which]
+        )
 
     def _along(
-        self, row: Mapping[str, Any], quantity: str, path: Callable[[Values], Any], inputs: tuple[Input, ...],
+        self, row: Mapping[str, Any], quantity: str, path: Callable[[Values, World], Any], inputs: tuple[Input, ...],
         world: World, words: str,
     ) -> Derivation:  # fmt: skip
         """A number read off a monthly path: at its start, at its end, or where it is first no longer above zero."""
@@ -495,16 +516,17 @@ class _Explainer:
             when = "today" if month == 0 else f"{row['horizon']:%B %Y}"
             return Derivation(
                 formula=f"{words}, {when}", function=function, unit="fraction", inputs=inputs, pivot=0.0,
-                model=lambda v: float(path(v)[month]),
+                model=lambda v: float(path(v, world)[month]),
             )  # fmt: skip
 
         def crossing(v: Values) -> float:
-            day = world.clock.crossing(path(v))
+            (lost,) = loss_years(lambda t: 1.0 - path(v, world.at(t)), world.clock.years)
+            day = world.clock.day(float(lost))
             return math.inf if day is None else float(day.toordinal())
 
         return Derivation(
             formula=f"first day on which {words} is no longer above zero", function=function, unit="date",
-            inputs=inputs, model=crossing, pivot=0.0, signed=lambda v: float(min(path(v))),
+            inputs=inputs, model=crossing, pivot=0.0, signed=lambda v: float(min(path(v, world))),
             note="flips: where the sign is first kept, or first lost, up to the horizon",
         )  # fmt: skip
 
@@ -514,7 +536,7 @@ class _Explainer:
         )
         notes = [
             f"{mate['quantity']}: {mate['state'].replace('_', ' ')}"
-            + (f", unfavourable end {mate['date_low']:%Y-%m-%d}" if mate["date_low"] else "")
+            + (f", a tenth of the draws by {mate['date_p10']:%Y-%m-%d}" if mate["date_p10"] else "")
             + (f", moved most by {mate['driver_1']} and {mate['driver_2']}" if mate["driver_2"] else "")
             for mate in mates.iter_rows(named=True)
         ]
@@ -522,8 +544,8 @@ class _Explainer:
         notes += [f"oldest data {oldest:.0f} days"] if isinstance(oldest, float) else []
         return Explanation(
             address=where, value=row["verdict"], unit=None, function="depin_compare.economics.outlook.erosion",
-            formula="eroded: the advantage is gone today; resilient: on the unfavourable path neither the advantage "
-            "nor the margin of a node bought at the time is lost by the horizon; exposed: everything between",
+            formula="eroded: the advantage is gone today; resilient: fewer than a tenth of the draws lose "
+            "the advantage, or the margin of a node bought at the time, by the horizon; exposed: everything between",
             notes=tuple(notes), not_known=row["not_comparable"] if row["verdict"] == "not comparable" else None,
         )  # fmt: skip
 
@@ -672,6 +694,13 @@ def _reliability(sides: tuple[Side, Side]) -> Derivation:
         inputs=tuple(one for one in once.values() if one.name.endswith(("availability", "rework_share"))),
         model=lambda v: mine(v) / theirs(v) - 1.0,
     )  # fmt: skip
+
+
+_DATE_WORDS = {"date_p10": "a tenth", "date_p50": "half", "date_p90": "nine tenths"}
+
+
+def _never(row: Mapping[str, Any]) -> str:
+    return f"not reached by {row['horizon']:%Y-%m-%d}"
 
 
 _ADVANTAGE_WORDS = "1 - q_network(t) / q_reference(t), both carried from today's unit prices by the scenario"

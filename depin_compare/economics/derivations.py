@@ -6,12 +6,14 @@ import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import cast
 
 import numpy as np
 
 from depin_compare.bands import Band
 from depin_compare.errors import ModelDomainError
 from depin_compare.refdata import KINDS
+from depin_compare.units import FloatOrArray
 
 __all__ = ["Derivation", "Input", "Swing", "weakest_kind"]
 
@@ -96,6 +98,12 @@ class Derivation:
     def value(self, **changed: float) -> float:
         """The number, with some inputs moved."""
         return float(self.model({**self.central(), **changed}))
+
+    def drawn(self, values: Mapping[str, FloatOrArray]) -> FloatOrArray:
+        """The number at values of some inputs that may be draws, shape (n_draws,), all of one length."""
+        given = {**self.central(), **values}
+        # The models are arithmetic: what they do to a number they do to an array of them.
+        return self.model(cast("Mapping[str, float]", given))
 
     def swings(self) -> list[Swing]:
         """One-at-a-time swings, the widest first; inputs known exactly swing nothing and are left out.

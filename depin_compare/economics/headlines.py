@@ -11,8 +11,9 @@ from depin_compare.bands import Band
 from depin_compare.economics.comparison import Comparison
 from depin_compare.economics.margins import Margins, provider_freshness
 from depin_compare.economics.nodes import archetypes_of, node
-from depin_compare.economics.outlook import Outlook, Subject
+from depin_compare.economics.outlook_frames import Outlook
 from depin_compare.economics.scenarios import BASE
+from depin_compare.economics.starts import Subject
 from depin_compare.inference.references import UnitCosts
 from depin_compare.market.freshness import FRESHNESS
 from depin_compare.market.prices import MarketPrices

@@ -390,15 +390,16 @@ class Lineage:
         """The work spread over the chips of a cloud, in proportion to throughput to a power."""
         power = self.assumption("fleet_work_by_throughput")
 
-        def mean(of: Callable[[Side], Model | None]) -> Model:
+        def mean_of(of: Callable[[Side], Model | None]) -> Model:
             def model(v: Values) -> float:
-                weights = {c: float(v[f"reference_tokens_per_second[{c}]"] ** v[power.name]) for c in chips}
+                weights = {c: v[f"reference_tokens_per_second[{c}]"] ** v[power.name] for c in chips}
                 total = 0.0
                 for chip, side in chips.items():
                     price = of(side)
                     assert price is not None
                     total += weights[chip] * price(v)
-                return total / sum(weights.values())
+                mean: float = total / sum(weights.values())
+                return mean
 
             return model
 
@@ -406,8 +407,8 @@ class Lineage:
         whole = all(side.per_mtok_adjusted is not None for side in sides)
         once = {one.name: one for side in sides for one in side.inputs}
         return Side(
-            inputs=(*once.values(), power), hour=None, per_mtok=mean(lambda side: side.per_mtok),
-            per_mtok_adjusted=mean(lambda side: side.per_mtok_adjusted) if whole else None,
+            inputs=(*once.values(), power), hour=None, per_mtok=mean_of(lambda side: side.per_mtok),
+            per_mtok_adjusted=mean_of(lambda side: side.per_mtok_adjusted) if whole else None,
             paid_hours=sides[0].paid_hours,
             words=f"mean over {', '.join(chips)} of unit cost, weighted by tokens_per_second^{power.name}",
         )  # fmt: skip

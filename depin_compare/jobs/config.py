@@ -27,6 +27,7 @@ from pydantic import (
 from depin_compare.analysis import DEFAULT_HORIZON, DEFAULT_LLMS, DEFAULT_SCENARIOS, DEFAULT_WORKLOADS
 from depin_compare.bands import Band
 from depin_compare.economics.nodes import NODE_INPUTS, OwnNode
+from depin_compare.economics.uncertainty import DEFAULT_DRAWS
 from depin_compare.errors import UnknownNameError
 from depin_compare.market.accelerators import accelerator_id
 from depin_compare.market.overrides import DiscountOverride, FactOverride, Overrides, PriceOverride
@@ -114,6 +115,14 @@ class AnalysisConfig(_Strict):
     minimum_reliability: float | None = Field(default=None, ge=0, le=1)
     decline_from: Literal["assumption", "history"] = "assumption"
     seed: int = Field(default=20261122, ge=0)
+    draws: int = Field(default=DEFAULT_DRAWS, ge=2, le=2**17)
+
+    @field_validator("draws")
+    @classmethod
+    def _a_power_of_two(cls, draws: int) -> int:
+        if draws & (draws - 1):
+            raise ValueError(f"must be a power of two, e.g. {DEFAULT_DRAWS} or {2 * DEFAULT_DRAWS}; saw {draws}")
+        return draws
 
 
 class OutputsConfig(_Strict):

@@ -243,6 +243,8 @@ def analysis_of(config: JobConfig, inputs: Inputs) -> Analysis:
         workload_ids=asked.workloads,
         scenario_ids=asked.scenarios,
         horizon=asked.horizon,
+        draws=asked.draws,
+        seed=asked.seed,
         assumptions=assumption_set(config.assumption_overrides(inputs.as_of.date())),
         overrides=config.overrides(),
         own_nodes=config.own_nodes(),
