@@ -610,8 +610,8 @@ class _Writer:
         parts.append(
             _text(
                 "Buyer: advantage over that cloud. Supplier: full margin, without token rewards. Clouds are taken to "
-                "price at the average cost of their whole fleet. A date is that of the central path, beneath it those "
-                "of the low and the high end; the end of the horizon is never given as a date.",
+                "price at the average cost of their whole fleet. A date is that of the central path, beneath it the "
+                "10th to 90th percentile of the draws; the end of the horizon is never given as a date.",
                 quiet=True,
             )
         )
@@ -1061,11 +1061,13 @@ def _outlook_cell(row: view.Row | None) -> Cell:
     never = f"not reached by {row['horizon'].year}"
     if row["state"] == "already_lost":
         return {"text": _STATE_WORDS["already_lost"], "tone": "bad"}
-    low, high = (words.month(row[k]) if row[k] is not None else never for k in ("date_low", "date_high"))
+    low, high = (words.month(row[k]) if row[k] is not None else never for k in ("date_p10", "date_p90"))
+    drawn = row["probability_lost"] is not None
     if row["state"] == "not_reached":
         made: dict[str, Any] = {"text": never, "tone": "good"}
-        return made if low == never else made | {"under": f"low end: {low}"}
-    return {"text": words.month(row["date"]), "tone": "warn", "under": low if low == high else f"{low} to {high}"}
+        return made if low == never or not drawn else made | {"under": f"10 % of draws by {low}"}
+    dated: dict[str, Any] = {"text": words.month(row["date"]), "tone": "warn"}
+    return dated | ({"under": low if low == high else f"{low} to {high}"} if drawn else {})
 
 
 def _terms(chip: str, terms: str | None) -> str:

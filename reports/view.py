@@ -63,6 +63,7 @@ _SCENARIO_ORDER = (
     "fractile",
     "depin_gains",
     "token_crash",
+    "cloud_mix",
 )
 _WORK = ("network", "accelerator", "llm", "workload")
 

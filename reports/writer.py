@@ -44,6 +44,7 @@ _TABLES = {
 }
 _FRAMES = {
     "advantage_paths.parquet": "advantage_paths",
+    "erosion_probabilities.parquet": "erosion_probabilities",
     "margin_paths.parquet": "margin_paths",
 }
 

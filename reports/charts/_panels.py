@@ -54,11 +54,14 @@ def prepare(axes: Axes, first: date, last: date, *, left: bool, bottom: bool, ze
 def draw_path(
     axes: Axes, part: pl.DataFrame, quantity: str, *, colour: str, line: str = "-", band: bool = True, gid: str = ""
 ) -> None:
-    """One central line with its band, in months; the line stops being drawn below the floor, where an arrow says so."""
+    """One central line with its band, the 10th to the 90th percentile, in months.
+
+    The line stops being drawn below the floor, where an arrow says so.
+    """
     part = part.sort("month")
     xs = years(part["date"])
-    if band and f"{quantity}_low" in part.columns:
-        low, high = part[f"{quantity}_low"], part[f"{quantity}_high"]
+    if band and f"{quantity}_p10" in part.columns:
+        low, high = part[f"{quantity}_p10"], part[f"{quantity}_p90"]
         if low.null_count() < part.height and high.null_count() < part.height:
             axes.fill_between(
                 xs,

@@ -94,7 +94,7 @@ def advantage_erosion(headlines: pl.DataFrame, advantage_paths: pl.DataFrame, lo
         plot_height=0.5 + 1.3 * len(drawn),
         keys=[
             *(Key(label=REFERENCE_WORDS[r], colour=REFERENCE_COLOUR[r], line="-") for r in references),
-            Key(label="low to high", colour=MUTED, band=True),
+            Key(label="10th to 90th percentile", colour=MUTED, band=True),
             Key(label="advantage gone", colour=MUTED, marker="o", hollow=True),
         ],
     )

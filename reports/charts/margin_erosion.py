@@ -88,7 +88,12 @@ def margin_erosion(headlines: pl.DataFrame, margin_paths: pl.DataFrame, look: Lo
     )
     marginal = "marginal" in set(shown["pricing"])
     keys = [
-        Key(label="clouds price at their fleet's average cost, with low to high", colour=MUTED, line="-", band=True)
+        Key(
+            label="clouds price at their fleet's average cost, with 10th to 90th percentile",
+            colour=MUTED,
+            line="-",
+            band=True,
+        )
     ]
     if marginal:
         keys.append(Key(label="at their newest chip's cost", colour=MUTED, line="--"))

@@ -319,11 +319,13 @@ def _paths(
                                 "usd_per_accelerator_hour": price,
                                 "cash_margin": full + 0.6,
                                 "full_margin": full,
-                                "full_margin_low": full - 0.4 * (0.3 + t / months),
-                                "full_margin_high": np.minimum(1, full + 0.2 * (0.3 + t / months)),
+                                "full_margin_p10": full - 0.4 * (0.3 + t / months),
+                                "full_margin_p50": full,
+                                "full_margin_p90": np.minimum(1, full + 0.2 * (0.3 + t / months)),
                                 "full_margin_new_node": full + 0.3 * t / months,
-                                "full_margin_new_node_low": full - 0.1,
-                                "full_margin_new_node_high": full + 0.4,
+                                "full_margin_new_node_p10": full - 0.1,
+                                "full_margin_new_node_p50": full + 0.3 * t / months,
+                                "full_margin_new_node_p90": full + 0.4,
                             }
                         ).with_columns(
                             *(pl.lit(head[k]).alias(k) for k in ("network", "accelerator", "archetype")),
@@ -345,8 +347,9 @@ def _paths(
                                     "usd_per_mtok_network": r["usd_per_mtok_network"] * behind**0.8,
                                     "usd_per_mtok_reference": ref * index,
                                     "advantage": adv,
-                                    "advantage_low": adv - 0.3 * (0.3 + t / months),
-                                    "advantage_high": np.minimum(1, adv + 0.15 * (0.3 + t / months)),
+                                    "advantage_p10": adv - 0.3 * (0.3 + t / months),
+                                    "advantage_p50": adv,
+                                    "advantage_p90": np.minimum(1, adv + 0.15 * (0.3 + t / months)),
                                 }
                             ).with_columns(
                                 pl.lit(head["network"]).alias("network"),
@@ -381,6 +384,8 @@ def _outlook(values: Any, dates: list[date], pass_through: float, why: str | Non
         "headroom_high": min(1.0, room + 0.1),
         "state": state,
         "date": dates[lost[0]] if state == "lost_within_horizon" else None,
+        "date_p10": dates[max(0, lost[0] - 6)] if lost.size else None,
+        "probability_lost": 0.6 if lost.size else 0.04,
         "verdict": {"not_reached": "resilient", "already_lost": "eroded"}.get(state, "exposed"),
     }
 
