@@ -37,6 +37,21 @@ def _no_names_no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(variable.lower(), raising=False)
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _few_draws() -> Iterator[None]:
+    """Whole analyses with few draws: how many steady quantiles take is proved on the erosion alone."""
+    from depin_compare import analysis
+
+    whole = analysis.erosion
+
+    def with_few(*args: Any, draws: int, **options: Any) -> Any:
+        return whole(*args, draws=min(draws, 256), **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(analysis, "erosion", with_few)
+        yield
+
+
 @pytest.fixture(autouse=True)
 def _logs_as_they_were() -> Iterator[None]:
     """The command line sets up the log of its process: here that is everybody's."""

@@ -100,6 +100,8 @@ def test_every_number_and_date_of_the_outlook_is_made_again_from_its_leaves(anal
         pl.col("state") != "not_comparable",
         # Margins are the same against every cloud: once a network, scenario and pricing is enough.
         (pl.col("quantity") == "advantage") | (pl.col("cloud").eq("aws") & pl.col("reference").eq("list")),
+        # Both pricings are one where no new silicon sets a price.
+        (pl.col("pricing") == "fleet_average") | pl.col("scenario").is_in(["silicon_price_war", "cloud_mix"]),
     )
     assert rows.height > 200
     for row in plain_rows(rows):
@@ -107,6 +109,30 @@ def test_every_number_and_date_of_the_outlook_is_made_again_from_its_leaves(anal
             assert reproduces(explainer.foreseen(row, column), row[column]), (row, column)
         day = math.inf if row["date"] is None else float(row["date"].toordinal())
         assert reproduces(explainer.foreseen(row, "date"), day), row
+
+
+def test_what_the_draws_say_is_told_as_theirs(analysis):
+    rows = analysis.outlook.filter(pl.col("state") != "not_comparable", pl.col("pricing") == "fleet_average")
+    reached = rows.filter(pl.col("date_p10").is_not_null(), pl.col("quantity") == "advantage").row(0, named=True)
+    never = rows.filter(pl.col("date_p90").is_null(), pl.col("quantity") == "advantage").row(0, named=True)
+
+    def told(row: dict, column: str) -> dc.Explanation:
+        key = f"{row['cloud']}/{row['silicon']}/{row['reference']}"
+        return explain(analysis, f"outlook {row['network']} {key} {row['scenario']} {column}")
+
+    early = told(reached, "date_p10")
+    assert early.value == reached["date_p10"].isoformat()
+    assert early.formula.startswith("a tenth of the draws for which 1 - q_network(t)")
+    assert "draws of all inputs at once, seed" in early.notes[0]
+    assert early.inputs
+    assert told(never, "date_p90").value == "not reached by 2036-12-31"
+    share = told(reached, "probability_lost")
+    assert share.value == reached["probability_lost"]
+    assert share.formula.endswith("is no longer above zero by 2036-12-31")
+    base = rows.filter(pl.col("scenario") == "base", pl.col("quantity") == "advantage").row(0, named=True)
+    assert (told(base, "probability_lost_if_event").value, told(base, "probability_lost_if_event").not_known) == (
+        None, "the scenario has no event",
+    )  # fmt: skip
 
 
 def test_every_number_of_the_token_table_is_made_again_from_its_leaves(analysis, explainer):
