@@ -6,47 +6,17 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from functools import cache
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import unquote
 
 import pytest
 import responses
-from responses import BaseResponse
-from responses.registries import FirstMatchRegistry
 from served_payloads import OBSERVED_AT, PAYLOADS, body_of
+from served_web import ORGANIZATION, ByAddress, put_payloads
 
 from fetchers import FETCHERS, FetchResult
 from fetchers.http import CappedRetry, SourceSession, source_session
-
-
-def _has(wanted: dict[str, str]) -> Callable[[Any], tuple[bool, str]]:
-    def match(request: Any) -> tuple[bool, str]:
-        sent = {**request.params, **({"body": request.body.decode()} if request.body else {})}
-        for key, part in wanted.items():
-            if part not in sent.get(key, ""):
-                return False, f"{key} has no {part}"
-        return True, ""
-
-    return match
-
-
-class ByAddress(FirstMatchRegistry):
-    """Answers looked up by address first: trying two hundred of them at every request takes longer than answering."""
-
-    def find(self, request: Any) -> tuple[BaseResponse | None, list[str]]:
-        asked = _address(request.url)
-        near = [one for one in self.registered if isinstance(one.url, str) and _address(one.url) == asked]
-        found = [one for one in near if one.matches(request)[0]]
-        if len(found) == 1 and all(isinstance(one.url, str) for one in self.registered):
-            return found[0], []
-        return super().find(request)  # none, or the first of several: theirs to say
-
-
-@cache
-def _address(url: str) -> str:
-    return unquote(url.partition("?")[0])
 
 
 @pytest.fixture
@@ -78,13 +48,7 @@ def web() -> Iterator[responses.RequestsMock]:
 def serve(web: responses.RequestsMock) -> Callable[..., None]:
     """Let a source answer with its recorded payloads; `except_for` leaves addresses ending so to the test."""
 
-    def put(source: str, *, except_for: str | None = None) -> None:
-        for url, wanted, name in PAYLOADS[source]:
-            if except_for is None or not url.endswith(except_for):
-                for method in ("GET", "POST"):
-                    web.add(method, url, body=body_of(name), match=[_has(wanted)])
-
-    return put
+    return partial(put_payloads, web)
 
 
 @pytest.fixture
@@ -102,7 +66,8 @@ def run() -> Callable[..., FetchResult]:
 @pytest.fixture(autouse=True)
 def organization(monkeypatch: pytest.MonkeyPatch) -> None:
     """Salad is asked for one organisation, which the environment names."""
-    monkeypatch.setenv("SALAD_ORGANIZATION", "example-org")
+    for variable, name in ORGANIZATION.items():
+        monkeypatch.setenv(variable, name)
 
 
 @pytest.fixture(autouse=True)
