@@ -14,6 +14,7 @@ __all__ = [
     "Row",
     "ages_in_days",
     "claimed_pairs",
+    "future_pair",
     "headline_comparison",
     "headline_drivers",
     "headline_margins",
@@ -217,6 +218,20 @@ def main_pair(frame: pl.DataFrame) -> Pair | None:
         listed.group_by("cloud", "silicon").agg(pl.col("advantage").mean()).sort("advantage", "cloud", "silicon")
     )
     return strictest.select("cloud", "silicon").row(0) if strictest.height else ordered_pairs(frame)[0]
+
+
+def future_pair(frame: pl.DataFrame) -> Pair | None:
+    """The cloud x silicon that stands for the clouds in outlooks: of the first page's GPU clouds, the strictest.
+
+    Their GPUs are what the scenarios' new silicon replaces: work on a cloud's own chips is priced on new silicon
+    already, and clouds outside the scenarios keep their cost. Without any of them, whatever there is.
+    """
+    gpus = frame.filter(
+        pl.struct("cloud", "silicon").is_in(
+            [{"cloud": cloud, "silicon": silicon} for cloud, silicon in HEADLINE_REFERENCES if silicon == "nvidia"]
+        )
+    )
+    return main_pair(gpus if gpus.height else frame)
 
 
 def ages_in_days(as_of: datetime, observed: Iterable[datetime | None]) -> list[float]:

@@ -20,6 +20,7 @@ __all__ = [
     "count",
     "day",
     "host",
+    "input_words",
     "listing",
     "minute",
     "month",
@@ -217,3 +218,35 @@ def of_many(some: int, many: int) -> str:
 def shorten(text: str, length: int) -> str:
     """Cut at ``length`` characters, with an ellipsis where something is missing."""
     return text if len(text) <= length else text[: max(1, length - 1)].rstrip() + "…"
+
+
+_INPUT_WORDS = {
+    "hardware_decline_per_year": "shared fall of hardware cost",
+    "network_lag_years": "networks' lag behind the clouds",
+    "pass_through": "share of a cloud's cut that networks must follow",
+    "unit_cost_factor": "cost of the new silicon",
+    "adoption_midpoint_year": "when half of the new silicon is in",
+    "adoption_slope_per_year": "speed of its adoption",
+    "adoption_ceiling": "share of work the new silicon takes",
+    "list_price_factor": "depth of the list price cut",
+    "network_usd_per_accelerator_hour": "network's price",
+    "usd_per_accelerator_hour": "network's price",
+    "network_tokens_per_second": "tokens a second on the network's chip",
+    "reference_tokens_per_second": "tokens a second on the cloud's chip",
+    "reference_usd_per_accelerator_hour": "cloud's price",
+    "log_ratio": "today's ratio of prices",
+    "capex_usd": "price of the hardware",
+    "usd_per_kwh": "electricity tariff",
+    "life_years": "life of the hardware",
+    "event": "whether the chip arrives",
+}
+
+
+def input_words(name: str) -> str:
+    """An input of the model in words; a silicon's tag follows in brackets.
+
+    >>> input_words("unit_cost_factor.maia"), input_words("cost_of_capital")
+    ('cost of the new silicon (maia)', 'cost of capital')
+    """
+    plain, _, tag = name.partition(".")
+    return _INPUT_WORDS.get(plain, plain.replace("_", " ")) + (f" ({tag})" if tag else "")

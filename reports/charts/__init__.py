@@ -8,25 +8,31 @@ from matplotlib.figure import Figure
 
 from depin_compare.analysis import Analysis
 from reports.charts.advantage_erosion import advantage_erosion
+from reports.charts.breakeven_dates import breakeven_dates
 from reports.charts.equal_work import equal_work
 from reports.charts.headroom import headroom
 from reports.charts.margin_erosion import margin_erosion
 from reports.charts.market_check import market_check
 from reports.charts.price_ladder import price_ladder
+from reports.charts.pricing_choice import pricing_choice
 from reports.charts.source_ages import source_ages
 from reports.charts.token_price_trend import token_price_trend
+from reports.charts.tornado import tornado
 from reports.style import Look
 
 __all__ = [
     "CHARTS",
     "advantage_erosion",
+    "breakeven_dates",
     "equal_work",
     "headroom",
     "margin_erosion",
     "market_check",
     "price_ladder",
+    "pricing_choice",
     "source_ages",
     "token_price_trend",
+    "tornado",
 ]
 
 CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
@@ -38,4 +44,7 @@ CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
     "source_ages": lambda a, look: source_ages(a.source_states, look),
     "token_price_trend": lambda a, look: token_price_trend(a.token_prices, look),
     "equal_work": lambda a, look: equal_work(a.headlines, a.comparison, look),
+    "breakeven_dates": lambda a, look: breakeven_dates(a.headlines, a.erosion_probabilities, a.advantage_paths, look),
+    "pricing_choice": lambda a, look: pricing_choice(a.headlines, a.advantage_paths, look),
+    "tornado": lambda a, look: tornado(a.headlines, a.drivers, a.advantage_paths, look),
 }

@@ -1,0 +1,162 @@
+"""The summary card: the verdict in one picture of 1200 by 675 points, for a post."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from depin_compare.analysis import Analysis
+from reports.style import INK, LINE, MUTED, NEGATIVE, Look, fit, styled, wrap
+from reports.view import future_pair, headline_comparison, headline_margins, headline_outlook, network_order, plain
+from reports.words import aged, day, of_many, percent
+
+__all__ = ["MOST_NETWORKS", "card_png", "summary_card"]
+
+WIDTH, HEIGHT, DPI = 8.0, 4.5, 150
+MOST_NETWORKS = 6
+_TONES = {"resilient": "#1b5e20", "exposed": "#8a6100", "eroded": NEGATIVE}
+_COLUMNS = (0.30, 2.2, 3.22, 4.3, 5.42, 7.7)
+
+
+def finding(cells: list[dict[str, Any]]) -> str:
+    """The line on top: how many networks are cheaper than list, than cost, and keep a margin; true of any cells."""
+    told = []
+    for key, one, words in (
+        ("list", "cheaper than the cloud's list price", "undercut the cloud's list price"),
+        ("modelled_cost", "cheaper than its modelled cost", "its modelled cost"),
+    ):
+        known = [c[key] for c in cells if c[key] is not None]
+        if not known:
+            continue
+        better = sum(value > 0 for value in known)
+        if len(cells) == 1:
+            told.append(one if better else f"not {one}")
+        else:
+            told.append(f"{of_many(better, len(known))} {words}")
+    if not told:
+        return "No network can be compared with a cloud today"
+    text = (
+        f"{cells[0]['name']} is {' and '.join(told)}"
+        if len(cells) == 1
+        else ", ".join([told[0].replace(" undercut", " networks undercut", 1), *told[1:]])
+    )
+    return text[0].upper() + text[1:]
+
+
+@styled
+def summary_card(analysis: Analysis, look: Look) -> Figure:
+    """Draw the verdict table of the first networks on a card.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        A whole run.
+    look : Look
+        Names, colours, date.
+    """
+    pair = future_pair(plain(analysis.advantage_paths))
+    cells = _cells(analysis, pair)
+    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor="white")
+
+    def put(x: float, y: float, text: str, size: float, **how: Any) -> None:
+        figure.text(x / WIDTH, y / HEIGHT, text, fontsize=size, **{"va": "center", "color": INK, **how})
+
+    figure.add_artist(Rectangle((0.3 / WIDTH, 4.22 / HEIGHT), 0.5 / WIDTH, 0.035 / HEIGHT, color=INK, lw=0))
+    title = wrap(finding(cells), 15, WIDTH - 0.6, bold=True)[:2]
+    for i, line in enumerate(title):
+        put(0.3, 3.98 - 0.28 * i, line, 15, weight="bold", gid=f"title-{i}")
+    against = f" Cloud: {look.names.long_pair(*pair)}." if pair else ""
+    under = f"Inference on decentralised GPU networks against the cloud, equal work.{against}"
+    put(0.3, 3.98 - 0.28 * len(title), fit(under, 9, WIDTH - 0.6), 9, color=MUTED, gid="subtitle")
+    top = 3.62 - 0.28 * len(title)
+    heads = ("Network", "v. list price", "v. committed", "v. modelled cost", "supplier keeps", "verdict (base)")
+    for x, head in zip(_COLUMNS, heads, strict=True):
+        put(x, top, head, 8, color=MUTED, ha="left" if x == _COLUMNS[0] else "right" if x == _COLUMNS[-1] else "center")
+    figure.add_artist(Rectangle((0.3 / WIDTH, (top - 0.13) / HEIGHT), (WIDTH - 0.6) / WIDTH, 0.008 / HEIGHT, color=INK))
+    step = min(0.42, (top - 0.72) / max(1, min(len(cells), MOST_NETWORKS)))
+    for i, cell in enumerate(cells[:MOST_NETWORKS]):
+        _row(put, top - 0.13 - step * (i + 0.55), cell, look)
+        y = (top - 0.13 - step * (i + 1)) / HEIGHT
+        figure.add_artist(Rectangle((0.3 / WIDTH, y), (WIDTH - 0.6) / WIDTH, 0.004 / HEIGHT, color=LINE))
+    if not cells:
+        put(0.3, top - 0.5, "No source gave a price that can be compared; the report says why.", 10, color=MUTED)
+    more = f"{len(cells) - MOST_NETWORKS} more in the report. " if len(cells) > MOST_NETWORKS else ""
+    notes = (
+        f"{more}+ cheaper than the cloud, in % of its price or cost; supplier keeps: full-cost margin, % of receipts, "
+        "no token rewards.",
+        f"depin-compare, data as of {day(look.as_of)}. A model of public prices and stated assumptions; not investment "
+        "advice.",
+    )
+    for i, note in enumerate(notes):
+        put(0.3, 0.38 - 0.17 * i, fit(note, 7.2, WIDTH - 0.6), 7.2, color=MUTED, gid=f"footer-{i}")
+    return figure
+
+
+def _cells(analysis: Analysis, pair: tuple[str, str] | None) -> list[dict[str, Any]]:
+    compared = plain(headline_comparison(analysis.headlines, analysis.comparison))
+    margins = {r["network"]: r for r in plain(headline_margins(analysis.headlines, analysis.margins)).to_dicts()}
+    outlook = plain(headline_outlook(analysis.headlines, analysis.outlook))
+    heads = {r["network"]: r for r in plain(analysis.headlines).to_dicts()}
+    made = []
+    for network in network_order(heads):
+        mine = compared.filter(pl.col("network") == network)
+        if pair is not None:
+            mine = mine.filter(pl.col("cloud") == pair[0], pl.col("silicon") == pair[1])
+        at = dict(mine.select("reference", "advantage").iter_rows())
+        future = outlook.filter(
+            pl.col("network") == network, pl.col("quantity") == "advantage", pl.col("scenario") == "base",
+            pl.col("pricing") == "fleet_average",
+        )  # fmt: skip
+        made.append({
+            "network": network, "name": heads[network]["display_name"], "verdict": heads[network]["verdict"],
+            "stale": aged(heads[network]["freshness"]), "margin": margins.get(network, {}).get("full_margin"),
+            "known": future.height > 0,
+            **{reference: at.get(reference) for reference in ("list", "committed", "modelled_cost")},
+        })  # fmt: skip
+    return made
+
+
+def _row(put: Any, y: float, cell: dict[str, Any], look: Look) -> None:
+    colour, _ = look.network(cell["network"])
+    put(
+        _COLUMNS[0],
+        y,
+        fit(cell["name"], 12, 1.45, bold=True),
+        12,
+        weight="bold",
+        color=colour,
+        gid=f"name:{cell['network']}",
+    )
+    for x, key in zip(_COLUMNS[1:5], ("list", "committed", "modelled_cost", "margin"), strict=True):
+        value = cell[key]
+        unknown = "not known" if key == "margin" else "n/c"
+        put(
+            x, y, percent(value, signed=True, unknown=unknown), 12 if value is not None else 8.5, ha="center",
+            color=MUTED if value is None else NEGATIVE if value < 0 else INK, gid=f"{key}:{cell['network']}",
+        )  # fmt: skip
+    verdict = f"{cell['verdict']}{' (stale)' if cell['stale'] else ''}"
+    tone = _TONES.get(str(cell["verdict"]).split(" ")[0], MUTED)
+    parts = wrap(verdict, 8.5, 1.45)[:2]
+    for i, part in enumerate(parts):
+        put(
+            _COLUMNS[5],
+            y + (0.075 if len(parts) > 1 else 0.0) - 0.15 * i,
+            part,
+            8.5,
+            ha="right",
+            color=tone,
+            weight="bold",
+        )
+
+
+@styled
+def card_png(figure: Figure) -> bytes:
+    """The card as PNG, 1200 by 675."""
+    import io
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,64 @@
+"""What every section knows of the run: its frames, names, charts, and how the age of a number is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from depin_compare.analysis import Analysis
+from reports import view, words
+from reports.sections.parts import Cell, Part, linked
+from reports.words import NOT_KNOWN, Names
+
+
+class Page:
+    """One Analysis, as the sections read it."""
+
+    def __init__(self, analysis: Analysis, charts: Mapping[str, tuple[str, str]], failed: Mapping[str, str]) -> None:
+        self.analysis = analysis
+        self.charts = charts
+        self.failed = failed
+        self.headlines = view.ordered_headlines(analysis.headlines)
+        known = dict(analysis.display_names) | view.scenario_titles(analysis.scenarios)
+        known |= {k: v for k, v in self.headlines.select("network", "display_name").iter_rows() if v}
+        chips = self.headlines.select("accelerator", "accelerator_display_name").drop_nulls()
+        self.names = Names(known=known | dict(chips.iter_rows()))
+        self.publications = {r["source_id"]: r for r in view.rows(view.plain(analysis.sources))}
+        self.compared = view.headline_comparison(analysis.headlines, analysis.comparison)
+        self.outlook = view.headline_outlook(analysis.headlines, analysis.outlook)
+
+    def chart(self, name: str) -> Part:
+        """A chart, or the sentence that says why it is missing."""
+        if name in self.charts:
+            return {"type": "chart", "svg": f"chart-{name}", "alt": self.charts[name][1]}
+        reason = self.failed.get(name, "it was not drawn in this run")
+        return {"type": "chart", "missing": f"The chart {name.replace('_', ' ')} is missing: {reason}."}
+
+    def observed(self, at: datetime | None, layer: str | None, freshness: str | None = None) -> str:
+        """``live, 2026-11-22`` or ``reference, 2026-03-24, 243 days, stale``."""
+        if at is None:
+            return NOT_KNOWN
+        (days,) = view.ages_in_days(self.analysis.as_of, [at])
+        old = "" if layer == "live" else f", {words.age(days)}"
+        told = f"{layer or 'undated layer'}, {words.day(at)}{old}"
+        return f"{told}, {mark}" if (mark := words.aged(freshness)) else told
+
+    def layer_cell(self, at: datetime | None, layer: str | None, freshness: str | None = None) -> Cell:
+        """Where a number came from, set apart when it is not live."""
+        told = self.observed(at, layer, freshness)
+        if freshness == "expired":
+            return {"text": told, "tone": "bad"}
+        calm = layer == "live" and freshness != "stale"
+        return told if calm else {"text": told, "tone": "warn" if at is not None else "muted"}
+
+    def origin(self, at: datetime | None, layer: str | None, source: str | None, url: str | None) -> Cell:
+        """Source with its address, and the day of the number beneath."""
+        told = self.observed(at, layer)
+        if source is None:
+            return told
+        publication = self.publications.get(source)
+        if publication is not None:
+            made = linked(publication["publisher"], publication["url"])
+        else:
+            made = linked(words.host(url, unknown=self.names(source)), url)
+        return (made if isinstance(made, dict) else {"text": made}) | {"under": told}

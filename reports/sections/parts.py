@@ -1,0 +1,68 @@
+"""Cells, tables and texts of a page, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+from reports.words import KIND_WORDS, percent
+
+Cell: TypeAlias = "str | dict[str, Any]"
+Part: TypeAlias = dict[str, Any]
+
+
+def column(title: str, width: float = 0, *, right: bool = False) -> dict[str, Any]:
+    """One column: its title, its share of the width, and its side."""
+    return {"title": title, "width": width, "right": right}
+
+
+def table_part(columns: Sequence[dict[str, Any]], body: Sequence[Sequence[Cell]], notes: Iterable[str] = ()) -> Part:
+    """A table with its notes beneath."""
+    return {"type": "table", "columns": list(columns), "rows": [list(row) for row in body], "notes": list(notes)}
+
+
+def paragraph(text: str, *, quiet: bool = False) -> Part:
+    """A paragraph; a quiet one is small and grey."""
+    return {"type": "quiet" if quiet else "text", "text": text}
+
+
+def subheading(text: str) -> Part:
+    """A heading inside a section."""
+    return {"type": "heading", "text": text}
+
+
+def kind_cell(kind: str | None, text: str | None = None) -> Cell:
+    """The coloured word that says how a number is known, after the number itself where there is one."""
+    if kind is None:
+        return text or ""
+    made: dict[str, Any] = {"kind": kind, "words": KIND_WORDS.get(kind, kind)}
+    return made | ({"text": text} if text else {})
+
+
+def change_cell(value: float | None, *, unknown: str = "n/c") -> Cell:
+    """A saving or margin: green above zero, red below, grey where there is none."""
+    if value is None:
+        return {"text": unknown, "quiet": True}
+    return {"text": percent(value, signed=True), "tone": "good" if value > 0 else "bad" if value < 0 else "muted"}
+
+
+def linked(text: str, url: str | None) -> Cell:
+    """Text with its address behind it; anything but a web address stays plain text."""
+    return {"text": text, "link": url} if url and url.startswith(("https://", "http://")) else text
+
+
+def span_words(low: float | None, high: float | None, form: Any) -> str:
+    """``low to high``; nothing where an end is not known."""
+    return "" if low is None or high is None else f"{form(low)} to {form(high)}"
+
+
+def use_words(utilisation: float | None) -> str:
+    """Break-even utilisation in words."""
+    if utilisation is None:
+        return ""
+    return "no use suffices" if utilisation > 1 else f"at {percent(utilisation)} use"
+
+
+def terms_words(chip: str, terms: str | None) -> str:
+    """``H100 SXM 80GB, on demand``: which chip a price is of, and on what terms."""
+    return f"{chip}, {terms.replace('_', ' ')}" if terms else chip
