@@ -22,6 +22,7 @@ from depin_compare.economics.market_check import ModelAgainstMarket, model_again
 from depin_compare.economics.nodes import OwnNode, node_changes
 from depin_compare.economics.outlook import erosion
 from depin_compare.economics.outlook_frames import AdvantagePaths, Drivers, ErosionProbabilities, MarginPaths, Outlook
+from depin_compare.economics.own_scenarios import scenario_changes
 from depin_compare.economics.scenarios import BASE, ScenarioValues, scenario_values, scenarios
 from depin_compare.economics.token_economics import TokenEconomics, token_economics
 from depin_compare.economics.uncertainty import DEFAULT_DRAWS
@@ -425,6 +426,7 @@ def analyse(
                     fact_changes,
                     node_changes(own_nodes),
                     *declines,
+                    scenario_changes(own_scenarios, scenario_ids),
                 ]
             )
         ),

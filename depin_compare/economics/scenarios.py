@@ -6,7 +6,7 @@ A scenario of the user's own is a packaged one with some values changed.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -14,7 +14,9 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare.bands import Band
-from depin_compare.errors import ConfigError, ModelDomainError, ReferenceDataError, UnknownNameError
+from depin_compare.economics.own_scenarios import BASE, YOURS, Document, band_words, laid_over
+from depin_compare.economics.scenario_parameters import PARAMETERS, Parameter, parameter_of, values_of
+from depin_compare.errors import ReferenceDataError, UnknownNameError
 from depin_compare.refdata import KINDS, load_toml, sources
 
 __all__ = [
@@ -24,57 +26,18 @@ __all__ = [
     "Parameter",
     "Scenario",
     "ScenarioDifferences",
+    "ScenarioOverview",
+    "ScenarioSheet",
     "ScenarioValues",
     "parameter_of",
     "scenario_differences",
     "scenario_ids",
     "scenario_of",
+    "scenario_overview",
+    "scenario_sheet",
     "scenario_values",
     "scenarios",
 ]
-
-BASE = "base"
-# What a value of the user's own names as its source.
-YOURS = "your-job-file"
-Document = Mapping[str, Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Parameter:
-    """What a scenario may say: its unit, and the values in which the model means something."""
-
-    unit: str
-    low: float
-    high: float
-
-
-PARAMETERS: dict[str, Parameter] = {
-    "hardware_decline_per_year": Parameter(unit="fraction per year", low=0.0, high=0.95),
-    "network_lag_years": Parameter(unit="years", low=0.0, high=10.0),
-    "pass_through": Parameter(unit="fraction", low=0.0, high=1.0),
-    "unit_cost_factor": Parameter(unit="multiple of today's unit cost", low=0.01, high=3.0),
-    "list_price_factor": Parameter(unit="multiple of today's list price", low=0.05, high=2.0),
-    "adoption_midpoint_year": Parameter(unit="year", low=2020.0, high=2060.0),
-    "adoption_slope_per_year": Parameter(unit="1/year", low=0.05, high=10.0),
-    "adoption_ceiling": Parameter(unit="fraction", low=0.0, high=1.0),
-    "event_probability": Parameter(unit="probability", low=0.0, high=1.0),
-    "cloud_peak_multiplier": Parameter(unit="multiple of the price without a shortage", low=0.1, high=10.0),
-    "network_peak_multiplier": Parameter(unit="multiple of the price without a shortage", low=0.1, high=10.0),
-    "peak_after_years": Parameter(unit="years", low=0.01, high=10.0),
-    "half_life_years": Parameter(unit="years", low=0.01, high=20.0),
-    "take_rate_target": Parameter(unit="fraction", low=0.0, high=1.0),
-    "utilisation_target": Parameter(unit="fraction", low=0.0, high=1.0),
-    "network_efficiency_gain": Parameter(unit="multiple of today's work an hour", low=0.1, high=10.0),
-    "gains_midpoint_year": Parameter(unit="year", low=2020.0, high=2060.0),
-    "gains_slope_per_year": Parameter(unit="1/year", low=0.05, high=10.0),
-    "demand_factor": Parameter(unit="multiple of today's rented hours", low=0.0, high=1.0),
-}
-# Parameters that say nothing without the others of their group.
-_TOGETHER = (
-    ("unit_cost_factor", "adoption_midpoint_year", "adoption_slope_per_year", "adoption_ceiling"),
-    ("gains_midpoint_year", "gains_slope_per_year"),
-    ("peak_after_years", "half_life_years"),
-)
 
 
 class ScenarioValues(dy.Schema):
@@ -97,11 +60,43 @@ class ScenarioValues(dy.Schema):
     note = dy.String(nullable=True)
 
 
-class ScenarioDifferences(dy.Schema):
-    """Where two scenarios differ; a side that does not have a parameter is null."""
+class ScenarioOverview(dy.Schema):
+    """The scenarios there are: whose, which clouds cut cost, what happens, and how likely what may not happen is."""
+
+    scenario = dy.String(primary_key=True)
+    title = dy.String(nullable=False)
+    base = dy.String(nullable=True)
+    clouds = dy.String(nullable=False)
+    meaning = dy.String(nullable=False)
+    event_probability = dy.String(nullable=True)
+
+
+class ScenarioSheet(dy.Schema):
+    """Every value in force in one scenario, base's included, with the scenario it comes from and its source."""
 
     parameter = dy.String(primary_key=True)
+    low = dy.Float64(nullable=False)
+    central = dy.Float64(nullable=False)
+    high = dy.Float64(nullable=False)
     unit = dy.String(nullable=False)
+    said_by = dy.String(nullable=False)
+    kind = dy.Enum(KINDS, nullable=False)
+    source_id = dy.String(nullable=False)
+    source = dy.String(nullable=False)
+    source_url = dy.String(nullable=True)
+    note = dy.String(nullable=True)
+
+
+class ScenarioDifferences(dy.Schema):
+    """Where two scenarios differ, as words and as numbers; a side that does not have a parameter is null.
+
+    The last row may be ``clouds``, which has no numbers.
+    """
+
+    parameter = dy.String(primary_key=True)
+    first = dy.String(nullable=True)
+    second = dy.String(nullable=True)
+    unit = dy.String(nullable=True)
     first_low = dy.Float64(nullable=True)
     first_central = dy.Float64(nullable=True)
     first_high = dy.Float64(nullable=True)
@@ -140,20 +135,6 @@ def _silicons(parameters: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(tag for name, _, tag in named if name == "unit_cost_factor"))
 
 
-def parameter_of(name: str) -> Parameter:
-    """What is known of a parameter, with or without a silicon's tag.
-
-    Raises
-    ------
-    UnknownNameError
-        If there is none of that name.
-    """
-    plain = name.partition(".")[0]
-    if plain not in PARAMETERS:
-        raise UnknownNameError("scenario parameter", plain, PARAMETERS)
-    return PARAMETERS[plain]
-
-
 def scenario_ids(own: Document | None = None) -> list[str]:
     """The packaged scenarios, then the user's."""
     return [*load_toml("scenarios"), *(own or {})]
@@ -173,9 +154,10 @@ def scenarios(ids: Sequence[str] | None = None, *, own: Document | None = None) 
     Raises
     ------
     UnknownNameError
-        If an id, a base or a parameter does not exist.
-    ConfigError, ModelDomainError
-        If a scenario of the user's has a number outside its range, or only part of what belongs together.
+        If a scenario does not exist.
+    ConfigError
+        If something is wrong with one of the user's: a name that does not exist, a number outside its range, or only
+        part of what belongs together. One line a fault.
 
     Examples
     --------
@@ -197,7 +179,7 @@ def scenario_values(ids: Sequence[str] | None = None, *, own: Document | None = 
         }
         | {c: value.get(c) for c in ("low", "central", "high", "unit", "source_id", "kind", "note")}
         for i in _wanted(ids, whole)
-        for name, value in _values(whole[i]).items()
+        for name, value in values_of(whole[i]).items()
     ]  # fmt: skip
     return ScenarioValues.validate(pl.DataFrame(rows, schema=ScenarioValues.create_empty().schema))
 
@@ -217,26 +199,91 @@ def scenario_of(values: dy.DataFrame[ScenarioValues], name: str) -> Scenario:
     )
 
 
+def scenario_overview(*, own: Document | None = None) -> dy.DataFrame[ScenarioOverview]:
+    """The packaged scenarios, then the user's; ``base`` is null where a scenario is a packaged one.
+
+    Examples
+    --------
+    >>> scenario_overview().filter(pl.col("scenario") == "fractile")["event_probability"].item()
+    '0.15 (0.1 to 0.25)'
+    """
+    rows = []
+    for name, table in _whole(own).items():
+        told = {p: value for p, value in values_of(table).items() if p.partition(".")[0] == "event_probability"}
+        events = (f"{p.partition('.')[2]} {band_words(value)}".strip() for p, value in told.items())
+        rows.append(
+            {
+                "scenario": name, "title": table["title"], "clouds": " ".join(table["clouds"]),
+                "base": (own or {})[name].get("base", BASE) if name in (own or {}) else None,
+                "meaning": table["meaning"], "event_probability": ", ".join(events) or None,
+            }
+        )  # fmt: skip
+    return ScenarioOverview.validate(pl.DataFrame(rows, schema=ScenarioOverview.create_empty().schema))
+
+
+def scenario_sheet(name: str, *, own: Document | None = None) -> dy.DataFrame[ScenarioSheet]:
+    """Every value in force in one scenario, those it takes from others included.
+
+    Raises
+    ------
+    UnknownNameError
+        If there is no such scenario.
+
+    Examples
+    --------
+    >>> sheet = scenario_sheet("maia200")
+    >>> sheet.filter(pl.col("parameter") == "pass_through")["said_by"].item()
+    'base'
+    """
+    _wanted([name], whole := _whole(own))
+    mine, base = values_of(whole[name]), values_of(whole[BASE])
+    beneath = (own or {}).get(name, {}).get("base", name)
+    of_beneath = values_of(whole[beneath])
+    titles = {row["source_id"]: row for row in sources().iter_rows(named=True)}
+    rows = []
+    for parameter, value in {**base, **mine}.items():
+        yours = value["source_id"] == YOURS
+        source = titles.get(value["source_id"], {"publisher": "You", "title": "your own number"})
+        rows.append(
+            {c: value.get(c) for c in ("low", "central", "high", "unit", "kind", "source_id", "note")}
+            | {
+                "parameter": parameter, "source": f"{source['publisher']}: {source['title']}",
+                "said_by": name if yours else beneath if parameter in of_beneath else BASE,
+                "source_url": source.get("url"),
+            }
+        )  # fmt: skip
+    return ScenarioSheet.validate(pl.DataFrame(rows, schema=ScenarioSheet.create_empty().schema))
+
+
 def scenario_differences(first: str, second: str, *, own: Document | None = None) -> dy.DataFrame[ScenarioDifferences]:
     """What one scenario says otherwise than another, base's values counted in.
 
     Examples
     --------
-    >>> scenario_differences("base", "maia200")["parameter"].to_list()[:2]
-    ['adoption_ceiling', 'adoption_midpoint_year']
+    >>> scenario_differences("base", "maia200").select("parameter", "first", "second").row(0)
+    ('adoption_ceiling', None, '0.5 (0.3 to 0.7)')
     """
-    a, b = (one.parameters for one in scenarios([first, second], own=own))
-    rows = [
+    sides = dict(zip(("first", "second"), scenarios([first, second], own=own), strict=True))
+    a, b = (side.parameters for side in sides.values())
+    rows: list[dict[str, Any]] = [
         {"parameter": name, "unit": parameter_of(name).unit}
         | {
-            f"{side}_{end}": getattr(bands[name], end) if name in bands else None
-            for side, bands in (("first", a), ("second", b))
-            for end in ("low", "central", "high")
+            column: told
+            for side, scenario in sides.items()
+            if (band := scenario.parameters.get(name)) is not None
+            for column, told in {side: band_words(asdict(band)), **_numbers(side, band)}.items()
         }
         for name in sorted({*a, *b})
         if a.get(name) != b.get(name)
     ]
+    clouds = {side: " ".join(scenario.clouds) for side, scenario in sides.items()}
+    if set(sides["first"].clouds) != set(sides["second"].clouds):
+        rows.append({"parameter": "clouds", **clouds})
     return ScenarioDifferences.validate(pl.DataFrame(rows, schema=ScenarioDifferences.create_empty().schema))
+
+
+def _numbers(side: str, band: Band) -> dict[str, float]:
+    return {f"{side}_{end}": value for end, value in asdict(band).items()}
 
 
 def _wanted(ids: Sequence[str] | None, whole: Document) -> list[str]:
@@ -249,49 +296,7 @@ def _wanted(ids: Sequence[str] | None, whole: Document) -> list[str]:
 def _whole(own: Document | None) -> dict[str, Mapping[str, Any]]:
     """The packaged scenarios, and the user's laid over the ones they start from."""
     packaged: dict[str, Mapping[str, Any]] = dict(load_toml("scenarios"))
-    return packaged | {name: _laid_over(name, table, packaged) for name, table in (own or {}).items()}
-
-
-def _laid_over(name: str, table: Mapping[str, Any], packaged: Document) -> dict[str, Any]:
-    if name in packaged:
-        raise ConfigError(f"scenarios.{name}: ships with the package; give yours another name and base = {name!r}")
-    base = str(table.get("base", BASE))
-    if base not in packaged:
-        raise UnknownNameError("scenario", base, packaged)
-    words = {key: table[key] for key in ("title", "meaning", "clouds") if key in table}
-    changed = {
-        key: _own_value(name, key, value)
-        for key, value in table.items()
-        if key not in ("base", "title", "meaning", "clouds")
-    }
-    meaning = f"{packaged[base]['meaning']} Changed: {', '.join(changed) or 'nothing'}."
-    whole = {**packaged[base], "title": name, "meaning": meaning, **words, **changed}
-    for group in _TOGETHER:
-        for tag in {key.partition(".")[2] for key in _values(whole) if key.partition(".")[0] in group}:
-            here = {key for key in group if key in whole or f"{key}.{tag}" in whole}
-            if here and here != set(group) and not (group[0] == "unit_cost_factor" and group[0] not in here):
-                missing = ", ".join(sorted(set(group) - here))
-                raise ConfigError(f"scenarios.{name}: {', '.join(sorted(here))} need {missing} too")
-    return whole
-
-
-def _own_value(scenario: str, name: str, value: Any) -> dict[str, Any]:
-    known = parameter_of(name)
-    given = value if isinstance(value, Mapping) else {"low": value, "central": value, "high": value}
-    told = [given.get(end, given.get("central")) for end in ("low", "central", "high")]
-    numbers = [float(n) for n in told if isinstance(n, int | float) and not isinstance(n, bool)]
-    if len(numbers) < len(told):
-        raise ConfigError(f"scenarios.{scenario}.{name}: give a number, or low, central and high; saw {value!r}")
-    if not all(known.low <= number <= known.high for number in numbers):
-        raise ModelDomainError(
-            f"scenarios.{scenario}.{name} must be within {known.low:g}..{known.high:g}, got {value!r}"
-        )
-    band = Band(*numbers)
-    note = "; ".join(str(given[key]) for key in ("source", "note") if given.get(key)) or None
-    return {
-        "low": band.low, "central": band.central, "high": band.high, "unit": known.unit, "source_id": YOURS,
-        "kind": "assumption", "note": note,
-    }  # fmt: skip
+    return packaged | {name: laid_over(name, table) for name, table in (own or {}).items()}
 
 
 def _scenario(name: str, table: Mapping[str, Any]) -> Scenario:
@@ -305,23 +310,10 @@ def _scenario(name: str, table: Mapping[str, Any]) -> Scenario:
     )
 
 
-def _values(table: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
-    """Parameter -> value; a table of tables holds those of several silicons, by tag."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for name, value in table.items():
-        if not isinstance(value, Mapping):
-            continue
-        if "central" in value:
-            found[name] = value
-        else:
-            found |= {f"{name}.{tag}": inner for tag, inner in value.items()}
-    return found
-
-
 def _bands(scenario: str, table: Mapping[str, Any]) -> dict[str, Band]:
     known = {YOURS, *sources()["source_id"]}
     bands: dict[str, Band] = {}
-    for name, value in _values(table).items():
+    for name, value in values_of(table).items():
         if value.get("source_id") not in known:
             raise ReferenceDataError(
                 f"refdata/scenarios.toml: [{scenario}.{name}] names source {value.get('source_id')!r}; "

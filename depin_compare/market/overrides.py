@@ -46,7 +46,7 @@ class UserChanges(dy.Schema):
     day of the analysis is not ``in_force`` and moves nothing.
     """
 
-    table = dy.Enum(["assumptions", "prices", "discounts", "facts", "node"], nullable=False)
+    table = dy.Enum(["assumptions", "prices", "discounts", "facts", "node", "scenarios"], nullable=False)
     key = dy.String(nullable=False, min_length=1)
     before = dy.Float64(nullable=True)
     after = dy.Float64(nullable=True)
