@@ -288,8 +288,10 @@ def _number_column(table: str, column: str | None) -> str:
     return column
 
 
-def check_address(address: str) -> None:
+def check_address(address: str, *, own_scenarios: Collection[str] = ()) -> None:
     """Check an address of a number as far as that goes without a run: its table, its words and its column.
+
+    ``own_scenarios`` are the names of the user's scenarios.
 
     Raises
     ------
@@ -312,6 +314,8 @@ def check_address(address: str) -> None:
     words = _spread(words) if any(slot.column == "silicon" for slot in told.required) else words
     for i, slot in enumerate(told.required):
         known = _vocabulary(told, slot)
+        if known is not None and slot.column == "scenario":
+            known = {*known, *own_scenarios}
         if i >= len(words):
             raise ConfigError(f"{table}: which {slot.what}? Write {table} {told.words}")
         if known is not None and words[i] not in known:

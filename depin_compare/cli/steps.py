@@ -181,7 +181,12 @@ def erosion(
     output: OutputOption = None,
 ) -> None:
     """Headroom, break-even dates and verdicts, by network, reference and scenario."""
-    analysis = step_analysis(job_of(config, job), store, offers, as_of, max_age)
+    chosen = job_of(config, job)
+    if scenario is not None and scenario not in chosen.analysis.scenarios:
+        from depin_compare.jobs.config_checks import selected
+
+        chosen = selected(chosen, scenarios=[scenario])
+    analysis = step_analysis(chosen, store, offers, as_of, max_age)
     frame = kept_rows(analysis.outlook, network=network, scenario=scenario)
     show = ["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity", "today", "headroom"]
     show += ["state", "date", "verdict", "freshness"]

@@ -16,7 +16,7 @@ from depin_compare.market.overrides import UserChanges
 from depin_compare.refdata import KINDS, load_toml, networks, sources
 from depin_compare.refdata.assumption_set import USER_SOURCE
 
-__all__ = ["BASE", "WORDS", "YOURS", "band_words", "laid_over", "own_scenario_faults", "own_values", "scenario_changes"]
+__all__ = ["BASE", "WORDS", "YOURS", "band_words", "laid_over", "own_scenario_faults", "own_values", "pasteable", "scenario_changes"]
 
 BASE = "base"
 # What a value of the user's own names as its source.
@@ -92,10 +92,31 @@ def laid_over(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
     packaged = load_toml("scenarios")
     base = table.get("base", BASE)
     changed = _changed(table, packaged[base], _before(base, packaged))
+    words = {key: table[key] for key in ("title", "meaning", "clouds") if key in table}
     names = [n for n, value in values_of(changed).items() if value["source_id"] == YOURS]
-    words = {key: table[key] for key in WORDS if key in table}
+    names += ["clouds"] if set(words.get("clouds", packaged[base]["clouds"])) != set(packaged[base]["clouds"]) else []
     meaning = f"{packaged[base]['meaning']} Changed: {', '.join(names) or 'nothing'}."
     return {**packaged[base], "title": name, "meaning": meaning, **changed, **words}
+
+
+def pasteable(name: str, own: Document | None = None) -> tuple[str, dict[str, Any]]:
+    """A scenario as a table to paste into a job file or to share: its name there, and what stands in it.
+
+    One of the user's comes back as it is, with its base; a packaged one as a scenario of another name that starts
+    from it and says the same.
+
+    Examples
+    --------
+    >>> pasteable("maia200")[0], own_scenario_faults(*pasteable("maia200"))
+    ('my_maia200', [])
+    """
+    if name in (own or {}):
+        return name, {"base": BASE, **(own or {})[name]}
+    packaged = load_toml("scenarios")
+    if name not in packaged:
+        raise UnknownNameError("scenario", name, [*packaged, *(own or {})])
+    told = {key: value for key, value in packaged[name].items() if key != "meaning"}
+    return f"my_{name}", {"base": name, **told, "title": f"{told['title']}, mine"}
 
 
 def own_values(own: Document | None) -> Iterator[tuple[str, str, Mapping[str, Any], Mapping[str, Any] | None]]:
@@ -188,9 +209,12 @@ def _value(parameter: str, given: Any, before: Mapping[str, Any] | None) -> Mapp
         and all(told.get(key, before.get(key)) == before.get(key) for key in ("source_id", "kind", "note"))
     ):
         return before
-    whence = [told.get("source"), _source_words(told.get("source_id")), told.get("note")]
+    # What stands beside a packaged number speaks of that number: of another it is only where that one comes from.
+    note = told.get("note") if before is None or told.get("note") != before["note"] else None
+    whence = [told.get("source"), _source_words(told.get("source_id")), note]
     return {
-        **ends, "unit": PARAMETERS[parameter].unit, "source_id": YOURS, "kind": told.get("kind", "assumption"),
+        **ends, "unit": PARAMETERS[parameter].unit, "source_id": YOURS,
+        "kind": told.get("kind", "assumption") if "source" in told else "assumption",
         "note": "; ".join(filter(None, whence)) or None,
     }  # fmt: skip
 
@@ -232,9 +256,7 @@ def _word_faults(name: str, table: Mapping[str, Any], packaged: Document) -> Ite
             yield ("clouds",), str(UnknownNameError("cloud", str(cloud), known))
 
 
-def _value_faults(
-    place: Place, given: Any, before: Mapping[str, Mapping[str, Any]]
-) -> Iterator[tuple[Place, str]]:
+def _value_faults(place: Place, given: Any, before: Mapping[str, Mapping[str, Any]]) -> Iterator[tuple[Place, str]]:
     known = PARAMETERS[place[0]]
     if place[1:] and (place[0] not in TAGGED or not ID.fullmatch(place[1])):
         yield (), (
@@ -269,7 +291,9 @@ def _value_faults(
         low, central, high = (numbers.get(end, _left_out(end, numbers, base)) for end in ENDS)
         if not low <= central <= high:
             stays = [end for end in ENDS if end not in band]
-            hint = f"; {' and '.join(stays)} as in the base: give {'them' if stays[1:] else 'that'} too" if stays else ""
+            hint = (
+                f"; {' and '.join(stays)} as in the base: give {'them' if stays[1:] else 'that'} too" if stays else ""
+            )
             yield (), f"saw low {low:g}, central {central:g}, high {high:g}, expected low <= central <= high{hint}"
     yield from _citation_faults(told, known.unit)
 
@@ -293,7 +317,9 @@ def _citation_faults(told: Mapping[str, Any], unit: str) -> Iterator[tuple[Place
 def _seen(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"a table with {', '.join(map(str, value)) or 'nothing in it'}"
-    return "a list" if isinstance(value, list | tuple) else str(value).lower() if isinstance(value, bool) else repr(value)
+    return (
+        "a list" if isinstance(value, list | tuple) else str(value).lower() if isinstance(value, bool) else repr(value)
+    )
 
 
 def _nearest(seen: str, known: Iterable[str]) -> str | None:

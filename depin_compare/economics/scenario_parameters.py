@@ -1,4 +1,4 @@
-"""What a scenario may say: its parameters with unit and range, which may be told of each silicon, and which need others."""
+"""What a scenario may say: parameters with unit and range, which are told of each silicon, and which need others."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ def values_of(table: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 
     Examples
     --------
-    >>> sorted(values_of({"title": "x", "pass_through": {"central": 0.5}, "adoption_ceiling": {"tpu": {"central": 0.2}}}))
-    ['adoption_ceiling.tpu', 'pass_through']
+    >>> [*values_of({"title": "x", "pass_through": {"central": 0.5}, "adoption_ceiling": {"tpu": {"central": 0.2}}})]
+    ['pass_through', 'adoption_ceiling.tpu']
     """
     found: dict[str, Mapping[str, Any]] = {}
     for name, value in table.items():

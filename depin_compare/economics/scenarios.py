@@ -72,9 +72,13 @@ class ScenarioOverview(dy.Schema):
 
 
 class ScenarioSheet(dy.Schema):
-    """Every value in force in one scenario, base's included, with the scenario it comes from and its source."""
+    """Every value in force in one scenario, base's included, with the scenario it comes from and its source.
+
+    ``band`` says in words what low, central and high say as numbers.
+    """
 
     parameter = dy.String(primary_key=True)
+    band = dy.String(nullable=False)
     low = dy.Float64(nullable=False)
     central = dy.Float64(nullable=False)
     high = dy.Float64(nullable=False)
@@ -247,7 +251,7 @@ def scenario_sheet(name: str, *, own: Document | None = None) -> dy.DataFrame[Sc
         rows.append(
             {c: value.get(c) for c in ("low", "central", "high", "unit", "kind", "source_id", "note")}
             | {
-                "parameter": parameter, "source": f"{source['publisher']}: {source['title']}",
+                "parameter": parameter, "band": band_words(value), "source": f"{source['publisher']}: {source['title']}",
                 "said_by": name if yours else beneath if parameter in of_beneath else BASE,
                 "source_url": source.get("url"),
             }

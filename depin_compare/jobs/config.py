@@ -111,6 +111,7 @@ class AnalysisConfig(_Strict):
     llms: tuple[str, ...] = Field(default=DEFAULT_LLMS, min_length=1)
     workloads: tuple[str, ...] = Field(default=DEFAULT_WORKLOADS, min_length=1)
     scenarios: tuple[str, ...] = Field(default=DEFAULT_SCENARIOS, min_length=1)
+    scenario_files: tuple[File, ...] = ()
     horizon: date = DEFAULT_HORIZON
     minimum_reliability: float | None = Field(default=None, ge=0, le=1)
     decline_from: Literal["assumption", "history"] = "assumption"
@@ -317,6 +318,8 @@ class JobConfig(_Strict):
     discounts: dict[str, Discounts] = Field(default_factory=dict)
     facts: dict[str, dict[str, Facts]] = Field(default_factory=dict)
     node: NodeConfig | None = None
+    # By name, as the file has them: economics.own_scenarios knows what can be wrong with one.
+    scenarios: dict[str, dict[str, Any]] = Field(default_factory=dict)
     outputs: OutputsConfig = Field(default_factory=OutputsConfig)
     schedule: ScheduleConfig | None = None
     retention: RetentionConfig | None = None
@@ -370,6 +373,6 @@ class JobConfig(_Strict):
                     )
 
     def digest(self) -> str:
-        """sha256 of what the job asks for, independent of its name and of how the file is laid out."""
-        told = self.model_dump(mode="json", exclude={"name"})
+        """sha256 of what the job asks for, independent of its name and of how its files are laid out."""
+        told = self.model_dump(mode="json", exclude={"name": True, "analysis": {"scenario_files"}})
         return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()

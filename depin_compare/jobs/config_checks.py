@@ -7,7 +7,8 @@ from functools import partial
 
 from depin_compare.addresses import check_address
 from depin_compare.economics.nodes import NODE_INPUTS
-from depin_compare.economics.scenarios import scenarios
+from depin_compare.economics.own_scenarios import own_scenario_faults
+from depin_compare.economics.scenarios import scenario_ids
 from depin_compare.errors import ConfigError, UnknownNameError
 from depin_compare.inference.workloads import workloads
 from depin_compare.jobs.config import JobConfig, NodeConfig, ThresholdConfig
@@ -37,12 +38,15 @@ def job_checks(job: JobConfig) -> Iterator[Check]:
         yield ["sources", name], partial(_check_name, "source", name, FETCHERS)
         if name in FETCHERS:
             yield ["sources", name, "limit_age_days"], partial(ages_of, FETCHERS[name], job.sources[name])
-    for key, kind, known in _named():
+    for key, kind, known in _named(job):
         given = getattr(job.analysis, key)
         for index, name in enumerate(given):
             yield ["analysis", key, index], partial(_check_name, kind, name, known)
             if name in given[:index]:
                 yield ["analysis", key, index], partial(_complain, f"{name!r} stands here twice; remove one")
+    for name, table in job.scenarios.items():
+        for place, what in own_scenario_faults(name, table):
+            yield ["scenarios", name, *place], partial(_complain, what)
     for name, value in job.assumptions.items():
         yield ["assumptions", name], partial(assumption_set, {name: value.band()})
     yield from job.override_builders()
@@ -51,7 +55,10 @@ def job_checks(job: JobConfig) -> Iterator[Check]:
     if job.schedule is not None:
         yield ["schedule", "cron"], partial(crontab, job.schedule.cron, job.schedule.time_zone)
     for index, rule in enumerate(job.alerts.thresholds if job.alerts is not None else ()):
-        yield ["alerts", "thresholds", index, "number"], partial(check_address, rule.number)
+        yield (
+            ["alerts", "thresholds", index, "number"],
+            partial(check_address, rule.number, own_scenarios=list(job.scenarios)),
+        )
         yield ["alerts", "thresholds", index], partial(_check_threshold, rule)
 
 
@@ -72,18 +79,18 @@ def selected(
     """
     asked = {"networks": networks, "llms": llms, "scenarios": scenarios}
     chosen = {key: tuple(dict.fromkeys(names)) for key, names in asked.items() if names}
-    for key, kind, known in _named():
+    for key, kind, known in _named(job):
         for name in chosen.get(key, ()):
             _check_name(kind, name, known)
     return job.model_copy(update={"analysis": job.analysis.model_copy(update=chosen)}) if chosen else job
 
 
-def _named() -> Iterator[tuple[str, str, list[str]]]:
+def _named(job: JobConfig) -> Iterator[tuple[str, str, list[str]]]:
     """Each key of ``[analysis]`` that lists names, what it names, and the names there are."""
     yield "networks", "network", networks()["network"].to_list()
     yield "llms", "LLM", llms()["llm"].to_list()
     yield "workloads", "workload", list(workloads())
-    yield "scenarios", "scenario", [scenario.id for scenario in scenarios()]
+    yield "scenarios", "scenario", scenario_ids(job.scenarios)
 
 
 def _check_name(kind: str, name: str, known: Iterable[str]) -> None:

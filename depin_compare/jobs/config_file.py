@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args, get_origin
 
@@ -15,24 +13,15 @@ from pydantic import BaseModel, ValidationError
 from depin_compare.errors import ConfigError, ModelDomainError, UnknownNameError
 from depin_compare.jobs.config import DEFAULT_JOB, JOB_NAME, JobConfig
 from depin_compare.jobs.config_checks import job_checks
-from depin_compare.jobs.toml_lines import KeyPath, key_lines
+from depin_compare.jobs.scenario_files import with_scenario_files
+from depin_compare.jobs.toml_file import TomlFile, dotted
+from depin_compare.jobs.toml_lines import KeyPath
 
 __all__ = ["load_config", "load_jobs"]
 
 JOBS = "jobs"
 INHERIT = "inherit"
 _TOP_KEYS = [key for key in JobConfig.model_fields if key != "name"]
-
-# What tomllib says, and what it most often means.
-_SYNTAX_MENDS = {
-    "Invalid value": "text stands in quotes, true and false in lower case",
-    "Cannot overwrite a value": "the key stands here a second time; remove one",
-    "Cannot declare": "the table stands here a second time; put its keys under one heading",
-    "Expected '=' after a key": "write key = value; a name with other signs than letters, digits, - and _ stands "
-    "in quotes",
-    "Unclosed array": "a list ends with ]",
-    "Expected newline or end of document": "one key a line; text stands in quotes",
-}  # fmt: skip
 
 
 def load_config(path: Path | None, job: str | None = None) -> JobConfig:
@@ -74,7 +63,7 @@ def load_jobs(path: Path) -> dict[str, JobConfig]:
     ConfigError
         One line a complaint: ``FILE:LINE: key: what is wrong, what was seen, what to do``.
     """
-    file = _File.read(path)
+    file = TomlFile.read(path)
     jobs = _jobs_of(file)
     if not file.complaints:
         _check_folders(file, jobs)
@@ -84,42 +73,7 @@ def load_jobs(path: Path) -> dict[str, JobConfig]:
     return jobs
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
-    path: Path
-    document: dict[str, Any]
-    lines: dict[KeyPath, int]
-    complaints: list[tuple[int, str]]
-
-    @classmethod
-    def read(cls, path: Path) -> _File:
-        try:
-            text = path.read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: can't be read: {error}") from error
-        try:
-            document = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(_syntax_complaint(path, text, str(error))) from error
-        return cls(path, document, key_lines(text), [])
-
-    def complain(self, place: KeyPath, what: str) -> None:
-        """Note a complaint with the line of its key, or of the nearest table it should stand in."""
-        known = next((place[:n] for n in range(len(place), 0, -1) if place[:n] in self.lines), ())
-        line = self.lines.get(known, 1)
-        self.complaints.append((line, f"{self.path}:{line}: {_dotted(place)}: {what}"))
-
-
-def _syntax_complaint(path: Path, text: str, said: str) -> str:
-    # The line itself is not repeated: it may hold what belongs into the environment.
-    found = re.search(r"\(at line (\d+), column (\d+)\)$", said)
-    line = int(found[1]) if found else max(1, len(text.splitlines()))
-    what = re.sub(r" \(at [^()]*\)$", "", said) + (f" in column {found[2]}" if found else " at the end of the file")
-    mend = next((mend for start, mend in _SYNTAX_MENDS.items() if said.startswith(start)), None)
-    return f"{path}:{line}: not TOML: {what}" + (f"; {mend}" if mend else "")
-
-
-def _jobs_of(file: _File) -> dict[str, JobConfig]:
+def _jobs_of(file: TomlFile) -> dict[str, JobConfig]:
     shared = {key: value for key, value in file.document.items() if key != JOBS}
     _refuse_name(file, shared, ())
     if JOBS not in file.document:
@@ -143,7 +97,7 @@ def _jobs_of(file: _File) -> dict[str, JobConfig]:
     return jobs
 
 
-def _job(file: _File, name: str, table: Mapping[str, Any], shared: Mapping[str, Any]) -> JobConfig | None:
+def _job(file: TomlFile, name: str, table: Mapping[str, Any], shared: Mapping[str, Any]) -> JobConfig | None:
     inherit = table.get(INHERIT, True)
     if not isinstance(inherit, bool):
         file.complain((JOBS, name, INHERIT), f"saw {_seen(inherit)}, expected true or false")
@@ -192,14 +146,14 @@ def _step(value: Any, part: str | int) -> Any:
     return value.get(part) if isinstance(value, dict) else None
 
 
-def _refuse_name(file: _File, table: Mapping[str, Any], place: KeyPath) -> None:
+def _refuse_name(file: TomlFile, table: Mapping[str, Any], place: KeyPath) -> None:
     """``name`` is a field of the model, but no key of the file."""
     if "name" in table:
         file.complain((*place, "name"), "unknown key; a job's name stands in its heading: [jobs.NAME]")
 
 
 def _validated(
-    file: _File,
+    file: TomlFile,
     document: Mapping[str, Any],
     place: Callable[[KeyPath], KeyPath],
     *,
@@ -216,7 +170,8 @@ def _validated(
                 file.complain(place(key), _told(key, detail, job=place(key)[: -len(key) or None]))
         return None
     count = len(file.complaints)
-    for location, check in job_checks(job):
+    job = with_scenario_files(job, file, lambda key: place(_as_written(document, key)))
+    for location, check in job_checks(job) if len(file.complaints) == count else ():
         try:
             check()
         except (ConfigError, ModelDomainError, UnknownNameError) as error:
@@ -294,7 +249,7 @@ def _mend(key: KeyPath, job: KeyPath) -> str:
         return f"did you mean {near[0]!r}?"
     elsewhere = [table for table, keys in _keys_of_tables() if wrong in keys]
     if elsewhere:
-        return f"it stands in [{_dotted((*job, elsewhere[0]))}]"
+        return f"it stands in [{dotted((*job, elsewhere[0]))}]"
     near = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"known here: {', '.join(known)}"
 
@@ -337,7 +292,7 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
     return next((p for p in _parts(annotation) if isinstance(p, type) and issubclass(p, BaseModel)), None)
 
 
-def _check_folders(file: _File, jobs: Mapping[str, JobConfig]) -> None:
+def _check_folders(file: TomlFile, jobs: Mapping[str, JobConfig]) -> None:
     """Two jobs never write over each other's report."""
     owners: dict[Path, str] = {}
     for name, job in jobs.items():
@@ -348,17 +303,3 @@ def _check_folders(file: _File, jobs: Mapping[str, JobConfig]) -> None:
                 f"{job.outputs.out} is the folder of job {other!r} too; give each its own: "
                 f"[jobs.{name}.outputs] out = ...",
             )
-
-
-def _dotted(place: KeyPath) -> str:
-    """``("a", "b c", 0, "d")`` -> ``a."b c"[0].d``"""
-    text = ""
-    for part in place:
-        if isinstance(part, int):
-            text += f"[{part}]"
-            continue
-        plain = re.fullmatch(r"[A-Za-z0-9_-]+", part)
-        # An address as a key may hold a password.
-        told = part if plain else '"' + re.sub(r"//[^/@]*@", "//***@", part) + '"'
-        text += f".{told}" if text else told
-    return text

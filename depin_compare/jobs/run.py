@@ -248,6 +248,7 @@ def analysis_of(config: JobConfig, inputs: Inputs) -> Analysis:
         assumptions=assumption_set(config.assumption_overrides(inputs.as_of.date())),
         overrides=config.overrides(),
         own_nodes=config.own_nodes(),
+        own_scenarios=config.scenarios,
         source_states=inputs.source_states,
         skipped=inputs.skipped,
         token_prices=inputs.token_prices,
