@@ -77,7 +77,9 @@ def _outline(job: JobConfig) -> Iterator[str]:
     asked, outputs = job.analysis, job.outputs
     off = [name for name, source in job.sources.items() if not source.enabled]
     idle = [name for name in job.scenarios if name not in asked.scenarios]
-    changed = [table for table in ("assumptions", "prices", "discounts", "facts", "node", "scenarios") if getattr(job, table)]
+    changed = [
+        table for table in ("assumptions", "prices", "discounts", "facts", "node", "scenarios") if getattr(job, table)
+    ]
     yield (
         f"asks {len(FETCHERS) - len(off)} of {len(FETCHERS)} sources; {', '.join(asked.networks)} with "
         f"{', '.join(asked.llms)} at {', '.join(asked.workloads)}; scenarios {', '.join(asked.scenarios)}"

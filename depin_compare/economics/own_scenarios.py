@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import dataframely as dy
@@ -16,7 +17,17 @@ from depin_compare.market.overrides import UserChanges
 from depin_compare.refdata import KINDS, load_toml, networks, sources
 from depin_compare.refdata.assumption_set import USER_SOURCE
 
-__all__ = ["BASE", "WORDS", "YOURS", "band_words", "laid_over", "own_scenario_faults", "own_values", "pasteable", "scenario_changes"]
+__all__ = [
+    "BASE",
+    "WORDS",
+    "YOURS",
+    "band_words",
+    "laid_over",
+    "own_scenario_faults",
+    "own_values",
+    "pasteable",
+    "scenario_changes",
+]
 
 BASE = "base"
 # What a value of the user's own names as its source.
@@ -30,6 +41,12 @@ RESERVED = "scenarios"
 
 Document = Mapping[str, Mapping[str, Any]]
 Place = tuple[str, ...]
+
+
+@cache
+def packaged_scenarios() -> Document:
+    """The scenarios that ship, by id, as their file has them; read once, and not to be changed."""
+    return load_toml("scenarios")
 
 
 def own_scenario_faults(name: str, table: Mapping[str, Any]) -> list[tuple[Place, str]]:
@@ -54,7 +71,7 @@ def own_scenario_faults(name: str, table: Mapping[str, Any]) -> list[tuple[Place
     >>> own_scenario_faults("mine", {"base": "maia200", "unit_cost_factr": 0.6})
     [(('unit_cost_factr',), "unknown key; did you mean 'unit_cost_factor'?")]
     """
-    packaged = load_toml("scenarios")
+    packaged = packaged_scenarios()
     faults = [*_word_faults(name, table, packaged)]
     base = table.get("base", BASE)
     for key in (key for key in table if key not in (*WORDS, *PARAMETERS)):
@@ -89,7 +106,7 @@ def laid_over(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
     faults = own_scenario_faults(name, table)
     if faults:
         raise ConfigError("\n".join(f"{'.'.join(('scenarios', name, *place))}: {what}" for place, what in faults))
-    packaged = load_toml("scenarios")
+    packaged = packaged_scenarios()
     base = table.get("base", BASE)
     changed = _changed(table, packaged[base], _before(base, packaged))
     words = {key: table[key] for key in ("title", "meaning", "clouds") if key in table}
@@ -112,7 +129,7 @@ def pasteable(name: str, own: Document | None = None) -> tuple[str, dict[str, An
     """
     if name in (own or {}):
         return name, {"base": BASE, **(own or {})[name]}
-    packaged = load_toml("scenarios")
+    packaged = packaged_scenarios()
     if name not in packaged:
         raise UnknownNameError("scenario", name, [*packaged, *(own or {})])
     told = {key: value for key, value in packaged[name].items() if key != "meaning"}
@@ -121,7 +138,7 @@ def pasteable(name: str, own: Document | None = None) -> tuple[str, dict[str, An
 
 def own_values(own: Document | None) -> Iterator[tuple[str, str, Mapping[str, Any], Mapping[str, Any] | None]]:
     """Every value that the user changed: scenario, parameter, the value, and the one it stands in place of."""
-    packaged = load_toml("scenarios")
+    packaged = packaged_scenarios()
     for name, table in (own or {}).items():
         before = _before(table.get("base", BASE), packaged)
         for parameter, value in values_of(laid_over(name, table)).items():
@@ -210,7 +227,7 @@ def _value(parameter: str, given: Any, before: Mapping[str, Any] | None) -> Mapp
     ):
         return before
     # What stands beside a packaged number speaks of that number: of another it is only where that one comes from.
-    note = told.get("note") if before is None or told.get("note") != before["note"] else None
+    note = told.get("note") if before is None or told.get("note") != before.get("note") else None
     whence = [told.get("source"), _source_words(told.get("source_id")), note]
     return {
         **ends, "unit": PARAMETERS[parameter].unit, "source_id": YOURS,

@@ -14,10 +14,10 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare.bands import Band
-from depin_compare.economics.own_scenarios import BASE, YOURS, Document, band_words, laid_over
+from depin_compare.economics.own_scenarios import BASE, YOURS, Document, band_words, laid_over, packaged_scenarios
 from depin_compare.economics.scenario_parameters import PARAMETERS, Parameter, parameter_of, values_of
 from depin_compare.errors import ReferenceDataError, UnknownNameError
-from depin_compare.refdata import KINDS, load_toml, sources
+from depin_compare.refdata import KINDS, sources
 
 __all__ = [
     "BASE",
@@ -141,7 +141,7 @@ def _silicons(parameters: tuple[str, ...]) -> tuple[str, ...]:
 
 def scenario_ids(own: Document | None = None) -> list[str]:
     """The packaged scenarios, then the user's."""
-    return [*load_toml("scenarios"), *(own or {})]
+    return [*packaged_scenarios(), *(own or {})]
 
 
 def scenarios(ids: Sequence[str] | None = None, *, own: Document | None = None) -> tuple[Scenario, ...]:
@@ -251,7 +251,8 @@ def scenario_sheet(name: str, *, own: Document | None = None) -> dy.DataFrame[Sc
         rows.append(
             {c: value.get(c) for c in ("low", "central", "high", "unit", "kind", "source_id", "note")}
             | {
-                "parameter": parameter, "band": band_words(value), "source": f"{source['publisher']}: {source['title']}",
+                "parameter": parameter, "band": band_words(value),
+                "source": f"{source['publisher']}: {source['title']}",
                 "said_by": name if yours else beneath if parameter in of_beneath else BASE,
                 "source_url": source.get("url"),
             }
@@ -299,12 +300,12 @@ def _wanted(ids: Sequence[str] | None, whole: Document) -> list[str]:
 
 def _whole(own: Document | None) -> dict[str, Mapping[str, Any]]:
     """The packaged scenarios, and the user's laid over the ones they start from."""
-    packaged: dict[str, Mapping[str, Any]] = dict(load_toml("scenarios"))
+    packaged: dict[str, Mapping[str, Any]] = dict(packaged_scenarios())
     return packaged | {name: laid_over(name, table) for name, table in (own or {}).items()}
 
 
 def _scenario(name: str, table: Mapping[str, Any]) -> Scenario:
-    base = load_toml("scenarios")[BASE]
+    base = packaged_scenarios()[BASE]
     return Scenario(
         id=name,
         title=str(table["title"]),

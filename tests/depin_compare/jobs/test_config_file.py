@@ -115,6 +115,7 @@ TABLES = {
     ("facts", "akash", "fee_buyer"): "value",
     ("node",): "accelerator",
     ("node", "pue"): "central",
+    ("scenarios", "mine"): "base",
     ("outputs",): "paper",
     ("schedule",): "cron",
     ("retention",): "keep_all_days",
@@ -206,6 +207,20 @@ def test_an_unknown_key_is_found_with_its_line_wherever_it_stands(tmp_path_facto
         ('[schedule]\ncron = "7 * * * fun"\n', 2, ["day of", "week", "fun"]),
         ('[schedule]\ncron = "7 * * *"\n', 2, ["4 fields", "5"]),
         ('[schedule]\ncron = "0 0 30 2 *"\n', 2, ["never due"]),
+        # scenarios of one's own
+        ("[scenarios.mine]\n\npass_trough = 0.5\n", 3, ["scenarios.mine.pass_trough: unknown key", "'pass_through'"]),
+        ('[scenarios.mine]\nbase = "maia20"\n', 2, ["scenarios.mine.base", "maia200"]),
+        ("[scenarios.maia200]\npass_through = 0.5\n", 1, ["scenarios.maia200", "ships with the package"]),
+        ("[scenarios.mine]\npass_through = 50\n", 2, ["saw 50", "0 to 1"]),
+        ('[scenarios.mine]\nbase = "cloud_mix"\n[scenarios.mine.unit_cost_factor.maia]\nlow = 0.7\nhigh = "1"\n', 5,
+         ["scenarios.mine.unit_cost_factor.maia.high", "without quotes"]),
+        ('[scenarios.mine]\nbase = "cloud_mix"\nunit_cost_factor = { maia = 7 }\n', 3,
+         ["scenarios.mine.unit_cost_factor.maia", "saw 7"]),
+        ("[scenarios.mine]\nbase = 'base'\nadoption_ceiling = 0.5\n", 3, ["says nothing without unit_cost_factor"]),
+        ("[jobs.a.scenarios.mine]\npass_through = true\n", 2, ["jobs.a.scenarios.mine.pass_through", "saw true"]),
+        ("scenarios.mine = 5\n", 1, ["saw a number", "table"]),
+        ('[scenarios.mine]\n[analysis]\nscenarios = ["mein"]\n', 3, ["analysis.scenarios[0]", "mine"]),
+        ('[analysis]\nscenario_files = ["none.toml"]\n', 2, ["scenario_files[0]", "none.toml", "can't be read"]),
         # what can't be read at all
         ("[analysis]\nseed = \n", 2, ["not TOML"]),
         ("[analysis]\nseed = 1\nseed = 2\n", 3, ["second time"]),
@@ -362,3 +377,67 @@ def test_a_selection_stands_in_place_of_the_jobs_own():
 def test_a_threshold_nothing_can_cross_is_told(tmp_path, rule, told):
     (one,) = complaints(tmp_path, f"[[alerts.thresholds]]\n{rule}\n")
     assert re.search(told.replace("[0]", r"\[0\]"), one)
+
+
+def test_a_job_lays_its_own_scenario_over_the_shared_one(tmp_path):
+    text = '[scenarios.mine]\nbase = "maia200"\nunit_cost_factor = { central = 0.75, high = 0.9 }\n'
+    text += "[jobs.a]\n[jobs.b.scenarios.mine]\nunit_cost_factor.central = 0.72\n"
+    jobs = load_jobs(written(tmp_path, text))
+    factors = {name: job.scenarios["mine"]["unit_cost_factor"] for name, job in jobs.items()}
+    assert factors == {"a": {"central": 0.75, "high": 0.9}, "b": {"central": 0.72, "high": 0.9}}
+    assert jobs["a"].digest() != jobs["b"].digest()
+
+
+@pytest.mark.parametrize("heading", ["mine", "scenarios.mine"])
+def test_a_file_of_scenarios_stands_beside_the_job_file(tmp_path, monkeypatch, heading):
+    monkeypatch.chdir("/")
+    (tmp_path / "shared").mkdir()
+    (tmp_path / "shared" / "a.toml").write_text(f'[{heading}]\nbase = "maia200"\npass_through = 0.8\n', "utf-8")
+    text = '[analysis]\nscenarios = ["base", "mine"]\n'
+    job = load_config(written(tmp_path, f'{text}scenario_files = ["shared/a.toml"]\n'))
+    assert job.scenarios == {"mine": {"base": "maia200", "pass_through": 0.8}}
+    # The digest tells what the job asks for, not in which file it stands.
+    there = '[scenarios.mine]\nbase = "maia200"\npass_through = 0.8\n'
+    assert load_config(written(tmp_path, text + there)).digest() == job.digest()
+    assert selected(job, scenarios=["mine"]).analysis.scenarios == ("mine",)
+
+
+def test_a_slip_in_a_file_of_scenarios_is_told_with_its_own_line(tmp_path):
+    shared = tmp_path / "a.toml"
+    job = written(tmp_path, '[analysis]\nscenarios = ["mine"]\nscenario_files = ["a.toml"]\n[jobs.x]\n[jobs.y]\n')
+    for text, line, words in (
+        (
+            '[mine]\nbase = "maia200"\n\n[mine.unit_cost_factor]\ncentral = 9\n',
+            5,
+            "mine.unit_cost_factor.central: saw 9",
+        ),
+        ("[scenarios.mine]\npass_trough = 1\n", 2, "scenarios.mine.pass_trough: unknown key"),
+        ("mine = 5\n", 1, "expected a table"),
+        ("[mine]\n[scenarios.other]\n", 2, "alone"),
+        ("", 1, "expected a table for each scenario"),
+        ("[mine\n", 1, "not TOML"),
+    ):
+        shared.write_text(text, "utf-8")
+        with pytest.raises(ConfigError) as error:
+            load_jobs(job)
+        (told,) = str(error.value).splitlines()
+        assert f"{shared}:{line}: " in told
+        assert words in told
+
+
+def test_two_scenarios_of_one_name_are_told_apart_nowhere_and_refused(tmp_path):
+    (tmp_path / "a.toml").write_text("[mine]\npass_through = 0.4\n", "utf-8")
+    (tmp_path / "b.toml").write_text("[mine]\npass_through = 0.6\n", "utf-8")
+    (told,) = complaints(tmp_path, '[analysis]\nscenario_files = ["a.toml",\n "b.toml"]\n')
+    assert told.startswith("3: analysis.scenario_files[1]: has a scenario 'mine', as ")
+    (told,) = complaints(tmp_path, '[analysis]\nscenario_files = ["a.toml"]\n[scenarios.mine]\n')
+    assert told.startswith("2: analysis.scenario_files[0]: ")
+
+
+def test_a_threshold_may_name_a_scenario_of_ones_own(tmp_path):
+    text = '[scenarios.mine]\nbase = "maia200"\n[[alerts.thresholds]]\nbelow = 0\n'
+    text += 'number = "outlook akash aws/nvidia/list {}"\n'
+    assert load_config(written(tmp_path, text.format("mine"))).alerts.thresholds
+    (told,) = complaints(tmp_path, text.format("mein"))
+    assert told.startswith("5: alerts.thresholds[0].number: ")
+    assert "mine" in told

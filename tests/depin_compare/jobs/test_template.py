@@ -9,10 +9,12 @@ from typing import get_args
 import pytest
 from pydantic import BaseModel
 
+from depin_compare.economics.scenario_parameters import PARAMETERS
+from depin_compare.economics.scenarios import scenarios
 from depin_compare.inference.workloads import workloads
 from depin_compare.jobs.config import JobConfig
 from depin_compare.jobs.config_file import load_jobs
-from depin_compare.refdata import llms, load_toml
+from depin_compare.refdata import KINDS, llms, load_toml
 from fetchers import FETCHERS
 
 TEXT = files("depin_compare.jobs").joinpath("template.toml").read_text("utf-8")
@@ -67,6 +69,9 @@ def test_it_runs_with_every_comment_in_force(tmp_path):
         assert job.node is not None
         assert len(job.alerts.thresholds) == 2
         assert job.overrides().prices
+        (mine,) = scenarios(["two-chips"], own=job.scenarios)
+        assert mine.parameters["unit_cost_factor.maia"].high == 0.70
+        assert mine.parameters["adoption_midpoint_year"].low == 2026.8
 
 
 def test_every_key_of_every_model_stands_in_it(whole):
@@ -104,6 +109,7 @@ def test_what_has_no_default_is_called_an_example():
 
 def test_every_name_there_is_to_choose_stands_in_it():
     assert set(llms()["llm"]) | set(workloads()) | set(load_toml("scenarios")) | set(FETCHERS) <= WORDS
+    assert set(PARAMETERS) | set(KINDS) <= WORDS
     assert {f.key_variable for f in FETCHERS.values() if f.key_variable} <= WORDS
     asked = {n for f in FETCHERS.values() if f.kind in ("network", "marketplace") for n in f.networks}
     assert asked <= WORDS
