@@ -111,7 +111,8 @@ def laid_over(name: str, table: Mapping[str, Any]) -> dict[str, Any]:
     changed = _changed(table, packaged[base], _before(base, packaged))
     words = {key: table[key] for key in ("title", "meaning", "clouds") if key in table}
     names = [n for n, value in values_of(changed).items() if value["source_id"] == YOURS]
-    names += ["clouds"] if set(words.get("clouds", packaged[base]["clouds"])) != set(packaged[base]["clouds"]) else []
+    if set(words.get("clouds") or packaged[base]["clouds"]) != set(packaged[base]["clouds"]):
+        names.append("clouds")
     meaning = f"{packaged[base]['meaning']} Changed: {', '.join(names) or 'nothing'}."
     return {**packaged[base], "title": name, "meaning": meaning, **changed, **words}
 
