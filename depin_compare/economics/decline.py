@@ -74,7 +74,10 @@ def decline_from_history(
     if band is None or base is None:
         return Decline(scenarios=tuple(scenarios), values=values, change=change)
     low, central, high = band.low, band.central, band.high
-    mine = (pl.col("parameter") == PARAMETER) & (pl.col("scenario") == BASE)
+    # A scenario of the user's that starts from base has base's values in rows of its own.
+    mine = (pl.col("parameter") == PARAMETER) & pl.all_horizontal(
+        pl.col(end) == value for end, value in (("low", base.low), ("central", base.central), ("high", base.high))
+    )
     ends = {"low": low, "central": central, "high": high, "source_id": HISTORY_SOURCE, "note": note}
     replaced = values.with_columns(
         *(pl.when(mine).then(pl.lit(value)).otherwise(name).alias(name) for name, value in ends.items()),

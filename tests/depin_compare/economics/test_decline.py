@@ -73,3 +73,12 @@ def test_scenarios_without_base_among_them_take_it_too():
     assert decline.scenarios[0].parameters["hardware_decline_per_year"].central == 0.15
     assert decline.change["in_force"].item()
     assert scenarios(["maia200"])[0].parameters["hardware_decline_per_year"] == ASSUMED
+
+
+def test_an_own_scenario_that_starts_from_base_takes_it_and_one_with_a_decline_of_its_own_keeps_it():
+    own = {"like_base": {"pass_through": 0.9}, "slower": {"base": "maia200", "hardware_decline_per_year": 0.1}}
+    names = ["base", *own]
+    told = decline_from_history(scenarios(names, own=own), scenario_values(names, own=own), fit())
+    rows = told.values.filter(parameter="hardware_decline_per_year").select("scenario", "central", "source_id").rows()
+    assert rows == [("base", 0.15, "your-store"), ("like_base", 0.15, "your-store"), ("slower", 0.1, "your-job-file")]
+    assert [one.parameters["hardware_decline_per_year"].central for one in told.scenarios] == [0.15, 0.15, 0.1]
