@@ -223,7 +223,7 @@ def test_a_store_that_can_not_be_read_is_named_with_the_command_that_tells_more(
         raise pl.exceptions.ComputeError("no such column")
 
     monkeypatch.setattr(Store, "scan", broken)
-    with pytest.raises(StoreError, match="its offers can't be read .no such column.; `depin-compare history verify`"):
+    with pytest.raises(StoreError, match=r"its offers can't be read .no such column.; `depin-compare history verify`"):
         stored_index(store)
 
 
