@@ -13,6 +13,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.economics.comparison import Comparison, compare
 from depin_compare.economics.decline import decline_from_history
 from depin_compare.economics.headlines import Headlines, headlines, subjects
@@ -78,7 +79,7 @@ _MOST_ROWS = 5_000
 _ALWAYS_PARQUET = ("advantage_paths", "margin_paths")
 
 
-class SourceStates(dy.Schema):
+class SourceStates(Schema):
     """How each source fared in this run, and which layer of data stands in for it.
 
     ``expected_age_days`` is the source's own where it did not answer: what stands in does not make it fresh.

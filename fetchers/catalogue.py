@@ -24,7 +24,7 @@ from depin_compare.market.offers import (
     Offers,
     Skipped,
 )
-from fetchers.contract import MAX_UNREADABLE_SHARE, FetchResult, Recording, empty_frame
+from fetchers.contract import MAX_UNREADABLE_SHARE, FetchResult, Recording
 from fetchers.http import Answer
 
 __all__ = ["COLUMNS", "catalogue_result", "read_table", "table_of", "tpu_name"]
@@ -149,7 +149,7 @@ def catalogue_result(
         pl.col("refusal_kind").alias("kind"),
         pl.col("refusal").alias("reason"),
     )
-    types = empty_frame(Offers).schema
+    types = Offers.create_empty().schema
     kept = judged.filter(pl.col("refusal").is_null()).with_columns(
         pl.lit(source).alias("source"),
         pl.lit("live").alias("layer"),
@@ -168,7 +168,7 @@ def catalogue_result(
     return FetchResult(
         offers=offers,
         skipped=Skipped.validate(skipped, cast=True),
-        facts=empty_frame(NetworkFacts),
+        facts=NetworkFacts.create_empty(),
         problems=tuple(problems),
     )
 

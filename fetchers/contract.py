@@ -17,10 +17,9 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 import dataframely as dy
 import polars as pl
@@ -59,7 +58,6 @@ __all__ = [
     "checked_text",
     "checked_whole",
     "country_or_none",
-    "empty_frame",
     "fetch_result",
     "recording",
     "text_or_none",
@@ -87,7 +85,6 @@ ESCAPED_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 # Above this share of in-scope rows unreadable, the payload itself has changed: an error, not a smaller catalogue.
 MAX_UNREADABLE_SHARE = 0.20
-_Schema = TypeVar("_Schema", bound=dy.Schema)
 # What an answer that did not come may say of the reason, should a recording hold a whole page there.
 MAX_CAUSE_BYTES = 400
 
@@ -214,7 +211,7 @@ class FetchResult:
     offers: dy.DataFrame[Offers]
     skipped: dy.DataFrame[Skipped]
     facts: dy.DataFrame[NetworkFacts]
-    token_prices: dy.DataFrame[TokenPrices] = field(default_factory=lambda: empty_frame(TokenPrices))
+    token_prices: dy.DataFrame[TokenPrices] = field(default_factory=TokenPrices.create_empty)
     problems: tuple[str, ...] = ()
 
 
@@ -509,20 +506,20 @@ def fetch_result(rows: Rows) -> FetchResult:
     """
     return FetchResult(
         offers=_offers(rows),
-        skipped=_validated(rows.skipped, Skipped),
-        facts=_validated(rows.facts, NetworkFacts),
-        token_prices=_validated(rows.token_prices, TokenPrices),
+        skipped=Skipped.validate(_frame(rows.skipped, Skipped)),
+        facts=NetworkFacts.validate(_frame(rows.facts, NetworkFacts)),
+        token_prices=TokenPrices.validate(_frame(rows.token_prices, TokenPrices)),
         problems=tuple(rows.problems),
     )
 
 
 def _offers(rows: Rows) -> dy.DataFrame[Offers]:
     """The offers that keep the schema; the others are noted among the skipped."""
-    if not rows.offers:
-        return empty_frame(Offers)
-    offers, refused = Offers.filter(_frame(rows.offers, Offers))
-    if not len(refused):
-        return offers
+    frame = _frame(rows.offers, Offers)
+    try:
+        return Offers.validate(frame)
+    except dy.exc.ValidationError:
+        offers, refused = Offers.filter(frame)
     details = refused.details()
     rules = [column for column in details.columns if column not in Offers.column_names()]
     for row in details.iter_rows(named=True):
@@ -536,22 +533,6 @@ def _offers(rows: Rows) -> dy.DataFrame[Offers]:
             expected=f"at most {MAX_UNREADABLE_SHARE:.0%}",
         )
     return offers
-
-
-def empty_frame(schema: type[_Schema]) -> dy.DataFrame[_Schema]:
-    """No rows of a schema; making the frame once is a hundred times as fast as asking the schema each time."""
-    rowless: dy.DataFrame[_Schema] = _empty(schema).clone()
-    return rowless
-
-
-@cache
-def _empty(schema: type[dy.Schema]) -> Any:
-    return schema.create_empty()
-
-
-def _validated(rows: list[dict[str, Any]], schema: type[_Schema]) -> dy.DataFrame[_Schema]:
-    """Rows that keep the schema's rules; rules are about rows, so that no rows keep them all."""
-    return schema.validate(_frame(rows, schema)) if rows else empty_frame(schema)
 
 
 def checked_number(value: object, what: str, *, text: bool = False) -> float | None:
@@ -620,7 +601,7 @@ def checked_text(value: object, what: str) -> str:
 
 
 def _frame(rows: list[dict[str, Any]], schema: type[dy.Schema]) -> pl.DataFrame:
-    columns = _empty(schema).schema
+    columns = schema.create_empty().schema
     try:
         return pl.DataFrame(rows, schema=columns, orient="row")
     except UnicodeEncodeError:  # half a surrogate pair: JSON can spell it, UTF-8 can't

@@ -7,6 +7,7 @@ from collections.abc import Collection
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.errors import UnknownNameError
 from depin_compare.inference.references import REFERENCES, HourlyReferences
 from depin_compare.inference.sellers import SellerTerms
@@ -19,7 +20,7 @@ __all__ = ["OFFER_MATCHES", "OfferComparison", "compare_offers"]
 OFFER_MATCHES = ("cheapest", "same_chip")
 
 
-class OfferComparison(dy.Schema):
+class OfferComparison(Schema):
     """One row an offer, in the order of the offers: its unit price and its advantage over four references.
 
     Prices are USD per million output tokens, prompts and the buyer's fee included. Where the work can't be equal the

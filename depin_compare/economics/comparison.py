@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from depin_compare.bands import Band
+from depin_compare.doors import Schema
 from depin_compare.errors import ModelDomainError
 from depin_compare.inference.references import REFERENCES, UnitCosts
 from depin_compare.market.freshness import FRESHNESS, worst
@@ -34,7 +35,7 @@ MATCHES = ("same_chip", "cheapest", "fleet_average")
 FLEET_WORK_BY_THROUGHPUT = Band(0.5, 1.0, 2.0)
 
 
-class Comparison(dy.Schema):
+class Comparison(Schema):
     """One row a network x accelerator x LLM x workload x cloud x silicon x reference x match.
 
     Prices are USD per million output tokens with their prompts included, the buyer's fee in them. ``advantage`` is

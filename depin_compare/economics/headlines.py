@@ -8,6 +8,7 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare.bands import Band
+from depin_compare.doors import Schema
 from depin_compare.economics.comparison import Comparison
 from depin_compare.economics.margins import Margins, provider_freshness
 from depin_compare.economics.nodes import archetypes_of, node
@@ -22,7 +23,7 @@ from depin_compare.refdata.assumption_set import AssumptionSet
 __all__ = ["Headlines", "headlines", "subjects"]
 
 
-class Headlines(dy.Schema):
+class Headlines(Schema):
     """The one row a network that stands for it on the first page: its chip, model, and the sentence.
 
     ``freshness`` is the worst of the prices and measured facts behind the verdict; ``expired`` where an age cost it.

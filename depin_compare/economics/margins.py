@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from depin_compare.bands import Band, quadrature_band
+from depin_compare.doors import Schema
 from depin_compare.economics.nodes import ARCHETYPES, Node, OwnNode, archetypes_of, node, own_node, utilisation_facts
 from depin_compare.errors import ModelDomainError
 from depin_compare.inference.costs import capital_usd_per_hour, power_usd_per_hour
@@ -40,7 +41,7 @@ __all__ = [
 PAID_IN_TOKENS = "the network burns the payment and pays nodes in minted tokens"
 
 
-class Margins(dy.Schema):
+class Margins(Schema):
     """One row a network x accelerator x archetype: what the node's owner keeps of the tenant's price.
 
     Amounts are USD per calendar hour and accelerator. ``tenant_usd_per_hour`` is price with the buyer's fee times

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.errors import UnknownNameError
 from depin_compare.inference.references import UnitCosts
 from depin_compare.inference.workloads import Workload, workload
@@ -28,7 +29,7 @@ _SIDES: dict[str, pl.Expr] = {
 }
 
 
-class ModelAgainstMarket(dy.Schema):
+class ModelAgainstMarket(Schema):
     """One row an LLM x workload x host: its price per million tokens, and what the same work costs by our model.
 
     All ``usd_per_mtok`` are USD per million output tokens with their prompts, as in `UnitCosts`. ``modelled`` is the

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataframely as dy
 
+from depin_compare.doors import Schema
 from depin_compare.economics.world import PRICINGS
 from depin_compare.inference.references import REFERENCES
 from depin_compare.market.freshness import FRESHNESS
@@ -24,7 +25,7 @@ OUTLOOK_STATES = ("already_lost", "lost_within_horizon", "not_reached", "not_com
 VERDICTS = ("resilient", "exposed", "eroded", "not comparable")
 
 
-class AdvantagePaths(dy.Schema):
+class AdvantagePaths(Schema):
     """The buyer's advantage month by month: one row a network x reference x scenario x pricing x month.
 
     ``cost_index`` is the cloud's cost as a multiple of today's, ``wedge_index`` the part of it that networks do
@@ -51,7 +52,7 @@ class AdvantagePaths(dy.Schema):
     advantage_p90 = dy.Float64(nullable=True)
 
 
-class MarginPaths(dy.Schema):
+class MarginPaths(Schema):
     """The provider's margins month by month: one row a network x scenario x pricing x month.
 
     ``full_margin`` and ``cash_margin`` are those of a node bought today, whose costs are sunk;
@@ -78,7 +79,7 @@ class MarginPaths(dy.Schema):
     full_margin_new_node_p90 = dy.Float64(nullable=True, allow_inf=True)
 
 
-class Outlook(dy.Schema):
+class Outlook(Schema):
     """What becomes of one quantity of one network against one reference in one scenario.
 
     ``today`` has the band of `depin_compare.bands.quadrature_band`, as the comparison and the margins do.
@@ -127,7 +128,7 @@ class Outlook(dy.Schema):
     not_comparable = dy.String(nullable=True)
 
 
-class Drivers(dy.Schema):
+class Drivers(Schema):
     """The tornado: how far one input alone, from its low to its high end, moves a quantity at the horizon.
 
     One row a network x reference x scenario x pricing x quantity x input, ``rank`` 1 the widest ``swing``; inputs
@@ -155,7 +156,7 @@ class Drivers(dy.Schema):
     swing = dy.Float64(nullable=False, min=0, allow_inf=True)
 
 
-class ErosionProbabilities(dy.Schema):
+class ErosionProbabilities(Schema):
     """How likely a quantity is lost by the end of a year: one row a network x reference x scenario x pricing x year.
 
     The share of the draws lost by then, between months in a straight line; in the horizon's year by the horizon.

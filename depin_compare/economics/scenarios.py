@@ -13,6 +13,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.bands import Band
 from depin_compare.economics.own_scenarios import BASE, YOURS, Document, band_words, laid_over, packaged_scenarios
 from depin_compare.economics.scenario_parameters import PARAMETERS, Parameter, parameter_of, values_of
@@ -40,7 +41,7 @@ __all__ = [
 ]
 
 
-class ScenarioValues(dy.Schema):
+class ScenarioValues(Schema):
     """Every value of the scenarios in force, one a row, with its band, unit and source.
 
     A parameter of one silicon among several is written with its tag: ``unit_cost_factor.maia``.
@@ -60,7 +61,7 @@ class ScenarioValues(dy.Schema):
     note = dy.String(nullable=True)
 
 
-class ScenarioOverview(dy.Schema):
+class ScenarioOverview(Schema):
     """The scenarios there are: whose, which clouds cut cost, what happens, and how likely what may not happen is."""
 
     scenario = dy.String(primary_key=True)
@@ -71,7 +72,7 @@ class ScenarioOverview(dy.Schema):
     event_probability = dy.String(nullable=True)
 
 
-class ScenarioSheet(dy.Schema):
+class ScenarioSheet(Schema):
     """Every value in force in one scenario, base's included, with the scenario it comes from and its source.
 
     ``band`` says in words what low, central and high say as numbers.
@@ -91,7 +92,7 @@ class ScenarioSheet(dy.Schema):
     note = dy.String(nullable=True)
 
 
-class ScenarioDifferences(dy.Schema):
+class ScenarioDifferences(Schema):
     """Where two scenarios differ, as words and as numbers; a side that does not have a parameter is null.
 
     The last row may be ``clouds``, which has no numbers.

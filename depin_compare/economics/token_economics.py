@@ -11,6 +11,7 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare.bands import Band
+from depin_compare.doors import Schema
 from depin_compare.economics.comparison import Comparison, unique_service_premium
 from depin_compare.economics.derivations import Derivation, Input, weakest_kind
 from depin_compare.economics.margins import PAID_IN_TOKENS, Margins
@@ -60,7 +61,7 @@ _NEAR = timedelta(days=45)
 _LAYER_RANK = {"live": 0, "stored": 1, "reference": 2}
 
 
-class TokenEconomics(dy.Schema):
+class TokenEconomics(Schema):
     """One row a network x measure x subject x price basis.
 
     ``subject`` is a way to pay, a chip, a chip with its archetype or a cloud's reference, null for the whole

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.economics.margins import Margins
 from depin_compare.economics.nodes import ARCHETYPES
 
@@ -23,7 +24,7 @@ _COLUMN_OF_STEP = {
 _TAKEN = ("network_take", "power", "overhead", "capital")
 
 
-class Waterfall(dy.Schema):
+class Waterfall(Schema):
     """One row a network x accelerator x archetype x step, USD per calendar hour and accelerator.
 
     ``usd_per_hour`` is signed: what the tenant pays, less the network's take, power, overhead and capital, is the

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.errors import ConfigError
 from depin_compare.inference.roofline import (
     ENGINES,
@@ -52,7 +53,7 @@ _PREFILL_CHUNK_LLAMACPP = 512.0
 _ROW_TYPES = {"row_id": pl.String, "source": pl.String, "date": pl.String, "measured": pl.Float64}
 
 
-class SkippedRows(dy.Schema):
+class SkippedRows(Schema):
     """Rows of a measurement file that were not used, and why."""
 
     row_id = dy.String(nullable=False)

@@ -13,6 +13,7 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare.bands import Band
+from depin_compare.doors import Schema
 from depin_compare.inference.sellers import SELLER_ITEMS, SellerTerms
 from depin_compare.market.discrepancies import without_double_counting
 from depin_compare.market.freshness import (
@@ -46,7 +47,7 @@ _MAIA_FACTOR = "maia200_cost_factor"
 MAIA_NOT_RENTABLE = "Maia 200 has no rentable instance: Microsoft publishes no price for it"
 
 
-class HourlyReferences(dy.Schema):
+class HourlyReferences(Schema):
     """USD per accelerator-hour of a cloud, one row a cloud x accelerator x reference."""
 
     cloud = dy.String(nullable=False)
@@ -71,7 +72,7 @@ class HourlyReferences(dy.Schema):
     not_comparable = dy.String(nullable=True)
 
 
-class UnitCosts(dy.Schema):
+class UnitCosts(Schema):
     """USD per million output tokens, prompts included: one row a seller x accelerator x LLM x workload x price.
 
     ``side`` tells a network (``reference`` is then ``market``) from a cloud. Bands are low, central, high.

@@ -8,6 +8,7 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare.bands import Band
+from depin_compare.doors import Schema
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.refdata import KINDS
 from depin_compare.refdata.assumption_set import AssumptionSet
@@ -20,7 +21,7 @@ _FACT_OF_ITEM = {"buyer_fee": "fee_buyer", "availability": "availability", "egre
 _BY_SIDE = ("availability", "rework_share", "egress_usd_per_gb")
 
 
-class SellerTerms(dy.Schema):
+class SellerTerms(Schema):
     """One row a seller x item, low to high; null, with the reason, where the seller publishes nothing.
 
     ``buyer_fee`` is a fraction added to the tenant's bill; ``availability`` the share of paid time a machine

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.errors import ModelDomainError, ReferenceDataError, UnknownNameError
 from depin_compare.inference.roofline import (
     ENGINES,
@@ -67,7 +68,7 @@ _TERA = 1e12
 _BYTES = {"fp16": 2.0, "fp8": 1.0, "fp4": 0.5 + 1.0 / 16.0, "mxfp4": 0.5 + 1.0 / 32.0}
 
 
-class Throughputs(dy.Schema):
+class Throughputs(Schema):
     """Output tokens per second, one row a chip x LLM x workload.
 
     Rates are output tokens per second and chip, prompts taken in on the way; the band is where four of five

@@ -10,6 +10,7 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.inference.measurements import SkippedRows, parse_measurements, predicted_tokens_per_second
 from depin_compare.inference.roofline import Constants
 from depin_compare.inference.throughput import chip_bands, load_constants
@@ -19,7 +20,7 @@ from depin_compare.refdata import llms as load_llms
 __all__ = ["Scores", "ValidatedRows", "Validation", "validate_file"]
 
 
-class ValidatedRows(dy.Schema):
+class ValidatedRows(Schema):
     """Used rows of a measurement file.
 
     Rates are tokens per second of the whole system: output tokens, but prompt tokens for runs that only took
@@ -37,7 +38,7 @@ class ValidatedRows(dy.Schema):
     measured = dy.Float64(nullable=False, min_exclusive=0)
 
 
-class Scores(dy.Schema):
+class Scores(Schema):
     """Errors of a group of rows, as fractions; ``bias`` is the median of predicted over measured, less 1."""
 
     group = dy.String(nullable=False)

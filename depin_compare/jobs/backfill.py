@@ -12,6 +12,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.errors import ConfigError, StoreError
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.store import Store
@@ -26,7 +27,7 @@ IMPORT_STATES = ("stored", "there already", "failed")
 _MONTH = re.compile(r"archive_(\d{4})-(\d{2})\.csv\.gz\Z")
 
 
-class Imported(dy.Schema):
+class Imported(Schema):
     """The days of an archive, oldest first, and what became of each; ``reason`` is that of a failure."""
 
     day = dy.Date(primary_key=True)

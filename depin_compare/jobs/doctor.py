@@ -8,6 +8,7 @@ from dataclasses import asdict
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.jobs import machine_checks as machine
 from depin_compare.jobs import run_checks as runs
 from depin_compare.jobs.examination import Check, Examination
@@ -33,7 +34,7 @@ _LOOKS: dict[str, Callable[[Examination], Iterator[Check]]] = {
 SUBJECTS = tuple(_LOOKS)
 
 
-class Checks(dy.Schema):
+class Checks(Schema):
     """One thing looked at: ``subject`` says of what kind, ``seen`` what was found, ``mend`` what to do about it."""
 
     subject = dy.Enum(SUBJECTS, nullable=False)

@@ -12,6 +12,7 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare.analysis import SourceStates
+from depin_compare.doors import Schema
 from depin_compare.errors import ConfigError, ModelDomainError, UnknownNameError
 from depin_compare.jobs.config import JobConfig, SourceConfig
 from depin_compare.market.freshness import FRESHNESS, AgeLimits, AgeRules, Ages, freshness_of
@@ -42,7 +43,7 @@ SUCCESSES = ("ok", "partial")
 MOST_SNAPSHOTS = 1000
 
 
-class SourceList(dy.Schema):
+class SourceList(Schema):
     """Every source and every network that has none, with what the store knows of them.
 
     ``state`` is how the source fared when it was last asked, unless it is switched off, lacks its key now, was

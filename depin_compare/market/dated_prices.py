@@ -12,6 +12,7 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare import refdata
+from depin_compare.doors import Schema
 from depin_compare.market.price_index import PriceIndex, price_index, stored_index, stored_token_index
 from depin_compare.market.store import Store
 from depin_compare.market.token_prices import TokenPrices, model_key, reference_token_prices
@@ -38,7 +39,7 @@ INPUT_TOKENS_PER_OUTPUT = 2.0
 LISTS = ("list", "rate_card")
 
 
-class Trends(dy.Schema):
+class Trends(Schema):
     """Dated prices and indices: one row a series and day.
 
     ``subject`` is what is priced (a chip, a class of LLMs), ``series`` who says so on which terms; the values of two
@@ -64,7 +65,7 @@ class Trends(dy.Schema):
     kind = dy.Enum(KINDS, nullable=False)
 
 
-class TrendFits(dy.Schema):
+class TrendFits(Schema):
     """What every series of `Trends` says of its movement, or why it says nothing.
 
     ``state`` is ``fitted``, ``steps`` or ``too_short`` (`depin_compare.market.trend_fits.Trend`). Falls are

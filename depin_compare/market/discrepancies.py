@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.market.offers import LAYERS, RENTER_PRICE_KINDS, Offers
 
 __all__ = ["CATALOGUES", "COMPARED_ON", "Discrepancies", "discrepancies", "without_double_counting"]
@@ -35,7 +36,7 @@ _REASONS = {
 }
 
 
-class Discrepancies(dy.Schema):
+class Discrepancies(Schema):
     """Two sources that disagree on one offer: which is used, what the other says, and why.
 
     ``compared_on`` tells how closely the two could be matched; prices are medians over what was matched.

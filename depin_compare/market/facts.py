@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataframely as dy
 
+from depin_compare.doors import Schema
 from depin_compare.market.offers import LAYERS
 from depin_compare.refdata import KINDS
 
 __all__ = ["NetworkFacts"]
 
 
-class NetworkFacts(dy.Schema):
+class NetworkFacts(Schema):
     """One fact a row, long format.
 
     ``metric`` names the quantity (``token_price``, ``utilisation``, ``gpus_total`` …); ``subject`` narrows it:

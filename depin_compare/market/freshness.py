@@ -17,6 +17,7 @@ from typing import cast
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.errors import ModelDomainError
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import LAYERS, Offers
@@ -138,7 +139,7 @@ class AgeRules:
         return self if max_age_days is None else replace(self, max_age_days=max_age_days)
 
 
-class LeftOut(dy.Schema):
+class LeftOut(Schema):
     """What its age keeps out of the verdict: one row a network (or host), subject, metric, source and layer.
 
     ``metric`` is ``price`` for capacity, ``hosted token price``, or that of the fact. ``age_days`` is that of the

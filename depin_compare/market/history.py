@@ -9,6 +9,7 @@ from pathlib import Path
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.errors import StoreError
 from depin_compare.market.manifests import Manifest
 from depin_compare.market.snapshots import TABLES, Snapshot
@@ -22,7 +23,7 @@ _ANSWERED = ("ok", "partial")
 _NOT_ASKED = ("off", "no_key")
 
 
-class HistoryList(dy.Schema):
+class HistoryList(Schema):
     """One stored snapshot a row, newest first.
 
     ``origin`` is ``collect``, or ``backfill`` for rows of somebody else's archive, which ``archive`` names.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.refdata import KINDS
 
 __all__ = [
@@ -44,7 +45,7 @@ MIN_USD_PER_ACCELERATOR_HOUR = 0.01
 MAX_USD_PER_ACCELERATOR_HOUR = 200.0
 
 
-class Offers(dy.Schema):
+class Offers(Schema):
     """Priced accelerator capacity.
 
     Prices are USD per accelerator and hour, before buyer-side fees, with what the source includes (disk,
@@ -98,7 +99,7 @@ class Offers(dy.Schema):
         return pl.struct("source", "offer_id").is_unique()
 
 
-class Skipped(dy.Schema):
+class Skipped(Schema):
     """Rows a parser did not turn into offers, and why: kept as data, so that nothing is lost silently."""
 
     source = dy.String(nullable=False)

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.errors import ModelDomainError, UnknownNameError
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import (
@@ -39,7 +40,7 @@ __all__ = [
 DISCOUNTED = ("list", "committed")
 
 
-class UserChanges(dy.Schema):
+class UserChanges(Schema):
     """What the user changed, one row a change: where it stands in the job file, what it was, what it is now.
 
     ``before`` is null where there was nothing before, or more than one number. A change outside its validity on the

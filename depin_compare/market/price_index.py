@@ -13,6 +13,7 @@ from typing import Any, Literal, get_args
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.errors import ModelDomainError, StoreError
 from depin_compare.market.discrepancies import CATALOGUES
 from depin_compare.market.store import Store
@@ -26,7 +27,7 @@ BY = ("network", "segment", "accelerator", "terms")
 ITEM = ("source", "network", "accelerator", "terms", "tier", "price_kind", "region", "accelerator_count", "offer_id")
 
 
-class PriceIndex(dy.Schema):
+class PriceIndex(Schema):
     """A chained index of matched prices: one row a series and period in which something was priced.
 
     ``period`` is its first day. ``index`` is 1 in the first period of its ``chain``; ``relative`` is what it was

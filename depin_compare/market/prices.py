@@ -7,6 +7,7 @@ from collections.abc import Collection
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.market.discrepancies import without_double_counting
 from depin_compare.market.freshness import AGE_COLUMNS, FRESHNESS, FRESHNESS_TYPE, Ages
 from depin_compare.market.offers import LAYERS, PRICE_KINDS, RENTER_PRICE_KINDS, Offers
@@ -15,7 +16,7 @@ from depin_compare.refdata import KINDS
 __all__ = ["MarketPrices", "market_prices"]
 
 
-class MarketPrices(dy.Schema):
+class MarketPrices(Schema):
     """One row a network x accelerator x terms, over the offers a renter can take and nobody resells.
 
     ``source`` is the source, or the id of the sources table for a reference price; it, the day and the rest are

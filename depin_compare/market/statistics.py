@@ -8,6 +8,7 @@ from itertools import pairwise
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.errors import ModelDomainError
 from depin_compare.market.discrepancies import without_double_counting
 from depin_compare.market.offers import (
@@ -33,7 +34,7 @@ MAD_TO_SIGMA = 1.4826
 _KEY = ["network", "segment", "accelerator", "terms", "tier", "price_kind"]
 
 
-class MarketStatistics(dy.Schema):
+class MarketStatistics(Schema):
     """Spread of prices, one row a network x accelerator x terms x tier x kind of price. [USD per accelerator-hour]
 
     The columns ending in ``p10`` to ``p90`` are the prices at which that share of the accelerators on offer is reached.

@@ -16,6 +16,7 @@ from importlib.metadata import version
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.errors import StoreError
 from depin_compare.market.manifests import SCHEMA_VERSION, Manifest
 from depin_compare.market.retention import Dated, Retention, kept
@@ -32,7 +33,7 @@ _Tables = dict[str, pl.DataFrame]
 _ALIKE = {"offers": ["source", "offer_id"], "facts": ["source", "subject"], "token_prices": ["source", "model_id"]}
 
 
-class Pruning(dy.Schema):
+class Pruning(Schema):
     """Every snapshot there was, newest first, and what became of it: ``reason`` says why it stays or could not go."""
 
     snapshot = dy.String(primary_key=True)
@@ -42,7 +43,7 @@ class Pruning(dy.Schema):
     reason = dy.String(nullable=True)
 
 
-class Compaction(dy.Schema):
+class Compaction(Schema):
     """Every day that was looked at and had something to compact.
 
     ``snapshots`` counts those now in one file a table; bytes are null where files of schema 1, which told no sizes, are

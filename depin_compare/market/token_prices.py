@@ -18,6 +18,7 @@ import dataframely as dy
 import polars as pl
 
 from depin_compare import refdata
+from depin_compare.doors import Schema
 from depin_compare.market.offers import LAYERS
 from depin_compare.refdata import HOST_KINDS, KINDS
 
@@ -43,7 +44,7 @@ PROFILE = re.compile(r"^(us-gov|us|eu|apac|global|au|jp|ca)\.")
 VARIANT = re.compile(r":(free|nitro|floor|extended|exacto|thinking)$")
 
 
-class TokenPrices(dy.Schema):
+class TokenPrices(Schema):
     """List price of a model's tokens at one host.
 
     ``provider`` is the host's id (`refdata.token_hosts`), or its name as spelled where no table knows it;

@@ -11,6 +11,7 @@ from typing import Literal, get_args
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.errors import ModelDomainError, StoreError
 from depin_compare.market.discrepancies import CATALOGUES
 from depin_compare.market.offers import PRICE_KINDS, TERMS
@@ -27,7 +28,7 @@ ROWS_AT_ONCE = 2_500_000
 _KEY = ["period", "network", "accelerator", "terms", "price_kind"]
 
 
-class PriceHistory(dy.Schema):
+class PriceHistory(Schema):
     """Spread of the stored prices of one market in one period. [USD per accelerator-hour]
 
     ``period`` is its first day, of UTC. An offer counts once in every snapshot that saw it: ``n_offers`` counts those

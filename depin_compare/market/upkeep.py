@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.errors import StoreError
 from depin_compare.market.manifests import TableFile, read_manifest
 from depin_compare.market.places import Entry
@@ -21,7 +22,7 @@ __all__ = ["Verification", "repair", "verify"]
 _UNFINISHED_FOR = timedelta(days=1)
 
 
-class Verification(dy.Schema):
+class Verification(Schema):
     """Every file that snapshots name, and every manifest: whether it is as it was written."""
 
     snapshot = dy.String(nullable=False)

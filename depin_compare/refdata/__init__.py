@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 import dataframely as dy
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.errors import ReferenceDataError
 
 __all__ = [
@@ -74,7 +75,7 @@ HOST_KINDS = ("cloud", "network", "lab", "other")
 ACCELERATOR_FAMILIES = ("consumer", "workstation", "datacenter", "custom")
 
 
-class Sourced(dy.Schema):
+class Sourced(Schema):
     """Columns every table carries: where the row comes from, how it is known, and for which day."""
 
     source_id = dy.String(nullable=False, min_length=1)
@@ -83,7 +84,7 @@ class Sourced(dy.Schema):
     note = dy.String(nullable=True)
 
 
-class Sources(dy.Schema):
+class Sources(Schema):
     """Publisher, title and address of each source."""
 
     source_id = dy.String(primary_key=True, min_length=1)
@@ -115,7 +116,7 @@ class Accelerators(Sourced):
     second_source_id = dy.String(nullable=True)
 
 
-class AcceleratorNames(dy.Schema):
+class AcceleratorNames(Schema):
     """Names as seen in the wild -> canonical id. Matching ignores case, blanks, ``-`` and ``_``."""
 
     name = dy.String(primary_key=True, min_length=1)
@@ -258,7 +259,7 @@ class ReferencePrices(Sourced):
     not_comparable = dy.String(nullable=True)
 
 
-class LlmNames(dy.Schema):
+class LlmNames(Schema):
     """Names hosts give an open model -> its id. Matching ignores case, punctuation and all before the last slash."""
 
     name = dy.String(primary_key=True, min_length=1)
@@ -267,7 +268,7 @@ class LlmNames(dy.Schema):
     source_id = dy.String(nullable=False)
 
 
-class TokenHosts(dy.Schema):
+class TokenHosts(Schema):
     """Who hosts models, under every name the sources give them; networks and clouds have the id of `Networks`."""
 
     name = dy.String(primary_key=True, min_length=1)
