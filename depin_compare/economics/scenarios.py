@@ -13,8 +13,8 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from depin_compare.doors import Schema
 from depin_compare.bands import Band
+from depin_compare.doors import Schema
 from depin_compare.economics.own_scenarios import BASE, YOURS, Document, band_words, laid_over, packaged_scenarios
 from depin_compare.economics.scenario_parameters import PARAMETERS, Parameter, parameter_of, values_of
 from depin_compare.errors import ReferenceDataError, UnknownNameError
