@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from depin_compare.cli._app import app
-from depin_compare.cli.inputs import collected_now, job_of, step_analysis, store_of
+from depin_compare.cli.backtest import back_tested, emit_back_test, has_outcomes
+from depin_compare.cli.inputs import collected_now, day_of, job_of, step_analysis, store_of
 from depin_compare.cli.options import (
     ERROR,
     OK,
@@ -176,21 +177,42 @@ def erosion(
     max_age: MaxAgeOption = None,
     network: NetworkOption = None,
     scenario: Annotated[str | None, typer.Option("--scenario", help="Only this scenario.")] = None,
+    backtest: Annotated[
+        bool | None,
+        typer.Option(
+            "--backtest/--no-backtest",
+            help="With --as-of: what the scenarios said of H100 rents from that day on, against what was seen since; "
+            "below the table by default where the day lies 90 days back. Given, rows and files are the back-test's.",
+        ),
+    ] = None,
+    markdown: Annotated[bool, typer.Option("--markdown", help="The back-test alone, as Markdown tables.")] = False,
     json: JsonOption = False,
     csv: CsvOption = False,
     output: OutputOption = None,
 ) -> None:
     """Headroom, break-even dates and verdicts, by network, reference and scenario."""
+    if (backtest or markdown) and as_of is None:
+        raise typer.BadParameter("a back-test begins on a past day: give --as-of", param_hint="--backtest")
     chosen = job_of(config, job)
     if scenario is not None and scenario not in chosen.analysis.scenarios:
         from depin_compare.jobs.config_checks import selected
 
         chosen = selected(chosen, scenarios=[scenario])
+    if markdown or (backtest and (json or csv or output is not None)):
+        tested = back_tested(chosen, day_of(str(as_of)), scenario)
+        emit_back_test(tested, json=json, csv=csv, output=output, markdown=markdown)
+        return
     analysis = step_analysis(chosen, store, offers, as_of, max_age)
     frame = kept_rows(analysis.outlook, network=network, scenario=scenario)
     show = ["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity", "today", "headroom"]
     show += ["state", "date", "verdict", "freshness"]
     emit(frame, json=json, csv=csv, output=output, title="Outlook", show=show)
+    plain = json or csv or output is not None
+    if as_of is None or plain or backtest is False:
+        return
+    if backtest or has_outcomes(day_of(as_of)):
+        tested = back_tested(chosen, day_of(as_of), scenario)
+        emit_back_test(tested, json=False, csv=False, output=None)
 
 
 @app.command()
