@@ -55,3 +55,25 @@ def test_a_back_test_needs_a_past_day(type_in):
     assert type_in("erosion", "--markdown")[0] == 2
     code, _, err = type_in("erosion", "--as-of", "2026-11-20", "--backtest", "--json")
     assert (code, "no rent was seen after 2026-11-20" in err) == (1, True)
+
+
+def test_a_scenario_of_the_job_file_is_back_tested_like_the_others(type_in, tmp_path):
+    (tmp_path / "job.toml").write_text(
+        '[scenarios.standstill]\nbase = "base"\ntitle = "Standstill"\nhardware_decline_per_year = 0.0\n'
+    )
+    typed = (
+        "erosion",
+        "--as-of",
+        "2025-06",
+        "--config",
+        "job.toml",
+        "--scenario",
+        "standstill",
+        "--backtest",
+        "--json",
+    )
+    code, out, err = type_in(*typed)
+    assert code == 0, err
+    told = {(row["series"], row["seen"]): row for row in json.loads(out)}
+    oracle = told["oracle h100-sxm on_demand us-ashburn-1", "2026-09-06"]
+    assert (oracle["p10"], oracle["p90"], oracle["place"]) == (10.0, 10.0, "inside")
