@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from functools import cache
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dataframely as dy
 import polars as pl
@@ -14,11 +14,13 @@ import polars as pl
 from depin_compare import refdata
 from depin_compare.doors import Schema
 from depin_compare.market.price_index import PriceIndex, price_index, stored_index, stored_token_index
-from depin_compare.market.store import Store
 from depin_compare.market.token_prices import TokenPrices, model_key, reference_token_prices
 from depin_compare.market.trend_fits import TREND_STATES, fit_trend
 from depin_compare.refdata import KINDS
 from depin_compare.refdata.histories import dated_rents, llm_classes
+
+if TYPE_CHECKING:
+    from depin_compare.market.store import Store
 
 __all__ = [
     "SUBJECT_KINDS",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import dataframely as dy
 import polars as pl
@@ -16,7 +16,9 @@ import polars as pl
 from depin_compare.doors import Schema
 from depin_compare.errors import ModelDomainError, StoreError
 from depin_compare.market.discrepancies import CATALOGUES
-from depin_compare.market.store import Store
+
+if TYPE_CHECKING:
+    from depin_compare.market.store import Store
 
 __all__ = ["INDEX_PERIODS", "IndexPeriod", "PriceIndex", "price_index", "stored_index", "stored_token_index"]
 
@@ -147,6 +149,7 @@ def stored_index(
 
     Examples
     --------
+    >>> from depin_compare.market.store import Store
     >>> stored_index(Store("no such folder")).height
     0
     """
