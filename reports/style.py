@@ -367,10 +367,17 @@ def _key_rows(keys: Sequence[Key]) -> list[list[tuple[float, Key]]]:
     return made
 
 
-def source_note(look: Look, frame: pl.DataFrame, columns: Iterable[tuple[str, str]], sources: Iterable[str]) -> str:
+def source_note(
+    look: Look,
+    frame: pl.DataFrame,
+    columns: Iterable[tuple[str, str]],
+    sources: Iterable[str],
+    *,
+    what: str = "prices",
+) -> str:
     """Footer line: whose data, as of when, and how old what is not live is.
 
-    ``columns`` are (layer, observed_at) column names of ``frame``.
+    ``columns`` are (layer, observed_at) column names of ``frame``; ``what`` the numbers are called.
     """
     ages: dict[str, list[float]] = {}
     for layer_column, at_column in columns:
@@ -386,7 +393,7 @@ def source_note(look: Look, frame: pl.DataFrame, columns: Iterable[tuple[str, st
             low, high = words.age(min(days)), words.age(max(days))
             span = high if low == high else f"{low} to {high}"
             told.append(f"{'stored earlier' if layer == 'stored' else 'reference data'} ({span} old)")
-    hollow = f" Hollow or hatched: {' or '.join(told)}." if told else " All prices live."
+    hollow = f" Hollow or hatched: {' or '.join(told)}." if told else f" All {what} live."
     names = ", ".join(sources)
     return f"Source: {names}; data as of {words.minute(look.as_of)}.{hollow if ages else ''}"
 

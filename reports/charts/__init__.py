@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from depin_compare.analysis import Analysis
 from reports.charts.advantage_erosion import advantage_erosion
+from reports.charts.advantage_heat_map import advantage_heat_map
 from reports.charts.breakeven_dates import breakeven_dates
 from reports.charts.equal_work import equal_work
 from reports.charts.headroom import headroom
@@ -15,14 +16,17 @@ from reports.charts.margin_erosion import margin_erosion
 from reports.charts.market_check import market_check
 from reports.charts.price_ladder import price_ladder
 from reports.charts.pricing_choice import pricing_choice
+from reports.charts.provider_waterfall import provider_waterfall
 from reports.charts.source_ages import source_ages
 from reports.charts.token_price_trend import token_price_trend
 from reports.charts.tornado import tornado
+from reports.charts.utilisation import utilisation
 from reports.style import Look
 
 __all__ = [
     "CHARTS",
     "advantage_erosion",
+    "advantage_heat_map",
     "breakeven_dates",
     "equal_work",
     "headroom",
@@ -30,21 +34,26 @@ __all__ = [
     "market_check",
     "price_ladder",
     "pricing_choice",
+    "provider_waterfall",
     "source_ages",
     "token_price_trend",
     "tornado",
+    "utilisation",
 ]
 
 CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
     "advantage_erosion": lambda a, look: advantage_erosion(a.headlines, a.advantage_paths, look),
+    "advantage_heat_map": lambda a, look: advantage_heat_map(a.headlines, a.comparison, look),
+    "breakeven_dates": lambda a, look: breakeven_dates(a.headlines, a.erosion_probabilities, a.advantage_paths, look),
+    "equal_work": lambda a, look: equal_work(a.headlines, a.comparison, look),
     "headroom": lambda a, look: headroom(a.headlines, a.outlook, a.comparison, look),
     "margin_erosion": lambda a, look: margin_erosion(a.headlines, a.margin_paths, look),
     "market_check": lambda a, look: market_check(a.headlines, a.market_check, look),
     "price_ladder": lambda a, look: price_ladder(a.market_prices, look),
+    "pricing_choice": lambda a, look: pricing_choice(a.headlines, a.advantage_paths, look),
+    "provider_waterfall": lambda a, look: provider_waterfall(a.headlines, a.margins, look),
     "source_ages": lambda a, look: source_ages(a.source_states, look),
     "token_price_trend": lambda a, look: token_price_trend(a.token_prices, look),
-    "equal_work": lambda a, look: equal_work(a.headlines, a.comparison, look),
-    "breakeven_dates": lambda a, look: breakeven_dates(a.headlines, a.erosion_probabilities, a.advantage_paths, look),
-    "pricing_choice": lambda a, look: pricing_choice(a.headlines, a.advantage_paths, look),
     "tornado": lambda a, look: tornado(a.headlines, a.drivers, a.advantage_paths, look),
+    "utilisation": lambda a, look: utilisation(a.headlines, a.margins, a.facts, look),
 }

@@ -6,11 +6,12 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.charts._rows import left_room, room_left_of, row_names
 from reports.style import (
     INK,
-    LINE,
     MUTED,
     REFERENCE_COLOUR,
+    WIDTH,
     Key,
     Look,
     Sheet,
@@ -22,7 +23,7 @@ from reports.style import (
     styled,
     text_width,
 )
-from reports.view import market_check_shown
+from reports.view import Row, market_check_shown
 from reports.words import of_many, plural, times
 
 __all__ = ["MOST_LLMS", "market_check"]
@@ -32,11 +33,13 @@ _TITLE = "No host's token price can be set against our model"
 # Host kind -> words, colour, marker and step off the row's line.
 _HOSTS = {
     "cloud": ("a cloud asks", "#26323d", "s", 0.21),
-    "network": ("a network asks", "#bb3a50", "o", 0.07),
+    "network": ("a network asks", "", "", 0.07),
     "lab": ("the model's maker asks", "#b98a00", "D", -0.07),
     "other": ("another host asks", "#4d6fb3", "^", -0.21),
 }
-_NETWORK_COST = "#bb3a50"
+_NETWORK_COST = INK
+_OTHER_NETWORK = ("#8a8f98", "o")
+_SIZE = 6.3
 
 
 def finding(shown: pl.DataFrame) -> str:
@@ -76,7 +79,14 @@ def market_check(headlines: pl.DataFrame, market_check: pl.DataFrame, look: Look
     shown = every.filter(pl.col("llm").is_in(order))
     place = {llm: i for i, llm in enumerate(order)}
     kinds = [kind for kind in _HOSTS if kind in set(shown["host_kind"])]
-    keys = [Key(label=_HOSTS[k][0], colour=_HOSTS[k][1], marker=_HOSTS[k][2]) for k in kinds]
+    keys = [Key(label=_HOSTS[k][0], colour=_HOSTS[k][1], marker=_HOSTS[k][2]) for k in kinds if k != "network"]
+    # A network has its own colour here as everywhere; those without one share the grey.
+    hosts_of_networks = shown.filter(pl.col("host_kind") == "network")["provider"].unique().to_list()
+    named = [n for n in look.networks if n in hosts_of_networks and look.is_named(n)]
+    keys += [Key(label=look.names(n), colour=look.network(n)[0], marker=look.network(n)[1]) for n in named]
+    if len(named) < len(hosts_of_networks):
+        other = "another network asks" if named else "a network asks"
+        keys.append(Key(label=other, colour=_OTHER_NETWORK[0], marker=_OTHER_NETWORK[1]))
     if shown["usd_per_mtok_modelled"].count():
         keys.append(Key(label="modelled cost and band", colour=REFERENCE_COLOUR["modelled_cost"], line="-", band=True))
     if shown["usd_per_mtok_network"].count():
@@ -96,35 +106,40 @@ def market_check(headlines: pl.DataFrame, market_check: pl.DataFrame, look: Look
         subtitle=f"USD per million output tokens with their prompts ({look.names(load)}: {ratio:g} prompt tokens an "
         "output token, uncached). Modelled: owner's cost of the cheapest cloud chip at full load. Log scale",
         footer=[*cuts, note],
-        plot_height=0.5 + 0.62 * len(order),
+        plot_height=0.64 + 0.6 * len(order),
         keys=keys,
     )
-    left = min(2.2, 0.18 + max(text_width(look.names(m), 7.5) for m in order))
-    ((axes,),) = sheet.grid(1, 1, left=left, below=0.36)
+    left, right = left_room([look.names(m) for m in order], 2.2), 1.0
+    ((axes,),) = sheet.grid(1, 1, left=left, right=right, below=0.36, above=0.14)
+    width = WIDTH - left - right
     bounds = ("asked", "modelled_low", "modelled_high", "modelled", "network")
     values = [v for c in bounds for v in shown[f"usd_per_mtok_{c}"].drop_nulls()]
+    ends = {llm: _ends(shown.filter(pl.col("llm") == llm), look) for llm in order}
+    needed = [(row["usd_per_mtok_asked"], text_width(name, 6) + 0.14) for (row, name), *_ in ends.values()]
+    dearest = [(row["usd_per_mtok_asked"], text_width(name, 6) + 0.14) for *_, (row, name) in ends.values()]
+    low, high = min(values) * 0.8, max(values) * 1.15
+    high = 1 / room_left_of(1 / high, 1 / low, width, [(1 / value, room) for value, room in dearest])
+    price_axis(axes, room_left_of(low, high, width, needed), high)
+    row_names(axes, [look.names(m) for m in order], left)
+    axes.set_ylim(-0.6, len(order) - 0.4)
     for llm, y in place.items():
         part = shown.filter(pl.col("llm") == llm)
-        axes.axhline(y, color=LINE, lw=0.5, zorder=0)
         _costs(axes, part.row(0, named=True), y)
-        for kind in kinds:
-            _, colour, marker, step = _HOSTS[kind]
-            for layer in part.filter(pl.col("host_kind") == kind)["layer"].unique().sort():
-                at = part.filter(pl.col("host_kind") == kind, pl.col("layer") == layer)
-                axes.plot(
-                    at["usd_per_mtok_asked"],
-                    [y + step] * at.height,
-                    linestyle="none",
-                    marker=marker,
-                    markersize=4.6,
-                    zorder=3,
-                    gid=f"host:{llm}:{kind}:{layer}",
-                    **marker_style(colour, layer),
-                )
-        ends = [part.row(0, named=True), part.row(-1, named=True)][: min(2, part.height)]
-        for end, row in enumerate(ends):
+        for row in part.iter_rows(named=True):
+            colour, marker = _look_of_host(look, row)
+            axes.plot(
+                [row["usd_per_mtok_asked"]],
+                [y + _HOSTS[row["host_kind"]][3]],
+                linestyle="none",
+                marker=marker,
+                markersize=4.6,
+                zorder=3,
+                gid=f"host:{llm}:{row['host_kind']}:{row['provider']}:{row['layer']}",
+                **marker_style(colour, row["layer"]),
+            )
+        for end, (row, name) in enumerate(ends[llm][: min(2, part.height)]):
             axes.annotate(
-                fit(look.names(row["provider"]), 6, 1.1),
+                name,
                 (row["usd_per_mtok_asked"], y + _HOSTS[row["host_kind"]][3]),
                 xytext=(-4 if end == 0 else 4, 0),
                 textcoords="offset points",
@@ -132,15 +147,35 @@ def market_check(headlines: pl.DataFrame, market_check: pl.DataFrame, look: Look
                 va="center",
                 fontsize=6,
                 color=MUTED,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.8},
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
                 zorder=4,
+                gid=f"end:{llm}",
             )
-    axes.set_yticks(list(place.values()), [fit(look.names(m), 7.5, left - 0.1) for m in order], color=INK, ha="left")
-    axes.tick_params(axis="y", pad=(left - 0.02) * 72)
-    axes.set_ylim(-0.6, len(order) - 0.4)
-    price_axis(axes, min(values) * 0.75, max(values) * 1.9)
+        middle = part["asked_over_modelled"].median()
+        axes.text(
+            1 + (right - 0.02) / width, y, f"{times(middle)} times" if isinstance(middle, float) else "not known",
+            transform=axes.get_yaxis_transform(), ha="right", va="center", fontsize=_SIZE, gid=f"middle:{llm}",
+            weight="bold" if isinstance(middle, float) else "normal", color=INK if isinstance(middle, float) else MUTED,
+        )  # fmt: skip
+    axes.text(
+        1 + (right - 0.02) / width, len(order) - 0.42, "Median ask\nover modelled", fontsize=_SIZE, color=MUTED,
+        transform=axes.get_yaxis_transform(), ha="right", va="bottom", linespacing=1.1,
+    )  # fmt: skip
     axes.set_xlabel("USD per million output tokens, prompts included", labelpad=2)
     return sheet.figure
+
+
+def _ends(part: pl.DataFrame, look: Look) -> list[tuple[Row, str]]:
+    """The cheapest and the dearest host of a model, with their names."""
+    rows = [part.row(0, named=True), part.row(-1, named=True)]
+    return [(row, fit(look.names(row["provider"]), 6, 1.1)) for row in rows]
+
+
+def _look_of_host(look: Look, row: Row) -> tuple[str, str]:
+    """Colour and marker: a network's own, else those of the kind of host."""
+    if row["host_kind"] == "network":
+        return look.network(row["provider"]) if row["provider"] in look.networks else _OTHER_NETWORK
+    return _HOSTS[row["host_kind"]][1:3]
 
 
 def _middle(shown: pl.DataFrame, llm: str) -> tuple[float, str]:

@@ -1,41 +1,56 @@
-"""Source ages: how old the data of each source is, and whether it answered this time."""
+"""Source ages: how old the data of each source is beside its expected age and limit, and whether it answered."""
 
 from __future__ import annotations
 
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.style import INK, LINE, MUTED, NEGATIVE, Key, Look, Sheet, empty, fit, marker_style, styled
-from reports.view import plain
-from reports.words import age, aged, minute, plural
+from reports.charts._rows import row_names
+from reports.style import INK, MUTED, NEGATIVE, Key, Look, Sheet, empty, fit, marker_style, styled
+from reports.view import Row, plain
+from reports.words import age, aged, listing, minute, plural
 
 __all__ = ["MOST_SOURCES", "source_ages"]
 
-MOST_SOURCES = 40
+MOST_SOURCES = 30
+_HOUR = 1 / 24
 _STATE_WORDS = {
     "ok": "answered",
     "partial": "answered in part",
     "unreachable": "not reached",
     "failed": "failed",
     "timed_out": "timed out",
+    "no_key": "no key",
     "off": "switched off",
     "reference": "reference only",
 }
+_SCALE = (
+    (_HOUR, "1 hour"), (1.0, "1 day"), (7.0, "1 week"), (30.0, "1 month"), (365.0, "1 year"), (3650.0, "10 years"),
+)  # fmt: skip
+_MOST_NAMED = 12
 
 
 def finding(states: pl.DataFrame) -> str:
-    """The title: how many sources answered and how old the stalest one is; true of any frame."""
+    """The title: how many sources answered and how many are older than they should be; true of any frame."""
     if states.is_empty():
         return "No source was asked"
     live = int((states["layer"] == "live").fill_null(False).sum())
-    oldest = states["age_days"].max()
     start = f"{live} of {plural(states.height, 'source')} answered live"
-    return f"{start}; the newest data of the stalest is {age(oldest)} old" if isinstance(oldest, float) else start
+    oldest = states["age_days"].max()
+    if not isinstance(oldest, float):
+        return f"{start}; of no other are there data" if live < states.height else start
+    beyond, stale = (int((states["freshness"] == f).fill_null(False).sum()) for f in ("expired", "stale"))
+    if states["freshness"].null_count() == states.height:
+        return f"{start}; the newest data of the stalest is {age(oldest)} old"
+    told = [f"{beyond} beyond {'its' if beyond == 1 else 'their'} limit of age"] if beyond else []
+    told += [f"{stale} older than expected"] if stale else []
+    return f"{start}; {' and '.join(told) if told else 'none is older than expected'}"
 
 
 @styled
 def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
-    """Draw one row a source: the age of its newest data on a scale from hours to years.
+    """Draw one row a source: the age of its newest data on a scale from hours to years, its expected age and limit.
 
     Parameters
     ----------
@@ -47,59 +62,77 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
     states = plain(source_states)
     if states.is_empty():
         return empty(finding(states), "no source was asked in this run", look)
-    ordered = states.sort(["age_days", "source"], descending=[True, True], nulls_last=False)
-    shown = ordered.head(MOST_SOURCES) if ordered.height > MOST_SOURCES else ordered
-    notes = [f"{shown.height} of {states.height} sources shown, oldest first."] if shown.height < states.height else []
+    rank = pl.col("freshness").replace_strict({"expired": 2, "stale": 1}, default=0, return_dtype=pl.Int8)
+    idle = states.filter(pl.col("age_days").is_null(), pl.col("state").is_in(["reference", "off"]))
+    rest = states.join(idle, on="source", how="anti") if idle.height < states.height else states
+    # The stalest on top; where not all can be drawn, those that answered as they should are left out first.
+    shown = (
+        rest.sort(rank, "age_days", "source", descending=True, nulls_last=[False, False, False])
+        .head(MOST_SOURCES)
+        .sort("age_days", "source", descending=[False, True], nulls_last=True)
+    )
+    notes = (
+        [f"{shown.height} of {rest.height} sources with data shown, the stalest; the others are in manifest.json."]
+        if shown.height < rest.height
+        else []
+    )
+    if rest.height < states.height:
+        names = [look.names(s) for s in idle["source"].sort()]
+        more = [plural(len(names) - _MOST_NAMED, "other")] if len(names) > _MOST_NAMED else []
+        notes.append(f"Not asked, and without reference data: {listing([*names[:_MOST_NAMED], *more])}.")
+    limits = [v for c in ("age_days", "expected_age_days", "limit_age_days") for v in shown[c].drop_nulls()]
+    keys = [Key(label="live", colour=INK, marker="o"), Key(label="stored or reference data", marker="o", hollow=True)]
+    if shown["expected_age_days"].count():
+        keys.append(Key(label="up to its expected age", colour="#7fb8ae", line="-"))
+    if shown["limit_age_days"].count():
+        keys.append(Key(label="limit of age", colour=NEGATIVE, marker="|"))
     sheet = Sheet(
         title=finding(states),
         subtitle="Age of the newest data of each source. Log scale",
         footer=[*notes, f"Source: this run's source states; data as of {minute(look.as_of)}."],
-        plot_height=0.45 + 0.2 * shown.height,
-        keys=[
-            Key(label="live", colour=INK, marker="o"),
-            Key(label="stored or reference data", colour=INK, marker="o", hollow=True),
-        ],
+        plot_height=0.45 + 0.19 * shown.height,
+        keys=keys,
     )
-    left, right = 1.6, 1.6
+    left, right = 1.6, 2.15
     ((axes,),) = sheet.grid(1, 1, left=left, right=right, below=0.22)
-    hour = 1 / 24
     axes.set_xscale("log")
-    known = [a for a in shown["age_days"] if a is not None]
-    top = max([*known, 30.0]) * 1.6
-    axes.set_xlim(hour * 0.8, top)
-    for y, row in enumerate(shown.iter_rows(named=True)):
-        axes.axhline(y, color=LINE, lw=0.5, zorder=0)
-        if row["age_days"] is not None:
-            at = max(row["age_days"], hour)
-            axes.plot(
-                [at],
-                [y],
-                linestyle="none",
-                marker="o",
-                markersize=5,
-                gid=f"source:{row['source']}",
-                **marker_style(INK, row["layer"]),
-            )
-        good = row["state"] in ("ok", "reference", "off")
-        words = _STATE_WORDS.get(row["state"], row["state"])
-        mark = aged(row["freshness"])
-        told = ", ".join(part for part in (age(row["age_days"], unknown="no data"), mark, words) if part)
-        axes.text(
-            1.0,
-            y,
-            "  " + fit(told, 6.5, right - 0.15),
-            transform=axes.get_yaxis_transform(),
-            va="center",
-            ha="left",
-            fontsize=6.5,
-            color=MUTED if good else NEGATIVE,
-        )
-    names = [fit(look.names(s), 7.5, left - 0.1) for s in shown["source"]]
-    axes.set_yticks(range(shown.height), names, ha="left")
-    axes.tick_params(axis="y", pad=(left - 0.02) * 72)
+    top = max([*limits, 30.0]) * 1.35
+    axes.set_xlim(_HOUR * 0.8, top)
+    row_names(axes, [look.names(s) for s in shown["source"]], left)
     axes.set_ylim(-0.7, shown.height - 0.3)
-    marks = [(hour, "1 hour"), (1.0, "1 day"), (7.0, "1 week"), (30.0, "1 month"), (365.0, "1 year")]
-    axes.set_xticks([m for m, _ in marks if m <= top], [t for m, t in marks if m <= top])
+    for y, row in enumerate(shown.iter_rows(named=True)):
+        _draw(axes, y, row, right)
+    marks = [(place, told) for place, told in _SCALE if place <= top]
+    axes.set_xticks([m for m, _ in marks], [t for _, t in marks])
     axes.minorticks_off()
     axes.grid(axis="x")
     return sheet.figure
+
+
+def _draw(axes: Axes, y: int, row: Row, right: float) -> None:
+    """One source's row: its age, its two limits, and how it fared."""
+    name = row["source"]
+    if row["expected_age_days"] is not None:
+        expected = max(row["expected_age_days"], _HOUR)
+        axes.plot(
+            [_HOUR * 0.8, expected], [y, y], color="#7fb8ae", lw=3.2, solid_capstyle="butt", zorder=1,
+            gid=f"expected:{name}",
+        )  # fmt: skip
+    if row["limit_age_days"] is not None:
+        axes.plot(
+            [max(row["limit_age_days"], _HOUR)], [y], marker="|", ms=7, mew=1.4, color=NEGATIVE, linestyle="none",
+            zorder=2, gid=f"limit:{name}",
+        )  # fmt: skip
+    if row["age_days"] is not None:
+        axes.plot(
+            [max(row["age_days"], _HOUR)], [y], linestyle="none", marker="o", markersize=5, zorder=3,
+            gid=f"source:{name}", **marker_style(NEGATIVE if row["freshness"] == "expired" else INK, row["layer"]),
+        )  # fmt: skip
+    good = row["state"] in ("ok", "reference", "off") and row["freshness"] not in ("stale", "expired")
+    words = _STATE_WORDS.get(row["state"], row["state"])
+    mark = {"beyond its limit of age": "beyond its limit"}.get(aged(row["freshness"]), aged(row["freshness"]))
+    told = ", ".join(part for part in (age(row["age_days"], unknown="no data"), mark, words) if part)
+    axes.text(
+        1.0, y, "  " + fit(told, 6.5, right - 0.15), transform=axes.get_yaxis_transform(), va="center", ha="left",
+        fontsize=6.5, color=MUTED if good else NEGATIVE, gid=f"told:{name}",
+    )  # fmt: skip

@@ -1,0 +1,230 @@
+"""Waterfall: where the tenant's money goes, from the bill to what the provider keeps, token rewards apart."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from depin_compare.economics.waterfall import waterfall
+from reports.charts._reasons import kind_of_reason, reasons_note
+from reports.style import (
+    INK,
+    LINE,
+    MUTED,
+    NEGATIVE,
+    WIDTH,
+    Look,
+    Sheet,
+    empty,
+    fit,
+    source_note,
+    styled,
+    text_width,
+    wrap,
+)
+from reports.view import Row, headline_margins, ordered_headlines, plain
+from reports.words import KIND_WORDS, of_many, percent, plural, usd
+
+__all__ = ["MOST_NETWORKS", "provider_waterfall"]
+
+MOST_NETWORKS = 6
+_COLUMNS = 3
+_STEPS = {
+    "tenant": ("Tenant pays", INK),
+    "network_take": ("Network's take", "#4a5563"),
+    "power": ("Power", "#6f7b88"),
+    "overhead": ("Upkeep", "#93a0ac"),
+    "capital": ("Capital", "#b4bcc4"),
+    "profit": ("Provider keeps", "#00796b"),
+}
+_TOKENS = "Token rewards, apart"
+# Rows of a panel: the steps, a gap, the tokens.
+_PLACES = {step: float(i) for i, step in enumerate(_STEPS)} | {"token_rewards": len(_STEPS) + 0.55}
+_SIZE = 6.3
+
+
+def finding(known: pl.DataFrame) -> str:
+    """The title: how many networks' tenants pay the provider's full cost, and what capital takes; true of any rows."""
+    if known.is_empty():
+        return "No network's bill can be split"
+    n, kept = known.height, int((known["profit_usd_per_hour"] > 0).sum())
+    share = known.filter(pl.col("tenant_usd_per_hour") > 0).select(
+        pl.col("capital_usd_per_hour") / pl.col("tenant_usd_per_hour")
+    )
+    middle = share.to_series().median()
+    if n == 1:
+        start = f"The tenant's money {'covers' if kept else 'does not cover'} the provider's full cost"
+    else:
+        start = f"Without tokens, the tenant's money covers the provider's full cost on {of_many(kept, n)} networks"
+    if not isinstance(middle, float):
+        return start
+    return f"{start}; capital takes {percent(middle)} of the bill{'' if n == 1 else ' in the median'}"
+
+
+@styled
+def provider_waterfall(headlines: pl.DataFrame, margins: pl.DataFrame, look: Look) -> Figure:
+    """Draw a panel a network: its headline chip's hour from the tenant's bill down to the provider's profit.
+
+    Parameters
+    ----------
+    headlines : Headlines
+        Which chip and kind of provider stand for each network.
+    margins : Margins
+        Their rows; networks of unknown margin are named with the reason, those that pay in tokens have a panel that
+        says so.
+    look : Look
+        Names, colours, date.
+    """
+    heads = headline_margins(headlines, margins)
+    known = heads.filter(pl.col("profit_usd_per_hour").is_not_null())
+    in_tokens = heads.filter(
+        pl.col("profit_usd_per_hour").is_null() & pl.col("not_known").str.contains("minted tokens").fill_null(False)
+    )
+    panels = pl.concat([known, in_tokens])["network"].to_list()
+    order = heads["network"].to_list()
+    missing = [
+        (look.names(r["network"]), kind_of_reason(r["not_known"]))
+        for r in heads.iter_rows(named=True)
+        if r["network"] not in panels
+    ]
+    absent = [n for n in ordered_headlines(headlines)["network"] if n not in order]
+    missing += [(look.names(n), "no price of a chip that serves a model") for n in absent]
+    if known.is_empty() and in_tokens.is_empty():
+        return empty(finding(known), reasons_note(missing) or "no network has a margin in this run", look)
+    # Those with bars before those with words, Akash, io.net and Render before all.
+    seeds = [n for n in ("akash", "ionet", "render") if n in panels]
+    drawn = [*seeds, *(n for n in panels if n not in seeds)][:MOST_NETWORKS]
+    drawn.sort(key=order.index)
+    steps = plain(waterfall(_of(margins, known)))
+    notes = []
+    if len(drawn) < len(panels):
+        notes.append(f"{len(drawn)} of {plural(len(panels), 'network')} shown; the others are in margins.csv.")
+    if missing:
+        notes.append(f"Not known: {reasons_note(missing)}.")
+    shown = heads.filter(pl.col("network").is_in(drawn))
+    notes.append(source_note(look, shown, [("layer", "observed_at")], [*(look.names(n) for n in drawn), "this model"]))
+    has_tokens = bool((shown["reward_usd_per_hour"].is_not_null() & shown["profit_usd_per_hour"].is_not_null()).any())
+    n_columns = min(_COLUMNS, len(drawn))
+    n_rows = -(-len(drawn) // n_columns)
+    rows = len(_STEPS) + (1.6 if has_tokens else 0.1)
+    sheet = Sheet(
+        title=finding(known),
+        subtitle="USD per calendar hour and accelerator, idle hours counted in: price times use, less the network's "
+        "take, power, upkeep and capital. Each panel to its own scale",
+        footer=notes,
+        plot_height=n_rows * (0.5 + 0.19 * rows) + (n_rows - 1) * 0.22 + 0.06,
+    )
+    left = 1.3
+    grid = sheet.grid(n_rows, n_columns, left=left, right=0.02, below=0.04, above=0.42, gap_x=0.3, gap_y=0.68)
+    cells = [axes for line in grid for axes in line]
+    for axes in cells[len(drawn) :]:
+        axes.remove()
+    for i, (network, axes) in enumerate(zip(drawn, cells, strict=False)):
+        row = shown.filter(pl.col("network") == network).row(0, named=True)
+        axes.set_axis_off()
+        axes.set_ylim(rows - 0.5, -0.5)
+        if row["profit_usd_per_hour"] is None:
+            _words_only(axes, row)
+        else:
+            _bars(axes, steps.filter(pl.col("network") == network), look.network(network)[0], row)
+        if i % n_columns == 0:
+            _step_names(axes, left, tokens=has_tokens)
+        _panel_title(axes, sheet.height, look, row)
+    return sheet.figure
+
+
+def _of(margins: pl.DataFrame, heads: pl.DataFrame) -> Any:
+    """The rows of ``margins`` that ``heads`` stands for, with its own types."""
+    keys = set(heads.select("network", "accelerator", "archetype").rows())
+    wanted = [
+        (n, a, str(t)) in keys
+        for n, a, t in margins.select("network", "accelerator", pl.col("archetype").cast(pl.String)).iter_rows()
+    ]
+    return margins.filter(pl.Series(wanted, dtype=pl.Boolean))
+
+
+def _bars(axes: Axes, steps: pl.DataFrame, colour: str, row: Row) -> None:
+    """One bar a step, its amount beside it, hairlines from bar to bar."""
+    width = axes.get_position().width * WIDTH
+    ends = [v for c in ("from_usd_per_hour", "to_usd_per_hour") for v in steps[c]]
+    low, high = min(0.0, *ends), max(0.0, *ends)
+    span = (high - low) or 1.0
+    # Room for the widest amount right of the bars, and for that of a loss left of them.
+    after = 0.08 + max(text_width(usd(v), _SIZE, bold=True) for v in steps["usd_per_hour"])
+    loss = steps.filter(pl.col("step") == "profit", pl.col("usd_per_hour") < 0)["usd_per_hour"]
+    before = 0.08 + text_width(usd(loss[0]), _SIZE, bold=True) if loss.len() else 0.0
+    per_inch = span / (width - after - before)
+    axes.set_xlim(low - before * per_inch, high + after * per_inch)
+    axes.axvline(0, color=MUTED, lw=0.6, gid="zero")
+    last = None
+    for step in steps.iter_rows(named=True):
+        y, start, end = _PLACES[step["step"]], step["from_usd_per_hour"], step["to_usd_per_hour"]
+        gain = step["step"] in ("profit", "token_rewards")
+        tint = colour if step["step"] == "tenant" else _STEPS.get(step["step"], ("", colour))[1]
+        if step["step"] == "profit" and end < 0:
+            tint = NEGATIVE
+        apart = step["step"] == "token_rewards"
+        live = row["layer"] == "live" and not apart
+        axes.barh(
+            y, end - start, left=start, height=0.68, facecolor=tint if live else "white", edgecolor=tint,
+            lw=0.7, hatch="......" if apart else None if live else "//////",
+            gid=f"bar:{row['network']}:{step['step']}",
+        )  # fmt: skip
+        if last is not None and not apart:
+            axes.plot([last[1]] * 2, [last[0], y], color=LINE, lw=0.6, zorder=0)
+        last = (y, end)
+        amount = step["usd_per_hour"]
+        right = max(start, end) if amount >= 0 or not gain else min(start, end)
+        outward = -1 if gain and amount < 0 else 1
+        axes.annotate(
+            usd(amount), (right, y), xytext=(3 * outward, 0), textcoords="offset points", fontsize=_SIZE, va="center",
+            ha="left" if outward > 0 else "right", weight="bold" if step["step"] in ("tenant", "profit") else "normal",
+            color=NEGATIVE if gain and amount < 0 else INK, gid=f"amount:{row['network']}:{step['step']}",
+        )  # fmt: skip
+
+
+def _words_only(axes: Axes, row: Row) -> None:
+    """What stands in the panel of a network that pays its nodes in tokens."""
+    width = axes.get_position().width * WIDTH
+    axes.set_xlim(0, 1)
+    reward = row["reward_usd_per_hour"]
+    told = "Nodes are paid in newly minted tokens, not out of the tenant's bill, so there is nothing to split. "
+    told += (
+        f"A node's tokens are worth {usd(reward)} an hour at today's token price."
+        if reward is not None
+        else "What a node's tokens are worth is not known."
+    )
+    axes.text(
+        0, 0.9, "\n".join(wrap(told, 7, width - 0.1)), fontsize=7, color=MUTED, va="top", linespacing=1.35,
+        gid=f"words:{row['network']}",
+    )  # fmt: skip
+
+
+def _step_names(axes: Axes, left: float, *, tokens: bool) -> None:
+    """The names of the steps at the sheet's left edge."""
+    width = axes.get_position().width * WIDTH
+    named = {step: words for step, (words, _) in _STEPS.items()} | ({"token_rewards": _TOKENS} if tokens else {})
+    for step, words in named.items():
+        axes.text(
+            -left / width + 0.02, _PLACES[step], words, transform=axes.get_yaxis_transform(), fontsize=7.2,
+            va="center", ha="left", weight="bold" if step in ("tenant", "profit") else "normal",
+        )  # fmt: skip
+
+
+def _panel_title(axes: Axes, height: float, look: Look, row: Row) -> None:
+    """Whose hour it is: network, chip, kind of provider, use and how that is known."""
+    width = axes.get_position().width * WIDTH
+    tall = axes.get_position().height * height
+    name = fit(look.names(row["network"]), 8, width, bold=True)
+    what = f"{look.names(row['accelerator'])}, {look.names(row['archetype'])}"
+    kind = KIND_WORDS.get(row["utilisation_kind"] or "", "kind not known")
+    used = f"{percent(row['utilisation'])} used ({kind})"
+    style: dict[str, Any] = {"transform": axes.transAxes, "va": "bottom"}
+    axes.text(
+        0, 1 + 0.25 / tall, name, fontsize=8, weight="bold", color=look.network(row["network"])[0], gid="panel", **style
+    )
+    axes.text(0, 1 + 0.13 / tall, fit(what, _SIZE, width), fontsize=_SIZE, color=MUTED, gid="work", **style)
+    axes.text(0, 1 + 0.02 / tall, fit(used, _SIZE, width), fontsize=_SIZE, color=MUTED, gid="work", **style)
