@@ -441,13 +441,13 @@ def reference_token_prices() -> dy.DataFrame[ReferenceTokenPrices]:
 
 def unused_sources() -> list[str]:
     """Sources that no row of any table or scenario names; the tests keep this empty."""
-    from depin_compare.refdata.histories import dated_rents, llm_classes
+    from depin_compare.refdata.histories import dated_rents, events, llm_classes
 
     tables: list[pl.DataFrame] = [
         accelerators(), accelerator_names(), llms(), instances(), machine_shapes(), networks(), network_facts(),
         unpriced_networks(),
         hardware_prices(), accelerator_tco(), assumptions(), reference_prices(),
-        llm_names(), token_hosts(), reference_token_prices(), dated_rents(), llm_classes(),
+        llm_names(), token_hosts(), reference_token_prices(), dated_rents(), llm_classes(), events(),
     ]  # fmt: skip
     used: set[str] = set()
     for frame in tables:

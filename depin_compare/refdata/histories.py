@@ -1,4 +1,4 @@
-"""Dated prices that are there for their history, and the classes models are counted in."""
+"""Dated prices that are there for their history, the classes models are counted in, and dated events."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ import polars as pl
 from depin_compare.errors import ReferenceDataError
 from depin_compare.refdata import Sourced, accelerators, sourced_table
 
-__all__ = ["LLM_CLASSES", "RENT_MARKETS", "DatedRents", "LlmClasses", "dated_rents", "llm_classes"]
+__all__ = [
+    "EVENT_PRECISIONS",
+    "LLM_CLASSES",
+    "RENT_MARKETS",
+    "DatedRents",
+    "Events",
+    "LlmClasses",
+    "dated_rents",
+    "events",
+    "llm_classes",
+]
 
 # Prices of different markets are different prices: none of them continues another.
 RENT_MARKETS = (
@@ -33,6 +43,9 @@ LLM_CLASSES = (
     "open-60b-to-100b",
     "open-over-100b",
 )
+
+# How well the day of an event is known; of a month, ``as_of`` is the first.
+EVENT_PRECISIONS = ("day", "month")
 
 
 class DatedRents(Sourced):
@@ -66,6 +79,16 @@ class LlmClasses(Sourced):
     llm_class = dy.Enum(LLM_CLASSES, nullable=False)
 
 
+class Events(Sourced):
+    """What happened on a day to prices or silicon: ``who`` did what. ``change`` is the fraction a price moved by."""
+
+    event_id = dy.String(primary_key=True, min_length=1)
+    who = dy.String(nullable=False, min_length=1)
+    title = dy.String(nullable=False, min_length=1, max_length=60)
+    change = dy.Float64(nullable=True, min=-1, max=10)
+    precision = dy.Enum(EVENT_PRECISIONS, nullable=False)
+
+
 @cache
 def dated_rents() -> dy.DataFrame[DatedRents]:
     """Single dated rents of accelerators, from indices, sellers' lists and reports."""
@@ -80,3 +103,9 @@ def dated_rents() -> dy.DataFrame[DatedRents]:
 def llm_classes() -> dy.DataFrame[LlmClasses]:
     """Classes of closed models; open models are classed by `market.dated_prices` from their parameters."""
     return sourced_table("llm_classes", LlmClasses)
+
+
+@cache
+def events() -> dy.DataFrame[Events]:
+    """Dated events of clouds and networks, for the history of prices."""
+    return sourced_table("events", Events)

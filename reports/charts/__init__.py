@@ -7,6 +7,7 @@ from collections.abc import Callable
 from matplotlib.figure import Figure
 
 from depin_compare.analysis import Analysis
+from depin_compare.refdata.histories import events
 from reports.charts.advantage_erosion import advantage_erosion
 from reports.charts.advantage_heat_map import advantage_heat_map
 from reports.charts.breakeven_dates import breakeven_dates
@@ -14,6 +15,7 @@ from reports.charts.equal_work import equal_work
 from reports.charts.headroom import headroom
 from reports.charts.margin_erosion import margin_erosion
 from reports.charts.market_check import market_check
+from reports.charts.price_history import price_history
 from reports.charts.price_ladder import price_ladder
 from reports.charts.pricing_choice import pricing_choice
 from reports.charts.provider_waterfall import provider_waterfall
@@ -32,6 +34,7 @@ __all__ = [
     "headroom",
     "margin_erosion",
     "market_check",
+    "price_history",
     "price_ladder",
     "pricing_choice",
     "provider_waterfall",
@@ -49,6 +52,7 @@ CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
     "headroom": lambda a, look: headroom(a.headlines, a.outlook, a.comparison, look),
     "margin_erosion": lambda a, look: margin_erosion(a.headlines, a.margin_paths, look),
     "market_check": lambda a, look: market_check(a.headlines, a.market_check, look),
+    "price_history": lambda a, look: price_history(a.trends, events(), look),
     "price_ladder": lambda a, look: price_ladder(a.market_prices, look),
     "pricing_choice": lambda a, look: pricing_choice(a.headlines, a.advantage_paths, look),
     "provider_waterfall": lambda a, look: provider_waterfall(a.headlines, a.margins, look),

@@ -111,6 +111,9 @@ def finding(cells: list[Row]) -> str:
     if not told:
         return "No network can be compared with a cloud on any model"
     alone = len({c["network"] for c in cells if c["advantage"] is not None}) == 1
+    if alone and all(n == 1 for *_, n in told):
+        verbs = [f"{'undercuts' if won else 'does not undercut'} every {noun} of the clouds" for noun, won, _ in told]
+        return f"On the one model compared, the network {' and '.join(verbs)}"
     noun, won, n = told[0]
     what = plural(n, "model") if alone else plural(n, "pair") + " of network and model"
     start = f"{'The network undercuts' if alone else 'Networks undercut'} every cloud's {noun} "
@@ -251,4 +254,5 @@ def _tint(value: float) -> str:
     """White at zero, full colour from ±100 %."""
     strength = 0.1 + 0.9 * min(1.0, math.sqrt(abs(value))) if value else 0.0
     colour = to_rgb(_CHEAPER if value > 0 else _DEARER)
-    return to_hex([1 - strength * (1 - part) for part in colour])
+    red, green, blue = (1 - strength * (1 - part) for part in colour)
+    return to_hex((red, green, blue))

@@ -34,8 +34,8 @@ _TITLE = "No host's token price can be set against our model"
 _HOSTS = {
     "cloud": ("a cloud asks", "#26323d", "s", 0.21),
     "network": ("a network asks", "", "", 0.07),
-    "lab": ("the model's maker asks", "#b98a00", "D", -0.07),
-    "other": ("another host asks", "#4d6fb3", "^", -0.21),
+    "lab": ("the model's maker asks", "#5d6b78", "D", -0.07),
+    "other": ("another host asks", "#93a0ac", "^", -0.21),
 }
 _NETWORK_COST = INK
 _OTHER_NETWORK = ("#8a8f98", "o")

@@ -129,7 +129,8 @@ def _draw(axes: Axes, y: int, row: Row, right: float) -> None:
             gid=f"source:{name}", **marker_style(NEGATIVE if row["freshness"] == "expired" else INK, row["layer"]),
         )  # fmt: skip
     good = row["state"] in ("ok", "reference", "off") and row["freshness"] not in ("stale", "expired")
-    words = _STATE_WORDS.get(row["state"], row["state"])
+    by_another = row["state"] == "reference" and row["layer"] == "live"
+    words = "told by another source" if by_another else _STATE_WORDS.get(row["state"], row["state"])
     mark = {"beyond its limit of age": "beyond its limit"}.get(aged(row["freshness"]), aged(row["freshness"]))
     told = ", ".join(part for part in (age(row["age_days"], unknown="no data"), mark, words) if part)
     axes.text(

@@ -33,9 +33,9 @@ PROMPTS_PER_OUTPUT = 2.0
 _TITLE = "No dated list price of a closed model is known"
 # The makers' own interfaces: what each charges itself, not what resellers do.
 _MAKERS = {
-    "anthropic": ("Claude", "claude", "#bb3a50", "o"),
-    "openai": ("GPT", "gpt", "#004488", "s"),
-    "google-ai-studio": ("Gemini", "gemini", "#b98a00", "^"),
+    "anthropic": ("Claude", "claude", "o"),
+    "openai": ("GPT", "gpt", "s"),
+    "google-ai-studio": ("Gemini", "gemini", "^"),
 }
 
 
@@ -105,22 +105,22 @@ def token_price_trend(token_prices: pl.DataFrame, look: Look) -> Figure:
     low, high = float(prices["usd_per_mtok"].min()), float(prices["usd_per_mtok"].max())  # type: ignore[arg-type]
     first, last = years(prices["date"][:1])[0], years(prices["date"][-1:])[0]
     for i, (maker, axes) in enumerate(zip(makers, panels, strict=True)):
-        family, _, colour, marker = _MAKERS[maker]
+        family, _, marker = _MAKERS[maker]
         part = prices.filter(pl.col("provider") == maker)
         _price_rows(axes, low * 0.4, high * 2.2, labelled=i == 0)
         _year_columns(axes, first, last)
         floor = part.group_by("date", maintain_order=True).agg(pl.col("usd_per_mtok").min())
         axes.step(
-            years(floor["date"]), floor["usd_per_mtok"].cum_min(), where="post", color=colour, lw=1.2, alpha=0.6,
+            years(floor["date"]), floor["usd_per_mtok"].cum_min(), where="post", color=MUTED, lw=1.2, alpha=0.7,
             gid=f"floor:{maker}",
         )  # fmt: skip
         for layer in part["layer"].unique().sort():
             at = part.filter(pl.col("layer") == layer)
             axes.plot(
                 years(at["date"]), at["usd_per_mtok"], linestyle="none", marker=marker, markersize=3.6, zorder=3,
-                gid=f"price:{maker}:{layer}", **marker_style(colour, layer),
+                gid=f"price:{maker}:{layer}", **marker_style(INK, layer),
             )  # fmt: skip
-        axes.set_title(f"{family} ({look.names(maker)})", color=colour, pad=4, fontsize=7.5)
+        axes.set_title(f"{family} ({look.names(maker)})", color=INK, pad=4, fontsize=7.5)
         for row, above in ((_end(part, dearest=True), True), (_end(part, dearest=False), False)):
             x = years(pl.Series([row["date"]]))[0]
             right = x > (first + last) / 2

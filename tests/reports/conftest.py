@@ -23,7 +23,7 @@ from depin_compare.inference.costs import capital_usd_per_hour
 from depin_compare.inference.references import UnitCosts
 from depin_compare.inference.sellers import SellerTerms
 from depin_compare.inference.throughput import Throughputs
-from depin_compare.market.dated_prices import TrendFits, Trends
+from depin_compare.market.dated_prices import TrendFits, Trends, trend_fits, trends
 from depin_compare.market.discrepancies import Discrepancies
 from depin_compare.market.facts import NetworkFacts
 from depin_compare.market.offers import Offers, Skipped
@@ -505,6 +505,7 @@ def make(network_chips: dict[str, dict[str, float]] | None = None, months: int =
     ]
     advantage_paths, margin_paths, outlook = _paths(comparison, margins, headlines, months)
     market = _market_prices(chips) if chips else []
+    dated = trends(AS_OF.date()) if chips else Trends.create_empty()
     offers = [
         {
             "source": m["source"],
@@ -596,8 +597,8 @@ def make(network_chips: dict[str, dict[str, float]] | None = None, months: int =
         unit_costs=_frame(UnitCosts, _unit_costs(comparison)),
         comparison=_frame(Comparison, comparison),
         margins=_frame(Margins, margins),
-        trends=Trends.create_empty(),
-        trend_fits=TrendFits.create_empty(),
+        trends=dated,
+        trend_fits=TrendFits.create_empty() if dated.is_empty() else trend_fits(dated),
         user_changes=UserChanges.create_empty(),
         drivers=Drivers.create_empty(),
         token_economics=TokenEconomics.create_empty(),

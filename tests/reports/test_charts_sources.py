@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from chart_artists import is_hollow, lines, words
+from chart_artists import cut_off, is_hollow, lines, overlapping, said, words
 
 from depin_compare.analysis import Analysis
+from depin_compare.market.freshness import FRESHNESS
 from reports.charts import source_ages
-from reports.style import Look, title_of
+from reports.style import INK, NEGATIVE, Look, alt_text, title_of
 
 
 class TestSourceAges:
@@ -40,3 +41,55 @@ class TestSourceAges:
             title_of(source_ages(live, look))
             == "6 of 6 sources answered live; the newest data of the stalest is 12 hours old"
         )
+
+    @staticmethod
+    def aged(analysis: Analysis) -> pl.DataFrame:
+        """AWS beyond its limit, io.net older than expected, the rest as they should be."""
+        judged = pl.col("source").replace_strict({"aws": "expired", "ionet": "stale"}, default="fresh")
+        return analysis.source_states.with_columns(
+            expected_age_days=pl.lit(1.0), limit_age_days=pl.lit(60.0), freshness=judged.cast(pl.Enum(FRESHNESS))
+        )
+
+    def test_expected_age_and_limit_stand_in_every_row(self, analysis: Analysis) -> None:
+        figure = source_ages(self.aged(analysis), Look.of(analysis))
+        assert {float(li.get_xdata()[1]) for li in lines(figure, "expected:")} == {1.0}
+        assert {float(li.get_xdata()[0]) for li in lines(figure, "limit:")} == {60.0}
+        assert len(lines(figure, "limit:")) == 6
+        (axes,) = figure.axes
+        assert axes.get_xlim()[1] > 90
+
+    def test_what_is_beyond_its_limit_is_red_and_said(self, analysis: Analysis) -> None:
+        figure = source_ages(self.aged(analysis), Look.of(analysis))
+        assert lines(figure, "source:aws")[0].get_markeredgecolor() == NEGATIVE
+        assert lines(figure, "source:google")[0].get_markeredgecolor() == INK
+        assert "beyond its limit, timed out" in said(figure, "told:aws")
+        assert "2 days, stale" in said(figure, "told:ionet")
+
+    def test_the_title_counts_what_is_too_old(self, analysis: Analysis) -> None:
+        look, states = Look.of(analysis), self.aged(analysis)
+        fresh = states.with_columns(freshness=pl.lit("fresh").cast(pl.Enum(FRESHNESS)))
+        assert title_of(source_ages(states, look)) == (
+            "2 of 6 sources answered live; 1 beyond its limit of age and 1 older than expected"
+        )
+        assert title_of(source_ages(fresh, look)) == "2 of 6 sources answered live; none is older than expected"
+
+    def test_a_source_that_nobody_asked_is_named_in_the_footer(self, analysis: Analysis) -> None:
+        idle = pl.col("source") == "render"
+        states = analysis.source_states.with_columns(age_days=pl.when(~idle).then("age_days"))
+        figure = source_ages(states, Look.of(analysis))
+        assert "Not asked, and without reference data: Render." in alt_text(figure)
+        assert not said(figure, "told:render")
+
+    def test_the_stalest_stay_where_not_all_can_be_drawn(self, analysis: Analysis) -> None:
+        row = self.aged(analysis).filter(pl.col("source") == "google")
+        many = pl.concat(
+            [row.with_columns(source=pl.lit(f"source-{i:02d}"), age_days=pl.lit(i / 10)) for i in range(40)]
+            + [self.aged(analysis)]
+        )
+        figure = source_ages(many, Look.of(analysis))
+        assert said(figure, "told:aws")
+        assert said(figure, "told:ionet")
+        assert not said(figure, "told:source-00")
+        assert "30 of 46 sources with data shown" in alt_text(figure)
+        assert not list(cut_off(figure))
+        assert not overlapping(figure, "told:")

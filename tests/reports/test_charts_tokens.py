@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from chart_artists import is_hollow, lines
+from chart_artists import cut_off, is_hollow, lines, said
 
 from depin_compare.analysis import Analysis
 from reports.charts import market_check, token_price_trend
 from reports.style import Look, title_of
+from reports.view import market_check_shown
+from reports.words import times
 
 
 class TestMarketCheck:
@@ -45,6 +47,31 @@ class TestMarketCheck:
     def test_the_cheapest_and_the_dearest_host_are_named(self, analysis: Analysis) -> None:
         figure = market_check(analysis.headlines, analysis.market_check, Look.of(analysis))
         assert {"deepinfra", "Azure"} <= {t.get_text() for t in figure.axes[0].texts}
+
+    def test_a_network_that_hosts_keeps_its_own_colour(self, analysis: Analysis) -> None:
+        row = pl.col("provider") == "deepinfra"
+        schema = analysis.market_check.schema
+        hosts = analysis.market_check.with_columns(
+            provider=pl.when(row).then(pl.lit("akash")).otherwise("provider"),
+            host_kind=pl.when(row).then(pl.lit("network")).otherwise("host_kind").cast(schema["host_kind"]),
+        )
+        look = Look.of(analysis)
+        figure = market_check(analysis.headlines, hosts, look)
+        drawn = [li for li in lines(figure, "host:") if ":network:akash:" in str(li.get_gid())]
+        assert drawn
+        assert {(li.get_markeredgecolor(), li.get_marker()) for li in drawn} == {look.network("akash")}
+
+    def test_a_row_tells_how_far_its_hosts_are_above_the_modelled_cost(self, analysis: Analysis) -> None:
+        figure = market_check(analysis.headlines, analysis.market_check, Look.of(analysis))
+        rows = market_check_shown(analysis.headlines, analysis.market_check)
+        assert rows["llm"].n_unique() >= 1
+        for llm in rows["llm"].unique():
+            middle = rows.filter(pl.col("llm") == llm)["asked_over_modelled"].median()
+            told = said(figure, f"middle:{llm}")
+            assert told == ("not known" if middle is None else f"{times(middle)} times")
+
+    def test_nothing_reaches_beyond_the_sheet(self, analysis: Analysis) -> None:
+        assert not list(cut_off(market_check(analysis.headlines, analysis.market_check, Look.of(analysis))))
 
 
 class TestTokenPriceTrend:

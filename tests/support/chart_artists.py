@@ -51,7 +51,7 @@ def cut_off(figure: Figure, *, inches: float = 0.03) -> Iterator[str]:
     width, height = (side * figure.dpi for side in figure.get_size_inches())
     renderer, slack = FigureCanvasAgg(figure).get_renderer(), inches * figure.dpi
     for text in texts(figure):
-        box = text.get_window_extent(renderer)
+        box = Text.get_window_extent(text, renderer)
         if box.x0 < -slack or box.y0 < -slack or box.x1 > width + slack or box.y1 > height + slack:
             yield text.get_text()
 

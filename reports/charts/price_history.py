@@ -1,0 +1,388 @@
+"""History of prices: rents of one chip above, hosted tokens like for like below, on one axis of time."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from reports.charts._panels import years
+from reports.style import (
+    CLAIM,
+    INK,
+    LINE,
+    MUTED,
+    WIDTH,
+    Key,
+    Look,
+    Sheet,
+    empty,
+    fit,
+    marker_style,
+    source_note,
+    styled,
+)
+from reports.view import is_claim, plain
+from reports.words import day, month, percent, plural, usd
+
+__all__ = ["history_chip", "price_history"]
+
+_TITLE = "No dated price is known"
+_SIZE = 6.3
+# Commitments and spot prices are other goods, and would crowd the few series a reader can follow.
+_MARKETS: dict[str, tuple[str, Any]] = {
+    "hyperscaler_list": ("list", "-"),
+    "capacity_block": ("capacity block", (0, (4, 1.5))),
+    "on_demand": ("", "-"),
+    "marketplace": ("market", "-"),
+    "contract_1y": ("1-year", (0, (1, 1.2))),
+    "index": ("index", "-"),
+}
+_CLASSES = {
+    "gpt-4-generation": "GPT-4 generation",
+    "closed-flagship": "Closed, flagship",
+    "closed-small": "Closed, small",
+    "open-up-to-20b": "Open, up to 20B",
+    "open-20b-to-60b": "Open, 20 to 60B",
+    "open-60b-to-100b": "Open, 60 to 100B",
+    "open-over-100b": "Open, over 100B",
+}
+_CLASS_COLOURS = ("#26323d", "#00796b", "#93a0ac", "#b4862c", "#5f7285", "#7fb8ae", "#8a5a2b")
+_SHORT = {
+    "semianalysis": "SemiAnalysis",
+    "market": "Market reports",
+    "silicon-data": "Silicon Data",
+    "lambda": "Lambda",
+}
+_MOST_LINES = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Line:
+    """One series as it is drawn: its longest chain, oldest first."""
+
+    series: str
+    seller: str
+    market: str
+    points: pl.DataFrame
+
+    @property
+    def first(self) -> float:
+        return float(self.points["value"][0])
+
+    @property
+    def last(self) -> float:
+        return float(self.points["value"][-1])
+
+    @property
+    def fall(self) -> float:
+        """How much lower the last value is than the first, as a fraction."""
+        return 1 - self.last / self.first
+
+
+def _lines(frame: pl.DataFrame) -> list[_Line]:
+    """Every series of a part of Trends, by name; of an index in several chains the longest."""
+    made = []
+    for (series,), whole in plain(frame).sort("series", "observed_at").group_by("series", maintain_order=True):
+        chain = whole.group_by("chain").len().sort("len", "chain", descending=[True, False])["chain"][0]
+        points = whole.filter(pl.col("chain") == chain)
+        made.append(
+            _Line(series=str(series), seller=str(series).split(" ")[0], market=points["market"][0], points=points)
+        )
+    return made
+
+
+def history_chip(trends: pl.DataFrame) -> str | None:
+    """The chip whose rent is drawn: the one told of on most days, the first by name of equal ones."""
+    rents = _rents(plain(trends))
+    if rents.is_empty():
+        return None
+    days = rents.group_by("subject").agg(n=pl.struct("series", "observed_at").n_unique())
+    return str(days.sort("n", "subject", descending=[True, False])["subject"][0])
+
+
+def _rents(trends: pl.DataFrame) -> pl.DataFrame:
+    return trends.filter(pl.col("subject_kind") == "rent", pl.col("market").is_in(list(_MARKETS)))
+
+
+def _moved(fall: float) -> str:
+    return "did not move" if abs(fall) < 0.0005 else f"fell {percent(fall)}" if fall > 0 else f"rose {percent(-fall)}"
+
+
+def finding(rents: list[_Line], tokens: list[_Line], look: Look) -> str:
+    """The title: the longest list price of a cloud, and how hosted tokens moved like for like; true of any series."""
+    lists = [li for li in rents if li.market == "hyperscaler_list" and li.points.height > 1]
+    told = []
+    if lists:
+        longest = min(lists, key=lambda li: (-_span(li), li.series))
+        first = month(longest.points["observed_at"][0])
+        chip = look.names(longest.points["subject"][0])
+        told.append(
+            f"{look.names(longest.seller)}'s list price of an hour of {chip} {_moved(longest.fall)} since {first}"
+        )
+    falls = [li.fall for li in tokens if li.points.height > 1]
+    if falls:
+        low, high = min(falls), max(falls)
+        if len(falls) == 1 or abs(low - high) < 0.0005:
+            what = _moved(low)
+        elif low >= 0.0005:
+            what = f"fell by {percent(low)} to {percent(high)}"
+        elif high <= -0.0005:
+            what = f"rose by {percent(-high)} to {percent(-low)}"
+        else:
+            what = f"moved by {percent(-high, signed=True)} to {percent(-low, signed=True)}"
+        told.append(f"{'hosted tokens' if told else 'Hosted tokens'}, model for model, {what}")
+    return "; ".join(told) if told else _TITLE
+
+
+def _span(line: _Line) -> float:
+    seconds: float = (line.points["observed_at"][-1] - line.points["observed_at"][0]).total_seconds()
+    return seconds
+
+
+@styled
+def price_history(trends: pl.DataFrame, events: pl.DataFrame, look: Look) -> Figure:
+    """Draw two panels on one axis of time: rents of the best-known chip in USD, hosted tokens as indices by class.
+
+    A price list is drawn as steps, what moves freely as a line from one known day to the next; what is told of one
+    day only is a point. Series are never joined to each other.
+
+    Parameters
+    ----------
+    trends : Trends
+        Dated rents and indices of hosted token prices.
+    events : Events
+        Those between the first and the last day drawn are numbered above and told in the footer.
+    look : Look
+        Names, colours, date.
+    """
+    chip = history_chip(trends)
+    frame = plain(trends)
+    part = _rents(frame).filter(pl.col("subject") == chip) if chip else frame.clear()
+    every = _lines(part)
+    rents = [li for li in every if li.points.height > 1 or li.market != "index"]
+    tokens = [li for li in _lines(frame.filter(pl.col("subject_kind") == "token_price")) if li.points.height > 1]
+    if not every and not tokens:
+        return empty(_TITLE, "no dated rent and no dated token price is known", look)
+    ranked = sorted((li for li in rents if li.points.height > 1), key=lambda li: (-_span(li), li.series))
+    lines = ranked[:_MOST_LINES]
+    points = [li for li in every if li.points.height == 1]
+    drawn = pl.concat([li.points for li in (*lines, *points, *tokens)])
+    days = drawn["observed_at"].dt.date().sort()
+    first, last = days[0], days[-1]
+    shown = pl.col("as_of").is_between(first, min(last, look.as_of.date()))
+    dated = plain(events).filter(shown).sort("as_of", "event_id")
+    notes = []
+    if dated.height:
+        notes.append(_told_events(dated))
+    if len(lines) < len(ranked):
+        notes.append(f"{len(lines)} of {len(ranked)} series of this chip shown.")
+    told = f"{plural(drawn['source_id'].n_unique(), 'dated source')}, listed among the report's sources"
+    note = source_note(look, drawn.clear(), [], [told])
+    notes.append(f"Spot prices and commitments are not drawn. {note} All dated reference data, newest of {day(last)}.")
+    panels = [name for name, found in (("rents", lines or points), ("tokens", tokens)) if found]
+    heights = {"rents": 2.5, "tokens": 1.75}
+    name = look.names(chip) if chip else ""
+    units = [f"Rent of {name} in USD per accelerator-hour, log scale"] if "rents" in panels else []
+    units += ["Hosted tokens as an index of matched prices, 1 where a class begins"] if "tokens" in panels else []
+    claims = any(is_claim(kind) for kind in drawn["kind"].unique())
+    sheet = Sheet(
+        title=finding(rents, tokens, look),
+        subtitle=f"{'. '.join(units)}. Points are the days a price is known of; price lists move in steps",
+        footer=notes,
+        plot_height=sum(heights[p] for p in panels) + 0.45 * (len(panels) - 1) + 0.5,
+        keys=[Key(label="vendor claim", colour=CLAIM, marker="o", hollow=True)] if claims else [],
+    )
+    left, right = 0.5, 1.75
+    grid = _panel_axes(sheet, [heights[p] for p in panels], left, right)
+    start, end = years(pl.Series([first]))[0], years(pl.Series([last]))[0]
+    for i, (panel, axes) in enumerate(zip(panels, grid, strict=True)):
+        axes.set_xlim(start - 0.08, max(end, start + 0.5) + 0.08)
+        if panel == "rents":
+            _draw_rents(axes, lines, points, look, name, sheet.height)
+        else:
+            _draw_tokens(axes, tokens, sheet.height)
+        marks = range(math.ceil(start - 0.08), math.floor(max(end, start + 0.5) + 0.08) + 1)
+        bottom = i == len(panels) - 1
+        axes.set_xticks(list(marks), [str(y) for y in marks] if bottom else [""] * len(marks))
+        _draw_events(axes, dated, numbered=i == 0)
+    return sheet.figure
+
+
+def _panel_axes(sheet: Sheet, heights: list[float], left: float, right: float) -> list[Axes]:
+    """Panels of different heights under each other; all lengths in inches."""
+    (whole,) = (line[0] for line in sheet.grid(1, 1, left=left, right=right, below=0.24, above=0.24))
+    if len(heights) == 1:
+        return [whole]
+    box = whole.get_position()
+    gap = 0.4 / sheet.height
+    room = box.height - gap * (len(heights) - 1)
+    made, top = [], box.y1
+    for height in heights:
+        tall = room * height / sum(heights)
+        made.append(sheet.figure.add_axes((box.x0, top - tall, box.width, tall)))
+        top -= tall + gap
+    whole.remove()
+    return made
+
+
+def _draw_rents(axes: Axes, lines: list[_Line], points: list[_Line], look: Look, name: str, height: float) -> None:
+    """Every series of the chip, named at its end with its last price."""
+    values = pl.concat([li.points for li in (*lines, *points)])["value"]
+    low, high = float(values.min()) * 0.82, float(values.max()) * 1.2  # type: ignore[arg-type]
+    axes.set_yscale("log")
+    axes.set_ylim(low, high)
+    ticks = [t for t in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if low <= t <= high]
+    axes.set_yticks(ticks, [f"${t:g}" for t in ticks], color=MUTED)
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.grid(axis="y", color=LINE, lw=0.5)
+    _panel_name(axes, f"Rent of {name}")
+    for li in points:
+        colour, marker = _look_of(li, look)
+        axes.plot(
+            years(li.points["observed_at"]), li.points["value"], linestyle="none", marker=marker, markersize=3.4,
+            alpha=0.75, gid=f"point:{li.series}", **_hollow(colour),
+        )  # fmt: skip
+    ends = []
+    for li in lines:
+        colour, marker = _look_of(li, look)
+        xs, steps = years(li.points["observed_at"]), bool(li.points["is_list"].all())
+        style = _MARKETS[li.market][1]
+        gid = f"{'steps' if steps else 'line'}:{li.series}"
+        axes.plot(
+            xs,
+            li.points["value"],
+            color=colour,
+            lw=1.4,
+            ls=style,
+            gid=gid,
+            drawstyle="steps-post" if steps else "default",
+        )
+        axes.plot(
+            xs, li.points["value"], linestyle="none", marker=marker, markersize=3.6, gid=f"days:{li.series}", zorder=3,
+            **_hollow(colour),
+        )  # fmt: skip
+        ends.append((math.log(li.last), f"{_label(li, look)} {usd(li.last)}", colour, xs[-1], li.last))
+    _end_labels(axes, ends, math.log(low), math.log(high), height)
+
+
+def _draw_tokens(axes: Axes, tokens: list[_Line], height: float) -> None:
+    """Every class's index, named at its end with how far it moved."""
+    values = pl.concat([li.points for li in tokens])["value"]
+    low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
+    room = max(high - low, 0.1) * 0.12
+    axes.set_ylim(max(0.0, low - room), high + room)
+    axes.grid(axis="y", color=LINE, lw=0.5)
+    axes.tick_params(axis="y", labelcolor=MUTED)
+    _panel_name(axes, "Hosted tokens, model for model")
+    known = list(_CLASSES)
+    ends = []
+    for li in sorted(tokens, key=lambda li: li.series):
+        subject = li.points["subject"][0]
+        place = known.index(subject) if subject in known else len(known)
+        colour = _CLASS_COLOURS[place % len(_CLASS_COLOURS)]
+        xs = years(li.points["observed_at"])
+        axes.plot(xs, li.points["value"], color=colour, lw=1.4, drawstyle="steps-post", gid=f"index:{li.series}")
+        axes.plot(
+            xs, li.points["value"], linestyle="none", marker="o", markersize=2.6, gid=f"days:{li.series}", zorder=3,
+            **_hollow(colour),
+        )  # fmt: skip
+        label = f"{_CLASSES.get(subject, subject)} {percent(-li.fall, signed=True)}"
+        ends.append((li.last, label, colour, xs[-1], li.last))
+    bottom, top = axes.get_ylim()
+    _end_labels(axes, ends, bottom, top, height)
+
+
+def _hollow(colour: str) -> dict[str, Any]:
+    return marker_style(colour, "reference") | {"markeredgewidth": 0.9}
+
+
+def _look_of(line: _Line, look: Look) -> tuple[str, str]:
+    """Colour and marker of a series: the cloud's or the network's own, purple for a claim, else grey."""
+    if is_claim(line.points["kind"][-1]):
+        return CLAIM, "o"
+    if line.market in ("hyperscaler_list", "capacity_block"):
+        return look.cloud(line.seller)
+    if look.is_named(line.seller):
+        return look.network(line.seller)
+    return ("#8a8f98", "o")
+
+
+def _label(line: _Line, look: Look) -> str:
+    """Who asks what: seller, kind of price, tier."""
+    known = look.names(line.seller)
+    name = _SHORT.get(line.seller, known) if known == line.seller else known
+    words = line.series.split(" ")
+    tier = [w for w in words[3:] if w in ("secure", "community", "verified")]
+    if line.market == "on_demand" and len(words) > 1 and line.points["subject"][0] not in words:
+        tier.append(words[1])
+    return " ".join([w for w in (name, _MARKETS[line.market][0], *tier) if w])
+
+
+def _end_labels(
+    axes: Axes,
+    ends: list[tuple[float, str, str, float, float]],
+    low: float,
+    high: float,
+    height: float,
+    *,
+    step: float = 0.115,
+) -> None:
+    """Labels right of the panel, pushed apart, each with a hairline to its line's end; heights on the axis' scale."""
+    tall = axes.get_position().height * height
+    gap = (high - low) * step / tall
+    ordered = sorted(ends, key=lambda end: -end[0])
+    places = [min(max(end[0], low + gap / 2), high - gap / 2) for end in ordered]
+    for i in range(1, len(places)):
+        places[i] = min(places[i], places[i - 1] - gap)
+    lowest = low + gap / 2
+    for i in range(len(places) - 1, -1, -1):
+        places[i] = max(places[i], lowest)
+        lowest = places[i] + gap
+    for place, (_, text, colour, x, value) in zip(places, ordered, strict=True):
+        pale = colour in ("#8a8f98", "#93a0ac", "#b4bcc4", "#7fb8ae")
+        axes.annotate(
+            fit(text, _SIZE, 1.55), (x, value), xytext=(1.02, (place - low) / (high - low)), textcoords="axes fraction",
+            fontsize=_SIZE, color=INK if pale else colour, va="center", ha="left", annotation_clip=False, gid="end",
+            arrowprops={
+                "arrowstyle": "-", "color": colour, "lw": 0.5, "alpha": 0.6, "shrinkA": 1, "shrinkB": 2,
+                "relpos": (0.0, 0.5),
+            },
+        )  # fmt: skip
+
+
+def _panel_name(axes: Axes, text: str) -> None:
+    axes.set_title(text, fontsize=8, pad=4)
+    axes.title.set_gid("panel")
+
+
+def _draw_events(axes: Axes, dated: pl.DataFrame, *, numbered: bool) -> None:
+    """A dotted line a dated event, its number above; close ones a step apart."""
+    width = axes.get_position().width * WIDTH
+    first, last = axes.get_xlim()
+    before, step = -math.inf, 0
+    for n, row in enumerate(dated.iter_rows(named=True), start=1):
+        x = years(pl.Series([row["as_of"]]))[0]
+        axes.axvline(x, color=MUTED, lw=0.6, ls=(0, (1, 2)), zorder=0.5, gid=f"event:{row['event_id']}")
+        if numbered:
+            step = step + 1 if (x - before) / (last - first) * width < 0.13 else 0
+            axes.annotate(
+                str(n), (x, 1.0), xycoords=("data", "axes fraction"), xytext=(0, -5 - 9 * (step % 3)),
+                textcoords="offset points", fontsize=5.6, ha="center", va="center", color="white", weight="bold",
+                bbox={"boxstyle": "circle,pad=0.22", "facecolor": CLAIM if is_claim(row["kind"]) else INK, "lw": 0},
+                gid=f"number:{row['event_id']}", zorder=5,
+            )  # fmt: skip
+            before = x
+
+
+def _told_events(dated: pl.DataFrame) -> str:
+    told = []
+    for n, row in enumerate(dated.iter_rows(named=True), start=1):
+        when = day(row["as_of"]) if row["precision"] == "day" else month(row["as_of"])
+        told.append(f"{n} {when}: {row['who']} {row['title']}{' (claim)' if is_claim(row['kind']) else ''}")
+    return f"Events: {'; '.join(told)}."

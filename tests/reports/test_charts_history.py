@@ -1,0 +1,173 @@
+"""The history of prices: rents beside hosted tokens, with dated events."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import polars as pl
+import pytest
+from chart_artists import cut_off, is_hollow, lines, overlapping, said
+
+from depin_compare.analysis import Analysis
+from depin_compare.market.dated_prices import Trends
+from depin_compare.refdata.histories import Events, events
+from reports.charts import price_history
+from reports.charts.price_history import history_chip
+from reports.style import CLAIM, Look, alt_text, title_of
+
+RENT = "USD per accelerator-hour"
+
+
+def series(
+    name: str,
+    market: str,
+    values: dict[str, float],
+    *,
+    kind: str = "rent",
+    is_list: bool = True,
+    known: str = "published",
+) -> list[dict[str, object]]:
+    subject = name.split(" ")[1]
+    return [
+        {
+            "subject_kind": kind, "subject": subject, "series": name, "market": market,
+            "observed_at": datetime.fromisoformat(day).replace(tzinfo=UTC), "value": value,
+            "unit": RENT if kind == "rent" else "index", "chain": 1, "n_matched": None, "is_list": is_list,
+            "is_step": False, "source_id": "own", "kind": known,
+        }
+        for day, value in values.items()
+    ]  # fmt: skip
+
+
+def frame(*rows: list[dict[str, object]]) -> pl.DataFrame:
+    return Trends.validate(pl.DataFrame([r for part in rows for r in part], schema=Trends.create_empty().schema))
+
+
+AWS = series("aws h100-sxm on_demand", "hyperscaler_list", {"2024-01-01": 12.0, "2025-06-05": 6.0, "2026-06-05": 6.0})
+AKASH = series("akash h100-sxm on_demand", "marketplace", {"2025-01-01": 2.0, "2026-01-01": 3.0}, is_list=False)
+INDEX = series("index h100-sxm on_demand", "index", {"2025-03-01": 2.5}, is_list=False)
+SPOT = series("aws h100-sxm spot", "spot", {"2025-03-01": 1.0, "2025-04-01": 1.1})
+SMALL = series(
+    "index closed-small", "hosted_list", {"2024-06-01": 1.0, "2025-06-01": 0.8}, kind="token_price", is_list=True
+)
+FLAGSHIP = series(
+    "index closed-flagship", "hosted_list", {"2024-06-01": 1.0, "2025-06-01": 0.9}, kind="token_price", is_list=True
+)
+
+
+class TestPriceHistory:
+    """Rents above, tokens below."""
+
+    @staticmethod
+    def draw(analysis: Analysis, made: pl.DataFrame, told: pl.DataFrame | None = None) -> object:
+        return price_history(made, events() if told is None else told, Look.of(analysis))
+
+    def test_a_price_list_is_drawn_in_steps_and_a_market_from_day_to_day(self, analysis: Analysis) -> None:
+        figure = self.draw(analysis, frame(AWS, AKASH, SMALL))
+        (steps,) = lines(figure, "steps:aws h100-sxm on_demand")
+        (market,) = lines(figure, "line:akash")
+        (index,) = lines(figure, "index:")
+        assert (steps.get_drawstyle(), market.get_drawstyle()) == ("steps-post", "default")
+        assert index.get_drawstyle() == "steps-post"
+        assert list(steps.get_ydata()) == [12.0, 6.0, 6.0]
+        assert steps.get_xdata()[0] == pytest.approx(2024.0)
+        assert market.get_color() == Look.of(analysis).network("akash")[0]
+
+    def test_both_panels_share_the_axis_of_time(self, analysis: Analysis) -> None:
+        rents, tokens = self.draw(analysis, frame(AWS, SMALL)).axes
+        assert rents.get_xlim() == tokens.get_xlim()
+        assert (rents.get_yscale(), tokens.get_yscale()) == ("log", "linear")
+
+    def test_what_is_known_of_one_day_is_a_point_and_spot_is_left_out(self, analysis: Analysis) -> None:
+        figure = self.draw(analysis, frame(AWS, INDEX, SPOT))
+        assert [str(li.get_gid()) for li in lines(figure, "point:")] == ["point:index h100-sxm on_demand"]
+        assert not [li for li in lines(figure, "") if "spot" in str(li.get_gid())]
+        assert "Spot prices and commitments are not drawn." in alt_text(figure)
+
+    def test_every_point_is_hollow_and_a_claim_purple(self, analysis: Analysis) -> None:
+        claimed = series(
+            "lab h100-sxm on_demand", "on_demand", {"2025-01-01": 1.0, "2026-01-01": 0.5}, known="vendor_claim"
+        )
+        figure = self.draw(analysis, frame(AWS, claimed))
+        assert all(is_hollow(li) for li in lines(figure, "days:"))
+        assert lines(figure, "steps:lab")[0].get_color() == CLAIM
+        assert "vendor claim" in said(figure, "key")
+
+    def test_events_are_numbered_dated_and_told(self, analysis: Analysis) -> None:
+        figure = self.draw(analysis, frame(AWS, SMALL))
+        assert said(figure, "number:aws-p5-2025-06") == "1"
+        (mark, same) = lines(figure, "event:aws-p5-2025-06")
+        assert mark.get_xdata()[0] == same.get_xdata()[0] == pytest.approx(2025 + 5 / 12 + 4 / 365)
+        assert "1 2025-06-05: AWS cuts list prices of H100 machines by 44%" in alt_text(figure)
+        assert "2 Dec 2025: AWS rents out Trainium3" in alt_text(figure)
+        assert "Microsoft runs Maia 200 (claim)" in alt_text(figure)
+
+    def test_events_outside_the_days_drawn_are_left_out(self, analysis: Analysis) -> None:
+        early = frame(series("aws h100-sxm on_demand", "hyperscaler_list", {"2023-01-01": 12.0, "2024-01-01": 11.0}))
+        figure = self.draw(analysis, early)
+        assert not lines(figure, "event:")
+        assert "Events" not in alt_text(figure)
+
+    @pytest.mark.parametrize(
+        ("last", "told"),
+        [
+            (6.0, "AWS's list price of an hour of h100-sxm fell 50% since Jan 2024"),
+            (18.0, "AWS's list price of an hour of h100-sxm rose 50% since Jan 2024"),
+            (12.0, "AWS's list price of an hour of h100-sxm did not move since Jan 2024"),
+        ],
+    )
+    def test_the_title_turns_when_the_rents_do(self, last: float, told: str, analysis: Analysis) -> None:
+        made = frame(series("aws h100-sxm on_demand", "hyperscaler_list", {"2024-01-01": 12.0, "2026-06-05": last}))
+        assert title_of(self.draw(analysis, made)) == told
+
+    @pytest.mark.parametrize(
+        ("small", "flagship", "told"),
+        [
+            (0.8, 0.9, "Hosted tokens, model for model, fell by 10% to 20%"),
+            (1.1, 1.3, "Hosted tokens, model for model, rose by 10% to 30%"),
+            (0.8, 1.3, "Hosted tokens, model for model, moved by \N{MINUS SIGN}20% to +30%"),
+            (1.0, 1.0, "Hosted tokens, model for model, did not move"),
+        ],
+    )
+    def test_the_title_turns_when_the_tokens_do(
+        self, small: float, flagship: float, told: str, analysis: Analysis
+    ) -> None:
+        made = frame(SMALL, FLAGSHIP).with_columns(
+            value=pl.when(pl.col("value") == 0.8)
+            .then(small)
+            .when(pl.col("value") == 0.9)
+            .then(flagship)
+            .otherwise("value")
+        )
+        assert title_of(self.draw(analysis, made)) == told
+
+    def test_the_longest_chain_of_an_index_is_drawn(self, analysis: Analysis) -> None:
+        broken = frame(SMALL, series("index closed-small", "hosted_list", {"2023-01-01": 1.0}, kind="token_price"))
+        broken = broken.with_columns(
+            chain=pl.when(pl.col("observed_at") < datetime(2024, 1, 1, tzinfo=UTC)).then(2).otherwise("chain")
+        )
+        (index,) = lines(self.draw(analysis, broken), "index:")
+        assert list(index.get_ydata()) == [1.0, 0.8]
+
+    def test_the_chip_most_days_are_known_of_is_drawn(self) -> None:
+        other = series("aws a100 on_demand", "hyperscaler_list", {"2024-01-01": 4.0})
+        assert history_chip(frame(AWS, other)) == "h100-sxm"
+        assert history_chip(Trends.create_empty()) is None
+
+    def test_the_packaged_history_stays_on_the_sheet_with_labels_apart(self, analysis: Analysis) -> None:
+        figure = self.draw(analysis, analysis.trends)
+        assert not list(cut_off(figure))
+        assert not overlapping(figure, "end")
+        assert not overlapping(figure, "number:")
+
+
+class TestEvents:
+    """The packaged table."""
+
+    def test_events_of_a_month_stand_on_its_first(self) -> None:
+        table = events()
+        Events.validate(table)
+        months = table.filter(pl.col("precision") == "month")["as_of"]
+        assert months.len() >= 1
+        assert (months.dt.day() == 1).all()
+        assert table["as_of"].max() <= date(2026, 11, 22)
