@@ -331,7 +331,7 @@ def _end_labels(
     high: float,
     height: float,
     *,
-    step: float = 0.115,
+    step: float = 0.12,
 ) -> None:
     """Labels right of the panel, pushed apart, each with a hairline to its line's end; heights on the axis' scale."""
     tall = axes.get_position().height * height

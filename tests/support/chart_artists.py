@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.text import Text
+from matplotlib.text import Annotation, Text
+from matplotlib.transforms import Bbox
 
 WHITE = to_rgba("white")
 
@@ -46,12 +47,19 @@ def is_hollow(line: Line2D) -> bool:
     return to_rgba(line.get_markerfacecolor()) == WHITE
 
 
+def _box(text: Text, renderer: RendererAgg) -> Bbox:
+    """Where the words are, without the line from a label to what it names."""
+    if isinstance(text, Annotation):
+        text.update_positions(renderer)
+    return Text.get_window_extent(text, renderer)
+
+
 def cut_off(figure: Figure, *, inches: float = 0.03) -> Iterator[str]:
     """The texts that reach beyond the sheet."""
     width, height = (side * figure.dpi for side in figure.get_size_inches())
     renderer, slack = FigureCanvasAgg(figure).get_renderer(), inches * figure.dpi
     for text in texts(figure):
-        box = Text.get_window_extent(text, renderer)
+        box = _box(text, renderer)
         if box.x0 < -slack or box.y0 < -slack or box.x1 > width + slack or box.y1 > height + slack:
             yield text.get_text()
 
@@ -59,7 +67,5 @@ def cut_off(figure: Figure, *, inches: float = 0.03) -> Iterator[str]:
 def overlapping(figure: Figure, prefix: str) -> list[tuple[str, str]]:
     """Pairs of texts whose gids begin so and that lie on each other."""
     renderer = FigureCanvasAgg(figure).get_renderer()
-    found = [
-        (t.get_text(), t.get_window_extent(renderer)) for t in texts(figure) if str(t.get_gid()).startswith(prefix)
-    ]
+    found = [(t.get_text(), _box(t, renderer)) for t in texts(figure) if str(t.get_gid()).startswith(prefix)]
     return [(a, b) for i, (a, one) in enumerate(found) for b, other in found[i + 1 :] if one.overlaps(other)]
