@@ -35,7 +35,7 @@ from depin_compare.refdata import networks
 from depin_compare.refdata.assumption_set import assumption_set
 from fetchers import FETCHERS, Collection, Progress, collect
 
-__all__ = ["Inputs", "analysis_of", "collected", "from_file", "gathered"]
+__all__ = ["Inputs", "analysis_of", "asked", "collected", "from_file", "gathered", "stored"]
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +57,7 @@ class Inputs:
     stored_decline: Any = None
 
 
-def collected(
+def asked(
     config: JobConfig,
     *,
     now: datetime,
@@ -67,9 +67,9 @@ def collected(
     record: Path | None = None,
     progress: Progress | None = None,
 ) -> Collection:
-    """Ask the sources, and store what answered; a store that can't be written is logged and costs nothing else.
+    """Ask the sources; nothing is stored yet.
 
-    Answers are kept in the store's folder too, so that a source which has not changed need not send them again.
+    Answers are kept in the store's folder, so that a source which has not changed need not send them again.
 
     Raises
     ------
@@ -81,7 +81,7 @@ def collected(
     keep_secret(secret_variables(config))
     off = [name for name, source in config.sources.items() if not source.enabled]
     budgets = {n: s.time_budget_seconds for n, s in config.sources.items() if s.time_budget_seconds is not None}
-    collection = collect(
+    return collect(
         sources,
         observed_at=now,
         off=off,
@@ -93,28 +93,48 @@ def collected(
         cache=store.working_folder / CACHE_FOLDER if store is not None else None,
         progress=progress,
     )
-    if store is not None and replay is None and any(s.status in ("ok", "partial") for s in collection.statuses):
+
+
+def stored(config: JobConfig, collection: Collection, *, now: datetime, store: Store) -> None:
+    """Keep what answered as a snapshot; a round in which no source answered leaves none.
+
+    Raises
+    ------
+    StoreError
+        If the store can't be written.
+    """
+    if not any(s.status in ("ok", "partial") for s in collection.statuses):
+        return
+    snapshot = store.write(
+        observed_at=now,
+        job=config.name,
+        offers=collection.offers,
+        facts=collection.facts,
+        skipped=collection.skipped,
+        token_prices=collection.token_prices,
+        statuses={
+            s.source: {
+                "status": s.status,
+                "offers": s.offers,
+                "facts": s.facts,
+                "token_prices": s.token_prices,
+                "skipped": sum(s.skipped.values()),
+                "error": s.error or "; ".join(s.problems) or None,
+            }
+            for s in collection.statuses
+        },
+    )
+    _tell_stored(snapshot)
+
+
+def collected(
+    config: JobConfig, *, now: datetime, store: Store | None, replay: Path | None = None, **options: Any
+) -> Collection:
+    """`asked`, then `stored` unless it was a replay; a store that can't be written is logged and costs nothing else."""
+    collection = asked(config, now=now, store=store, replay=replay, **options)
+    if store is not None and replay is None:
         try:
-            snapshot = store.write(
-                observed_at=now,
-                job=config.name,
-                offers=collection.offers,
-                facts=collection.facts,
-                skipped=collection.skipped,
-                token_prices=collection.token_prices,
-                statuses={
-                    s.source: {
-                        "status": s.status,
-                        "offers": s.offers,
-                        "facts": s.facts,
-                        "token_prices": s.token_prices,
-                        "skipped": sum(s.skipped.values()),
-                        "error": s.error or "; ".join(s.problems) or None,
-                    }
-                    for s in collection.statuses
-                },
-            )
-            _tell_stored(snapshot)
+            stored(config, collection, now=now, store=store)
         except StoreError as error:
             log.error("%s", error)
     return collection

@@ -14,7 +14,7 @@ from depin_compare.errors import ConfigError, DepinCompareError, StoreError, Unk
 from depin_compare.jobs.config import JobConfig
 from depin_compare.jobs.lock import job_lock
 from depin_compare.jobs.outcome import JobOutcome, JobState, Kind, clear_parts, read_state, write_state
-from depin_compare.jobs.run import analysis_of, collected, gathered
+from depin_compare.jobs.run import analysis_of, asked, gathered, stored
 from depin_compare.jobs.slots import slots_between, trusted
 from depin_compare.jobs.sources import is_stale
 from depin_compare.jobs.stop import Stopped
@@ -22,7 +22,7 @@ from depin_compare.jobs.stop import Stopped
 if TYPE_CHECKING:
     from depin_compare.analysis import Analysis
     from depin_compare.market.store import Store
-    from fetchers import Progress
+    from fetchers import Collection, Progress
 
 __all__ = ["FAIL_ON", "JobRun", "exit_code", "on_outcome", "run_job", "settle", "write_job_report"]
 
@@ -80,7 +80,8 @@ def run_job(
     Returns
     -------
     JobRun
-        Its outcome is ``ok``, ``threshold``, ``stale`` or ``done_before``.
+        Its outcome is ``ok``, ``threshold``, ``stale`` or ``done_before``; ``failed`` where the report was made but
+        the collect could not be stored.
 
     Raises
     ------
@@ -99,7 +100,8 @@ def run_job(
         books.begin()
         try:
             _repaired(store)
-            collection = collected(job, now=now, store=store, record=record, progress=progress)
+            collection = asked(job, now=now, store=store, record=record, progress=progress)
+            unstored = _unstored(job, collection, now, store)
             # Runs of one day with the same inputs give the same bytes: a run stands for its day, not its second.
             as_of = datetime.combine(now.date(), time(), tzinfo=UTC)
             inputs = gathered(job, as_of=as_of, store=store, collection=collection, max_age_days=max_age_days)
@@ -117,10 +119,23 @@ def run_job(
             raise
         from depin_compare.jobs.alerts import is_crossed
 
-        code = exit_code(analysis, fail_on, crossed=lambda: is_crossed(job, analysis, store))
-        outcome = books.close(_KINDS[code], exit_code=code, report=out or job.outputs.out)
+        if unstored is not None:
+            # The report stands, but a store that stays empty for months must not look like a run that went well.
+            outcome = books.close("failed", exit_code=ERROR, detail=f"nothing was stored: {unstored}")
+        else:
+            code = exit_code(analysis, fail_on, crossed=lambda: is_crossed(job, analysis, store))
+            outcome = books.close(_KINDS[code], exit_code=code, report=out or job.outputs.out)
         on_outcome(job, outcome, analysis, store)
         return JobRun(outcome=outcome, analysis=analysis, written=written)
+
+
+def _unstored(job: JobConfig, collection: Collection, now: datetime, store: Store) -> StoreError | None:
+    try:
+        stored(job, collection, now=now, store=store)
+    except StoreError as error:
+        log.error("%s", error)
+        return error
+    return None
 
 
 def settle(

@@ -296,3 +296,17 @@ def test_slot_goes_with_a_run_that_asks(monkeypatch, capsys, tmp_path):
     assert stop.value.code == 2
     assert "nothing is asked with --offline" in capsys.readouterr().err
     assert not list(Path(tmp_path).iterdir())
+
+
+def test_a_run_whose_collect_can_not_be_stored_makes_its_report_and_counts_as_failed(
+    server, config, store, tmp_path, monkeypatch
+):
+    def full(*_, **__):
+        raise StoreError("the store: can't be written (No space left on device)")
+
+    monkeypatch.setattr(Store, "put_files", full)
+    ended = run_job(load_config(config), store=store, now=NOW, out=tmp_path / "report")
+    assert (ended.outcome.kind, ended.outcome.exit_code) == ("failed", 1)
+    assert "nothing was stored" in str(ended.outcome.detail)
+    assert "No space left" in str(read_state(store, ended.outcome.job).last_detail)
+    assert ended.written
