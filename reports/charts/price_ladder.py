@@ -119,7 +119,8 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
         keys.append(Key(label=plural(len(networks) - len(named), "other network"), colour="#8a8f98", marker="o"))
     keys += [Key(label=f"{look.names(c)} list", colour=look.cloud(c)[0], marker=look.cloud(c)[1]) for c in clouds]
     spreads = len(networks) <= _MOST_SPREADS
-    if spreads:
+    spread = pl.col("usd_per_accelerator_hour_high") > pl.col("usd_per_accelerator_hour_low")
+    if spreads and shown.filter(spread, pl.col("segment") != "hyperscaler").height:
         keys.append(Key(label="cheapest to dearest offer", colour=MUTED, line="-"))
     if (shown["layer"] != "live").any():
         keys.append(Key(label="not live", colour=MUTED, marker="o", hollow=True))

@@ -111,7 +111,11 @@ def utilisation(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFr
         {"layer": [r["layer"] for r in dated], "observed_at": [r["observed_at"] for r in dated]},
         schema={"layer": pl.String, "observed_at": pl.Datetime("us", "UTC")},
     )
-    notes = [] if len(shown) == len(every) else [f"{len(shown)} of {plural(len(every), 'network')} shown."]
+    notes = (
+        []
+        if len(shown) == len(every)
+        else [f"{len(shown)} of {len(every)} networks shown; the others are in margins.csv."]
+    )
     if any(r["assumed"] is not None for r in shown):
         notes.append("Where nobody publishes the use, margins rest on an assumption, which is not drawn.")
     sources = dict.fromkeys(look.names(r["source"]) for r in dated)
