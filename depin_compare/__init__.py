@@ -41,6 +41,8 @@ from depin_compare.economics.nodes import OwnNode
 from depin_compare.economics.outlook import erosion
 from depin_compare.economics.outlook_frames import AdvantagePaths, Drivers, ErosionProbabilities, MarginPaths, Outlook
 from depin_compare.economics.scenarios import scenarios
+from depin_compare.economics.sensitivity import Sensitivity, sensitivity
+from depin_compare.economics.stress import StressGrid, stress_grid
 from depin_compare.economics.token_economics import TokenEconomics, token_economics
 from depin_compare.economics.tokenomics import (
     burn_mint_supply_change,
@@ -106,8 +108,10 @@ __all__ = [
     "PriceIndex",
     "PriceOverride",
     "SellerTerms",
+    "Sensitivity",
     "Skipped",
     "Step",
+    "StressGrid",
     "Throughputs",
     "TokenEconomics",
     "TokenPrices",
@@ -160,8 +164,10 @@ __all__ = [
     "scenarios",
     "scheduled_emission",
     "seller_terms",
+    "sensitivity",
     "sla_shadow_premium",
     "stop_price",
+    "stress_grid",
     "subsidy_gap",
     "subsidy_usd_per_hour",
     "tenant_price",

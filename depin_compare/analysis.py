@@ -25,6 +25,8 @@ from depin_compare.economics.outlook import erosion
 from depin_compare.economics.outlook_frames import AdvantagePaths, Drivers, ErosionProbabilities, MarginPaths, Outlook
 from depin_compare.economics.own_scenarios import scenario_changes
 from depin_compare.economics.scenarios import BASE, ScenarioValues, scenario_values, scenarios
+from depin_compare.economics.sensitivity import Sensitivity, sensitivity
+from depin_compare.economics.stress import StressGrid, stress_of
 from depin_compare.economics.token_economics import TokenEconomics, token_economics
 from depin_compare.economics.uncertainty import DEFAULT_DRAWS
 from depin_compare.errors import ConfigError, UnknownNameError
@@ -120,6 +122,8 @@ _FRAMES: dict[str, type[dy.Schema]] = {
     "outlook": Outlook,
     "drivers": Drivers,
     "erosion_probabilities": ErosionProbabilities,
+    "sensitivity": Sensitivity,
+    "stress": StressGrid,
     "token_economics": TokenEconomics,
     "assumptions": Assumptions,
     "trends": Trends,
@@ -165,6 +169,8 @@ class Analysis:
     display_names: dict[str, str]
     provenance: dict[str, str]
     erosion_probabilities: dy.DataFrame[ErosionProbabilities] = field(default_factory=ErosionProbabilities.create_empty)
+    sensitivity: dy.DataFrame[Sensitivity] = field(default_factory=Sensitivity.create_empty)
+    stress: dy.DataFrame[StressGrid] = field(default_factory=StressGrid.create_empty)
     left_out: dy.DataFrame[LeftOut] = field(default_factory=LeftOut.create_empty)
 
     def to_json(self) -> str:
@@ -267,6 +273,7 @@ def analyse(
     scenario_ids: Sequence[str] = DEFAULT_SCENARIOS,
     network_ids: Sequence[str] | None = None,
     horizon: date = DEFAULT_HORIZON,
+    sensitivity_ids: Sequence[str] = (BASE,),
     draws: int = DEFAULT_DRAWS,
     seed: int = 0,
     assumptions: AssumptionSet | None = None,
@@ -299,6 +306,8 @@ def analyse(
         Networks to analyse; default: every network of ``offers`` that is no cloud, sorted.
     horizon : date
         How far the erosion looks.
+    sensitivity_ids : sequence of str
+        Scenarios of which the inputs are told apart by how much they decide.
     draws, seed : int
         How many draws stand behind its quantiles, a power of two, and what they start from.
     assumptions : AssumptionSet, optional
@@ -342,7 +351,7 @@ def analyse(
     for unknown in (i for i in llm_ids if i not in known_llms):
         raise UnknownNameError("LLM", unknown, known_llms)
     loads = [workload(i) for i in workload_ids]
-    told = scenarios(scenario_ids, own=own_scenarios)
+    told = scenarios(list(dict.fromkeys([*scenario_ids, *sensitivity_ids])), own=own_scenarios)
     told_values = scenario_values(list(dict.fromkeys([BASE, *scenario_ids])), own=own_scenarios)
     declines: list[dy.DataFrame[UserChanges]] = []
     if decline_from == "history":
@@ -382,9 +391,14 @@ def analyse(
     lineage = Lineage(
         markets=markets, costs=costs, throughputs=work, terms=terms, facts=facts, assumptions=in_force
     )  # fmt: skip
+    by_id = {one.id: one for one in told}
     future = erosion(
-        chosen, compared, told, as_of=as_of, horizon=horizon, lineage=lineage, draws=draws, seed=seed
+        chosen, compared, [by_id[i] for i in scenario_ids], as_of=as_of, horizon=horizon, lineage=lineage, draws=draws,
+        seed=seed,
     )  # fmt: skip
+    decides = sensitivity(
+        chosen, compared, [by_id[i] for i in sensitivity_ids], as_of=as_of, horizon=horizon, lineage=lineage, seed=seed
+    )
     paid = token_economics(
         facts, as_of=as_of, margins=kept, markets=markets, comparison=compared, assumptions=in_force,
         work={one.network: (one.accelerator, one.llm, one.workload) for one in chosen},
@@ -414,6 +428,8 @@ def analyse(
         outlook=future.outlook,
         drivers=future.drivers,
         erosion_probabilities=future.probabilities,
+        sensitivity=decides,
+        stress=stress_of(chosen, facts, pass_through=by_id.get(BASE, told[0]).parameters["pass_through"].central),
         token_economics=paid,
         assumptions=in_force.frame,
         trends=lines,

@@ -95,6 +95,23 @@ def run_analysis(
     )
 
 
+def with_analysis(job: JobConfig, **told: Any) -> JobConfig:
+    """The job with keys of ``[analysis]`` as the command line has them; what it does not say stays."""
+    from pydantic import ValidationError
+
+    from depin_compare.jobs.config import AnalysisConfig
+
+    given = {key: value for key, value in told.items() if value is not None}
+    try:
+        checked = AnalysisConfig.model_validate(given)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        hint = f"--{wrong['loc'][0]}" if wrong["loc"] else None
+        raise typer.BadParameter(wrong["msg"].removeprefix("Value error, "), param_hint=hint) from error
+    changed = job.analysis.model_copy(update={key: getattr(checked, key) for key in given})
+    return job.model_copy(update={"analysis": changed})
+
+
 def step_analysis(
     config: Path | JobConfig | None, store: str | None, offers: Path | None, as_of: str | None,
     max_age_days: float | None = None,

@@ -44,6 +44,10 @@ OffersOption = Annotated[
     Path | None,
     typer.Option("--offers", help="Offers to use in place of stored and reference ones (.parquet, .csv or .json)."),
 ]
+DrawsOption = Annotated[
+    int | None, typer.Option("--draws", help="Random draws behind quantiles and odds, a power of two; else the job's.")
+]
+SeedOption = Annotated[int | None, typer.Option("--seed", help="Seed of the random draws; else the job's.")]
 NetworkOption = Annotated[str | None, typer.Option("--network", help="Only this network.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Rows as JSON.")]
 CsvOption = Annotated[bool, typer.Option("--csv", help="Rows as CSV.")]

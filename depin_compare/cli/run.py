@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from depin_compare.cli._app import app
-from depin_compare.cli.inputs import progress_bar, run_analysis, store_of
+from depin_compare.cli.inputs import progress_bar, run_analysis, store_of, with_analysis
 from depin_compare.cli.options import (
     ERROR,
     OK,
@@ -23,10 +23,12 @@ from depin_compare.cli.options import (
     USAGE,
     AsOfOption,
     ConfigOption,
+    DrawsOption,
     JobOption,
     MaxAgeOption,
     OfflineOption,
     ReplayOption,
+    SeedOption,
     StoreOption,
 )
 from depin_compare.cli.output import because, note
@@ -65,6 +67,8 @@ def run(
     scenario: Annotated[
         list[str] | None, typer.Option("--scenario", help="This scenario in place of the job's. Repeatable.")
     ] = None,
+    draws: DrawsOption = None,
+    seed: SeedOption = None,
     formats: Annotated[
         list[str] | None,
         typer.Option("--format", help="pdf, png, csv, parquet or json; else the job's, else all. Repeatable."),
@@ -100,7 +104,16 @@ def run(
     from depin_compare.jobs.config_checks import selected
 
     jobs = [
-        _with_outputs(selected(one, networks=network or (), llms=llm or (), scenarios=scenario or ()), formats, paper)
+        _with_outputs(
+            selected(
+                with_analysis(one, draws=draws, seed=seed),
+                networks=network or (),
+                llms=llm or (),
+                scenarios=scenario or (),
+            ),
+            formats,
+            paper,
+        )
         for one in _jobs(config, job)
     ]
     several = len(jobs) > 1

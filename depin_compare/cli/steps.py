@@ -9,13 +9,14 @@ import typer
 
 from depin_compare.cli._app import app
 from depin_compare.cli.backtest import back_tested, emit_back_test, has_outcomes
-from depin_compare.cli.inputs import collected_now, day_of, job_of, step_analysis, store_of
+from depin_compare.cli.inputs import collected_now, day_of, job_of, step_analysis, store_of, with_analysis
 from depin_compare.cli.options import (
     ERROR,
     OK,
     AsOfOption,
     ConfigOption,
     CsvOption,
+    DrawsOption,
     JobOption,
     JsonOption,
     MaxAgeOption,
@@ -23,6 +24,7 @@ from depin_compare.cli.options import (
     OffersOption,
     OutputOption,
     ReplayOption,
+    SeedOption,
     StoreOption,
 )
 from depin_compare.cli.output import because, emit, kept_rows, note
@@ -186,6 +188,17 @@ def erosion(
         ),
     ] = None,
     markdown: Annotated[bool, typer.Option("--markdown", help="The back-test alone, as Markdown tables.")] = False,
+    draws: DrawsOption = None,
+    seed: SeedOption = None,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="How likely each is lost by the end of every year.")
+    ] = False,
+    decides: Annotated[
+        bool, typer.Option("--sensitivity", help="Which inputs decide, all uncertain at once: Sobol indices.")
+    ] = False,
+    stress: Annotated[
+        bool, typer.Option("--stress", help="Providers' margins when cloud cost falls at once, by use and token price.")
+    ] = False,
     json: JsonOption = False,
     csv: CsvOption = False,
     output: OutputOption = None,
@@ -193,22 +206,37 @@ def erosion(
     """Headroom, break-even dates and verdicts, by network, reference and scenario."""
     if (backtest or markdown) and as_of is None:
         raise typer.BadParameter("a back-test begins on a past day: give --as-of", param_hint="--backtest")
-    chosen = job_of(config, job)
-    if scenario is not None and scenario not in chosen.analysis.scenarios:
+    tables = {"probabilities": probabilities, "sensitivity": decides, "stress": stress, "backtest": bool(backtest)}
+    if sum(tables.values()) > 1:
+        named = ", ".join(f"--{name}" for name, asked in tables.items() if asked)
+        raise typer.BadParameter("one table at a time", param_hint=named)
+    chosen = with_analysis(job_of(config, job), draws=draws, seed=seed)
+    if scenario is not None and (decides or scenario not in chosen.analysis.scenarios):
         from depin_compare.jobs.config_checks import selected
 
         chosen = selected(chosen, scenarios=[scenario])
+        chosen = with_analysis(chosen, sensitivity=(scenario,)) if decides else chosen
     if markdown or (backtest and (json or csv or output is not None)):
         tested = back_tested(chosen, day_of(str(as_of)), scenario)
         emit_back_test(tested, json=json, csv=csv, output=output, markdown=markdown)
         return
     analysis = step_analysis(chosen, store, offers, as_of, max_age)
-    frame = kept_rows(analysis.outlook, network=network, scenario=scenario)
-    show = ["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity", "today", "headroom"]
-    show += ["state", "date", "verdict", "freshness"]
-    emit(frame, json=json, csv=csv, output=output, title="Outlook", show=show)
+    frame: Any = analysis.outlook
+    title = "Outlook"
+    show = "network cloud silicon reference scenario pricing quantity today headroom state date verdict freshness"
+    if probabilities:
+        title, frame = "Odds of loss by the end of the year", analysis.erosion_probabilities
+        show = "network cloud silicon reference scenario pricing quantity year probability_lost"
+    elif decides:
+        title, frame = "Share of the variance by input", analysis.sensitivity
+        show = "network cloud reference scenario quantity measure at input first_order total total_low total_high"
+    elif stress:
+        title, frame = "Margins when cloud cost falls", analysis.stress
+        show = "network accelerator archetype cloud_cost_cut utilisation token_price_factor full_margin not_known"
+    frame = kept_rows(frame, network=network, scenario=None if stress else scenario)
+    emit(frame, json=json, csv=csv, output=output, title=title, show=show.split())
     plain = json or csv or output is not None
-    if as_of is None or plain or backtest is False:
+    if as_of is None or plain or backtest is False or title != "Outlook":
         return
     if backtest or has_outcomes(day_of(as_of)):
         tested = back_tested(chosen, day_of(as_of), scenario)

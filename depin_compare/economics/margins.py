@@ -34,6 +34,7 @@ __all__ = [
     "node_running_costs",
     "provider_freshness",
     "provider_margin",
+    "reward_usd_per_rented_hour",
     "stop_price",
 ]
 
@@ -330,7 +331,7 @@ def breakeven_utilisation(
 
 
 def node_margin(
-    values: Mapping[str, FloatOrArray], usd_per_accelerator_hour: FloatOrArray, *, reward: float = 0.0
+    values: Mapping[str, FloatOrArray], usd_per_accelerator_hour: FloatOrArray, *, reward: FloatOrArray = 0.0
 ) -> ProviderMargin:
     """`provider_margin` of a node at one value of each of its inputs (see `depin_compare.economics.nodes.Node`)."""
     return provider_margin(
@@ -440,7 +441,7 @@ def _margin_row(market: Mapping[str, object], archetype: str, costed: Node, fact
     if costed.missing is not None:
         return row
     usable = unpriced is None
-    reward = _reward_usd_per_rented_hour(facts, network, accelerator)
+    reward = reward_usd_per_rented_hour(facts, network, accelerator)
     values = costed.central()
     row |= {"take_rate": values["take_rate"], "capex_usd": values["capex_usd"]}
     if usable:
@@ -530,7 +531,7 @@ def _price_band(market: Mapping[str, object]) -> Band:
     return Band(*(float(str(market[name])) for name in (f"{price}_low", price, f"{price}_high")))
 
 
-def _reward_usd_per_rented_hour(facts: pl.DataFrame, network: str, accelerator: str) -> float | None:
+def reward_usd_per_rented_hour(facts: pl.DataFrame, network: str, accelerator: str) -> float | None:
     """Token rewards of a rented hour at the newest token price; None where either is not known."""
     own = facts.filter(pl.col("network") == network).sort("observed_at", descending=True)
     tokens = own.filter(pl.col("metric") == "reward_per_hour", pl.col("subject") == accelerator)["value"]

@@ -112,6 +112,7 @@ class AnalysisConfig(_Strict):
     workloads: tuple[str, ...] = Field(default=DEFAULT_WORKLOADS, min_length=1)
     scenarios: tuple[str, ...] = Field(default=DEFAULT_SCENARIOS, min_length=1)
     scenario_files: tuple[File, ...] = ()
+    sensitivity: tuple[str, ...] = ("base",)
     horizon: date = DEFAULT_HORIZON
     minimum_reliability: float | None = Field(default=None, ge=0, le=1)
     decline_from: Literal["assumption", "history"] = "assumption"

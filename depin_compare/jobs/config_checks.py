@@ -91,6 +91,7 @@ def _named(job: JobConfig) -> Iterator[tuple[str, str, list[str]]]:
     yield "llms", "LLM", llms()["llm"].to_list()
     yield "workloads", "workload", list(workloads())
     yield "scenarios", "scenario", scenario_ids(job.scenarios)
+    yield "sensitivity", "scenario", scenario_ids(job.scenarios)
 
 
 def _check_name(kind: str, name: str, known: Iterable[str]) -> None:

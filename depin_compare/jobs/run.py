@@ -263,6 +263,7 @@ def analysis_of(config: JobConfig, inputs: Inputs) -> Analysis:
         workload_ids=asked.workloads,
         scenario_ids=asked.scenarios,
         horizon=asked.horizon,
+        sensitivity_ids=asked.sensitivity,
         draws=asked.draws,
         seed=asked.seed,
         assumptions=assumption_set(config.assumption_overrides(inputs.as_of.date())),

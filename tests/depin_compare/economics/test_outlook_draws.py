@@ -276,7 +276,7 @@ def test_one_seed_gives_the_same_bytes_on_any_number_of_threads_and_another_seed
 
 
 def test_doubling_the_default_draws_moves_no_median_date_by_a_month(analysis, lineage):
-    ids = ("base", "maia200", "silicon_price_war")
+    ids = ("base", "silicon_price_war")
     some, twice = (real(analysis, lineage, "akash", ids=ids, draws=n) for n in (4096, 8192))
     dated = some.outlook["date_p50"].is_not_null() & twice.outlook["date_p50"].is_not_null()
     moved = (some.outlook["date_p50"] - twice.outlook["date_p50"]).dt.total_days().abs().filter(dated)
