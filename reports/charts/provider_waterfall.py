@@ -46,8 +46,11 @@ _PLACES = {step: float(i) for i, step in enumerate(_STEPS)} | {"token_rewards": 
 _SIZE = 6.3
 
 
-def finding(known: pl.DataFrame) -> str:
-    """The title: how many networks' tenants pay the provider's full cost, and what capital takes; true of any rows."""
+def finding(known: pl.DataFrame, *, of: int) -> str:
+    """The title: how many networks' tenants pay the provider's full cost, and what capital takes; true of any rows.
+
+    ``of`` is how many networks there are, known or not.
+    """
     if known.is_empty():
         return "No network's bill can be split"
     n, kept = known.height, int((known["profit_usd_per_hour"] > 0).sum())
@@ -56,12 +59,14 @@ def finding(known: pl.DataFrame) -> str:
     )
     middle = share.to_series().median()
     if n == 1:
-        start = f"The tenant's money {'covers' if kept else 'does not cover'} the provider's full cost"
+        where = "" if of == 1 else " on the one network where both are known"
+        start = f"The tenant's money {'covers' if kept else 'does not cover'} the provider's full cost{where}"
     else:
         start = f"Without tokens, the tenant's money covers the provider's full cost on {of_many(kept, n)} networks"
     if not isinstance(middle, float):
         return start
-    return f"{start}; capital takes {percent(middle)} of the bill{'' if n == 1 else ' in the median'}"
+    share_of = f"{percent(middle)} of the bill" if middle <= 1 else "more than the whole bill"
+    return f"{start}; capital takes {share_of}{'' if n == 1 else ' in the median'}"
 
 
 @styled
@@ -93,7 +98,9 @@ def provider_waterfall(headlines: pl.DataFrame, margins: pl.DataFrame, look: Loo
     absent = [n for n in ordered_headlines(headlines)["network"] if n not in order]
     missing += [(look.names(n), "no price of a chip that serves a model") for n in absent]
     if known.is_empty() and in_tokens.is_empty():
-        return empty(finding(known), reasons_note(missing) or "no network has a margin in this run", look)
+        return empty(
+            finding(known, of=headlines.height), reasons_note(missing) or "no network has a margin in this run", look
+        )
     # Those with bars before those with words, Akash, io.net and Render before all.
     seeds = [n for n in ("akash", "ionet", "render") if n in panels]
     drawn = [*seeds, *(n for n in panels if n not in seeds)][:MOST_NETWORKS]
@@ -111,7 +118,7 @@ def provider_waterfall(headlines: pl.DataFrame, margins: pl.DataFrame, look: Loo
     n_rows = -(-len(drawn) // n_columns)
     rows = len(_STEPS) + (1.6 if has_tokens else 0.1)
     sheet = Sheet(
-        title=finding(known),
+        title=finding(known, of=headlines.height),
         subtitle="USD per calendar hour and accelerator, idle hours counted in: price times use, less the network's "
         "take, power, upkeep and capital. Each panel to its own scale",
         footer=notes,

@@ -201,6 +201,16 @@ class TestProviderWaterfall:
         assert "covers the provider's full cost on 1 of 2 networks" in title_of(self.draw(analysis))
         assert "covers the provider's full cost on all 2 networks" in title_of(self.draw(analysis, rich))
 
+    def test_the_title_of_one_known_network_among_others(self, analysis: Analysis) -> None:
+        one = analysis.margins.with_columns(
+            profit_usd_per_hour=pl.when(pl.col("network") == "akash").then("profit_usd_per_hour"),
+            tenant_usd_per_hour=pl.col("tenant_usd_per_hour") / 10,
+        )
+        assert title_of(self.draw(analysis, one)) == (
+            "The tenant's money does not cover the provider's full cost on the one network where both are known; "
+            "capital takes more than the whole bill"
+        )
+
     def test_thirty_networks_stay_on_the_sheet(self, thirty_networks: Analysis) -> None:
         figure = self.draw(thirty_networks)
         assert not list(cut_off(figure))
