@@ -45,12 +45,12 @@ __all__ = [
 ]
 
 CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
-    "advantage_erosion": lambda a, look: advantage_erosion(a.headlines, a.advantage_paths, look),
+    "advantage_erosion": lambda a, look: advantage_erosion(a.headlines, a.advantage_paths, look, scenarios=a.scenarios),
     "advantage_heat_map": lambda a, look: advantage_heat_map(a.headlines, a.comparison, look),
     "breakeven_dates": lambda a, look: breakeven_dates(a.headlines, a.erosion_probabilities, a.advantage_paths, look),
     "equal_work": lambda a, look: equal_work(a.headlines, a.comparison, look),
     "headroom": lambda a, look: headroom(a.headlines, a.outlook, a.comparison, look),
-    "margin_erosion": lambda a, look: margin_erosion(a.headlines, a.margin_paths, look),
+    "margin_erosion": lambda a, look: margin_erosion(a.headlines, a.margin_paths, look, scenarios=a.scenarios),
     "market_check": lambda a, look: market_check(a.headlines, a.market_check, look),
     "price_history": lambda a, look: price_history(a.trends, events(), look),
     "price_ladder": lambda a, look: price_ladder(a.market_prices, look),

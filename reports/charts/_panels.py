@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -10,10 +10,23 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 
-from reports.style import INK, LINE, MUTED
-from reports.words import percent
+from reports.style import INK, LINE, MUTED, Look, Sheet, fit, wrap
+from reports.words import aged, listing, percent
 
-__all__ = ["FLOOR", "draw_path", "end_labels", "end_words", "prepare", "span_of_dates"]
+__all__ = [
+    "FLOOR",
+    "draw_path",
+    "end_labels",
+    "event_chances",
+    "event_note",
+    "fate",
+    "is_below",
+    "medians",
+    "prepare",
+    "row_label",
+    "scenario_head",
+    "span_of_dates",
+]
 
 # A margin or advantage below this is drawn at the edge and named: -400 % says no more than -100 % to the eye.
 FLOOR = -1.0
@@ -30,21 +43,112 @@ def span_of_dates(paths: pl.DataFrame) -> tuple[date, date]:
     return dates[0], dates[-1]
 
 
-def prepare(axes: Axes, first: date, last: date, *, left: bool, bottom: bool, zero: str | None) -> None:
-    """Axes from -100 % to 100 % over the horizon, with the zero line and, where asked, its label."""
+def medians(paths: pl.DataFrame, quantity: str) -> pl.DataFrame:
+    """Paths whose ``quantity`` is the median of the draws; a run that did not draw keeps its central path."""
+    name = f"{quantity}_p50"
+    return paths.with_columns(pl.coalesce(name, quantity).alias(quantity)) if name in paths.columns else paths
+
+
+def event_chances(scenarios: pl.DataFrame | None) -> dict[str, float]:
+    """Scenario -> how likely its event is, of those that have one."""
+    if scenarios is None or "parameter" not in scenarios.columns:
+        return {}
+    found = scenarios.filter(pl.col("parameter").str.split(".").list.first() == "event_probability")
+    return dict(found.select("scenario", "central").unique(subset="scenario", keep="first").iter_rows())
+
+
+def event_note(look: Look, chances: Mapping[str, float], shown: Sequence[str]) -> str | None:
+    """What a chart must say of events: its lines and bands are over draws with and without them."""
+    told = [f"{look.names(s)} ({percent(chances[s])})" for s in shown if s in chances]
+    if not told:
+        return None
+    return f"A chip that may never arrive: {listing(told)}; lines and bands are over all draws, with and without it."
+
+
+def scenario_head(axes: Axes, look: Look, scenario: str, chances: Mapping[str, float], *, width: float) -> None:
+    """A scenario's title over its column, in up to three lines; an event says how likely it is."""
+    chance = chances.get(scenario)
+    size = 6.4 if width > 1 else 5.9
+    lines = wrap(look.names(scenario), size, width, bold=True)
+    kept = [fit(line, size, width, bold=True) for line in [*lines[:2], " ".join(lines[2:])] if line]
+    high = axes.get_position().height * float(axes.figure.get_size_inches()[1])
+    step, base = 0.105 / high, 0.045 / high
+    if chance is not None:
+        words = fit(f"{percent(chance)} chance", 5.4, width)
+        axes.text(0, 1 + base, words, transform=axes.transAxes, fontsize=5.4, color=MUTED, style="italic",
+                  va="bottom", gid=f"chance:{scenario}")  # fmt: skip
+        base += 0.9 * step
+    for i, line in enumerate(reversed(kept)):
+        axes.text(0, 1 + base + i * step, line, transform=axes.transAxes, fontsize=size, weight="bold", va="bottom",
+                  gid=f"scenario:{scenario}:{i}")  # fmt: skip
+
+
+def row_label(
+    sheet: Sheet, axes: Sequence[Axes], look: Look, network: str, chip: str | None, fresh: str | None
+) -> None:
+    """A network's name beside its rows of panels, with its chip, and how old its data are where they are."""
+    boxes = [one.get_position() for one in axes]
+    centre = (min(b.y0 for b in boxes) + max(b.y1 for b in boxes)) / 2
+    colour, _ = look.network(network)
+    lines = wrap(look.names(network), 8, 1.0, bold=True)
+    kept = [fit(line, 8, 1.0, bold=True) for line in [lines[0], " ".join(lines[1:])] if line]
+    told = [(line, 8.0, colour, "bold", 0.13) for line in kept]
+    told += [(fit(look.names(chip), 6.3, 1.0), 6.3, MUTED, "normal", 0.105)] if chip else []
+    told += [(fit(f"{aged(fresh)} data", 6.0, 1.0), 6.0, MUTED, "normal", 0.1)] if aged(fresh) else []
+    y = centre * sheet.height + sum(step for *_, step in told) / 2
+    for i, (text, size, tint, weight, step) in enumerate(told):
+        sheet.figure.text(0, y / sheet.height, text, fontsize=size, weight=weight, color=tint, va="top",
+                          gid=f"row:{network}:{i}")  # fmt: skip
+        y -= step
+
+
+def fate(path: pl.DataFrame, quantity: str) -> str:
+    """What becomes of one median path: ``"lost today"``, ``"lost 2029"``, or what is left at the end."""
+    path = path.sort("month")
+    lost = path.filter(pl.col(quantity) <= 0)
+    start, end = path[quantity][0], path[quantity][-1]
+    if lost.is_empty() or end > 0:
+        return f"{'keeps' if lost.is_empty() else 'back to'} {percent(end)}"
+    return "lost today" if start <= 0 else f"lost {lost['date'][0]:%Y}"
+
+
+def is_below(value: float | None) -> bool:
+    """Whether a value lies under the panels' floor."""
+    return value is not None and value < FLOOR
+
+
+def prepare(
+    axes: Axes,
+    first: date,
+    last: date,
+    *,
+    left: bool,
+    bottom: bool,
+    zero: str | None,
+    few: bool = False,
+    top: float = 1.0,
+) -> None:
+    """Axes from -100 % to 100 %, or up to ``top``, over the horizon, with the zero line and, where asked, its label.
+
+    ``few`` ticks are for panels of half an inch.
+    """
     start, end = first.year + (first.month - 1) / 12, last.year + (last.month - 1) / 12
     axes.set_xlim(start, max(end, start + 0.5))
-    axes.set_ylim(FLOOR, 1.0)
+    axes.set_ylim(FLOOR, top)
     axes.axhline(0, color=INK, lw=0.9, ls=(0, (1, 1.5)), zorder=1.5, gid="zero")
     ticks = [-1.0, -0.5, 0.0, 0.5, 1.0]
-    axes.set_yticks(ticks, ["", *(percent(t) for t in ticks[1:-1]), ""] if left else [""] * len(ticks), color=MUTED)
-    axes.tick_params(axis="y", labelsize=6.5, pad=3)
+    named = [percent(t) if not few or t in (-1.0, 0.0, 1.0) else "" for t in ticks]
+    axes.set_yticks(ticks, named if left else [""] * len(ticks), color=MUTED)
+    axes.tick_params(axis="y", labelsize=6.3, pad=3)
     axes.grid(axis="y", color=LINE, lw=0.5)
     span = end - start
-    step = 1 if span <= 4 else 2 if span <= 6 else 5 if span > 12 else 3
+    step = 1 if span <= 4 else 2 if span <= 6 else 5 if span > 12 or few else 3
     marks = [y for y in range(int(start) + 1, int(end) + 1) if (y - int(end)) % step == 0]
-    axes.set_xticks(marks, [str(y) for y in marks] if bottom else [""] * len(marks))
-    axes.tick_params(axis="x", labelsize=6.5)
+    if few:
+        marks = marks[-2:]
+    axes.set_xticks(marks, [(f"\N{RIGHT SINGLE QUOTATION MARK}{y % 100:02}" if few else str(y)) for y in marks]
+                    if bottom else [""] * len(marks))  # fmt: skip
+    axes.tick_params(axis="x", labelsize=6.3)
     if zero:
         axes.text(
             end - 0.02 * span, 0.03, zero, fontsize=6, color=MUTED, va="bottom", ha="right", style="italic", gid="zero"
@@ -54,7 +158,7 @@ def prepare(axes: Axes, first: date, last: date, *, left: bool, bottom: bool, ze
 def draw_path(
     axes: Axes, part: pl.DataFrame, quantity: str, *, colour: str, line: str = "-", band: bool = True, gid: str = ""
 ) -> None:
-    """One central line with its band, the 10th to the 90th percentile, in months.
+    """One median line with its band, the 10th to the 90th percentile, edged in the line's colour, in months.
 
     The line stops being drawn below the floor, where an arrow says so.
     """
@@ -63,15 +167,10 @@ def draw_path(
     if band and f"{quantity}_p10" in part.columns:
         low, high = part[f"{quantity}_p10"], part[f"{quantity}_p90"]
         if low.null_count() < part.height and high.null_count() < part.height:
-            axes.fill_between(
-                xs,
-                np.maximum(low.cast(pl.Float64).to_numpy(), FLOOR * 1.2),
-                np.maximum(high.cast(pl.Float64).to_numpy(), FLOOR * 1.2),
-                color=colour,
-                alpha=0.16,
-                lw=0,
-                gid=f"band:{gid}",
-            )
+            ends = [np.maximum(end.cast(pl.Float64).to_numpy(), FLOOR * 1.2) for end in (low, high)]
+            axes.fill_between(xs, *ends, color=colour, alpha=0.16, lw=0, gid=f"band:{gid}")
+            for end in ends:
+                axes.plot(xs, end, color=colour, lw=0.5, alpha=0.55, gid=f"edge:{gid}")
     axes.plot(xs, part[quantity].to_numpy(), color=colour, lw=1.5 if line == "-" else 1.1, ls=line, gid=f"path:{gid}")
     crossing = part.filter(pl.col(quantity) <= 0)
     if crossing.height and part[quantity][0] > 0:
@@ -101,13 +200,8 @@ def draw_path(
         )
 
 
-def end_words(value: float) -> str:
-    """What stands at a line's end: its value, or that it left the panel."""
-    return percent(value) if value >= FLOOR else f"< {percent(FLOOR)}"
-
-
 def end_labels(axes: Axes, ends: Sequence[tuple[float, str, str]], *, size: float = 6.3, gap: float = 0.13) -> None:
-    """Labels right of the lines' ends, pushed apart where they would overlap: (value, text, colour)."""
+    """Labels right of the ends of lines that stay within, pushed apart: (value, text, colour)."""
     ordered = sorted(ends, key=lambda end: -end[0])
     places = [min(max(value, FLOOR + 0.05), 0.97) for value, _, _ in ordered]
     for i in range(1, len(places)):
@@ -128,4 +222,5 @@ def end_labels(axes: Axes, ends: Sequence[tuple[float, str, str]], *, size: floa
             va="center",
             ha="left",
             annotation_clip=False,
+            gid="end",
         )

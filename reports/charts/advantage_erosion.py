@@ -3,133 +3,171 @@
 from __future__ import annotations
 
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.charts._panels import draw_path, end_labels, end_words, prepare, span_of_dates
-from reports.style import MUTED, REFERENCE_COLOUR, Key, Look, Sheet, empty, fit, styled
-from reports.view import REFERENCE_ORDER, headline_paths, main_pair, ordered_scenarios
-from reports.words import REFERENCE_WORDS, minute, of_many
+from reports.charts._panels import (
+    draw_path,
+    event_chances,
+    event_note,
+    fate,
+    medians,
+    prepare,
+    row_label,
+    scenario_head,
+    span_of_dates,
+)
+from reports.style import MUTED, REFERENCE_COLOUR, Key, Look, Sheet, empty, styled
+from reports.view import REFERENCE_ORDER, future_pair, headline_paths, ordered_scenarios
+from reports.words import REFERENCE_WORDS, minute, of_many, percent
 
 __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "advantage_erosion"]
 
-MOST_NETWORKS = 3
-MOST_SCENARIOS = 3
+MOST_NETWORKS = 5
+MOST_SCENARIOS = 8
+# The two lines whose bands are drawn: four would hide each other.
+_BANDED = ("list", "modelled_cost")
 
 
-def finding(shown: pl.DataFrame, look: Look) -> str:
-    """The title: how many networks keep their advantage over list prices in the first scenario; true of any paths."""
-    known = shown.filter((pl.col("pricing") == "fleet_average") & pl.col("advantage").is_not_null())
-    if known.is_empty():
+def finding(known: pl.DataFrame, look: Look) -> str:
+    """The title: how many networks keep their advantage in the first scenario; true of any median paths."""
+    known = known.filter((pl.col("pricing") == "fleet_average") & pl.col("advantage").is_not_null())
+    pair = future_pair(known)
+    if pair is None:
         return "No network's advantage can be followed"
-    told = []
     scenario = ordered_scenarios(known)[0]
-    cloud, silicon = main_pair(known) or ("", "")
     _, last = span_of_dates(known)
+    told = []
     for reference, noun in (("list", "list price"), ("modelled_cost", "modelled cost")):
-        part = known.filter(pl.col("reference") == reference)
+        part = known.filter(
+            pl.col("reference") == reference, pl.col("scenario") == scenario,
+            pl.col("cloud") == pair[0], pl.col("silicon") == pair[1],
+        )  # fmt: skip
         if part.is_empty():
             continue
-        kept = part.filter(pl.col("scenario") == scenario).group_by("network").agg(pl.col("advantage").min() > 0)
-        told.append((noun, int(kept["advantage"].sum()), kept.height))
+        ends = part.sort("month").group_by("network").agg(
+            today=pl.col("advantage").first() > 0, kept=pl.col("advantage").min() > 0
+        )  # fmt: skip
+        told.append((noun, int(ends["today"].sum()), int(ends["kept"].sum()), ends.height))
     if not told:
         return "No network's advantage can be followed"
-    (noun, won, n), *rest = told
+    (noun, today, kept, n), *rest = told
+    cloud = look.names.long_pair(*pair)
     if n == 1:
-        who = "The network stays" if won else "The network does not stay"
+        how = f"stays below the {noun} of {cloud} to" if kept else f"does not stay below the {noun} of {cloud} to"
+        text = f"The network {how} {last:%Y}" if today else f"The network is dearer than the {noun} of {cloud} today"
+        for other, now, also, _ in rest:
+            text += f", {'and' if also else 'not'} below its {other}" if now else f", dearer than its {other} already"
+    elif not today:
+        text = f"None of {n} networks is below the {noun} of {cloud} even today"
+        text += "".join(f", {of_many(now, many)} below its {other}" for other, now, _, many in rest)
     else:
-        who = f"{of_many(won, n).capitalize()} networks {'stays' if won == 1 else 'stay'}"
-    start = f"{who} below the {noun} of {look.names.long_pair(cloud, silicon)} to {last:%Y}"
-    for other, also, many in rest:
-        start += (
-            f", {of_many(also, many)} below the {other}" if n > 1 else f", {'and' if also else 'not'} below the {other}"
-        )
-    return f"{start} ({look.names(scenario)})"
+        text = f"{of_many(kept, n).capitalize()} networks {'stays' if kept == 1 else 'stay'} below the {noun} of "
+        text += f"{cloud} to {last:%Y}"
+        text += f" ({of_many(today, n)} {'is' if today == 1 else 'are'} today)" if kept < today else ""
+        for other, now, also, many in rest:
+            text += f"; {of_many(also, many)} below its {other}" + ("" if now else " even today")
+    return f"{text} ({look.names(scenario)})"
 
 
 @styled
-def advantage_erosion(headlines: pl.DataFrame, advantage_paths: pl.DataFrame, look: Look) -> Figure:
-    """Draw small multiples, a row a network and a column a scenario, with a line a reference.
+def advantage_erosion(
+    headlines: pl.DataFrame, advantage_paths: pl.DataFrame, look: Look, *, scenarios: pl.DataFrame | None = None
+) -> Figure:
+    """Draw small multiples, a row a network and a column a scenario, with a median line a reference.
 
     Parameters
     ----------
     headlines : Headlines
         The networks and their chips.
     advantage_paths : AdvantagePaths
-        Fleet-average rows against the first cloud in order are drawn.
+        Fleet-average rows against the strictest of the first page's GPU clouds are drawn.
     look : Look
         Names, colours, date.
+    scenarios : ScenarioValues, optional
+        Says which scenarios are events, and how likely.
     """
     every = headline_paths(headlines, advantage_paths).filter(pl.col("pricing") == "fleet_average")
-    known = every.filter(pl.col("advantage").is_not_null())
-    pair = main_pair(known)
+    known = medians(every, "advantage").filter(pl.col("advantage").is_not_null())
+    pair = future_pair(known)
     if pair is None:
         return empty("No network's advantage can be followed", "no network is comparable with a cloud", look)
     known = known.filter((pl.col("cloud") == pair[0]) & (pl.col("silicon") == pair[1]))
     networks = known["network"].unique(maintain_order=True).to_list()
-    drawn, scenarios = networks[:MOST_NETWORKS], ordered_scenarios(known)[:MOST_SCENARIOS]
-    shown = known.filter(pl.col("network").is_in(drawn) & pl.col("scenario").is_in(scenarios))
+    every_scenario = ordered_scenarios(known)
+    drawn, told = networks[:MOST_NETWORKS], every_scenario[:MOST_SCENARIOS]
+    shown = known.filter(pl.col("network").is_in(drawn) & pl.col("scenario").is_in(told))
     references = [r for r in REFERENCE_ORDER if r in set(shown["reference"])]
-    chips = dict(headlines.select("network", "accelerator").iter_rows())
+    heads = {n: (chip, fresh) for n, chip, fresh in headlines.select(
+        "network", "accelerator", pl.col("freshness").cast(pl.String)).iter_rows()}  # fmt: skip
+    chances = event_chances(scenarios)
     first, last = span_of_dates(shown)
     notes = []
-    cuts = [
-        f"{a} of {b} {what}"
-        for a, b, what in (
-            (len(drawn), len(networks), "networks"),
-            (len(scenarios), known["scenario"].n_unique(), "scenarios"),
-        )
-        if a < b
-    ]
+    cuts = [f"{len(drawn)} of {len(networks)} networks"] if len(drawn) < len(networks) else []
+    if len(told) < len(every_scenario):
+        rest = ", ".join(look.names(s) for s in every_scenario[MOST_SCENARIOS:][:4])
+        cuts.append(f"{len(told)} of {len(every_scenario)} scenarios (not {rest})")
     if cuts:
-        notes.append(f"{' and '.join(cuts)} shown; the others are in advantage_paths.parquet.")
+        notes.append(
+            f"{' and '.join(cuts)} drawn; the title speaks of all, and the others are in advantage_paths.parquet."
+        )
+    if event := event_note(look, chances, told):
+        notes.append(event)
     notes.append(
         f"Source: this model against {look.names.pair(*pair)}; prices as of {minute(look.as_of)}, scenarios and their "
         "sources among the assumptions. A projection, not a forecast."
     )
+    banded = [r for r in references if r in _BANDED]
     sheet = Sheet(
-        title=finding(shown, look),
-        subtitle="What the buyer saves for the same tokens: % of the cloud's price or cost; below zero the network "
-        "is dearer",
+        title=finding(known, look),
+        subtitle="What the buyer saves for the same tokens: % of the cloud's price or cost, median of the draws. "
+        "Words: what becomes of the lead over list price and modelled cost",
         footer=notes,
-        plot_height=0.5 + 1.3 * len(drawn),
+        plot_height=0.78 + 1.04 * len(drawn),
         keys=[
-            *(Key(label=REFERENCE_WORDS[r], colour=REFERENCE_COLOUR[r], line="-") for r in references),
-            Key(label="10th to 90th percentile", colour=MUTED, band=True),
+            *(
+                Key(
+                    label=REFERENCE_WORDS[r] + (" with 10th to 90th percentile" if r in banded else ""),
+                    colour=REFERENCE_COLOUR[r],
+                    line="-" if r in banded else "--",
+                    band=r in banded,
+                )
+                for r in references
+            ),
             Key(label="advantage gone", colour=MUTED, marker="o", hollow=True),
+            Key(label=f"below {percent(-1.0)}", colour=MUTED, marker="v"),
         ],
     )
-    grid = sheet.grid(len(drawn), len(scenarios), left=1.15, right=0.5, below=0.22, above=0.2, gap_x=0.52, gap_y=0.14)
+    few = len(told) > 4
+    gap = 0.1 if few else 0.25
+    grid = sheet.grid(len(drawn), len(told), left=1.42, right=0.06, below=0.22, above=0.46, gap_x=gap, gap_y=0.16)
     for i, network in enumerate(drawn):
-        colour, _ = look.network(network)
-        for j, scenario in enumerate(scenarios):
+        mine = shown.filter(pl.col("network") == network)
+        for j, scenario in enumerate(told):
             axes = grid[i][j]
-            here = shown.filter((pl.col("network") == network) & (pl.col("scenario") == scenario))
-            prepare(axes, first, last, left=j == 0, bottom=i == len(drawn) - 1, zero="parity" if i == j == 0 else None)
-            ends = []
-            for reference in references:
-                part = here.filter(pl.col("reference") == reference)
-                if part.is_empty():
-                    continue
-                tint = REFERENCE_COLOUR[reference]
-                draw_path(
-                    axes,
-                    part,
-                    "advantage",
-                    colour=tint,
-                    band=reference in ("list", "modelled_cost"),
-                    gid=f"{network}:{scenario}:{reference}",
-                )
-                value = part.sort("month")["advantage"][-1]
-                ends.append((value, end_words(value), tint))
-            end_labels(axes, ends, gap=0.16)
+            prepare(axes, first, last, left=j == 0, bottom=i == len(drawn) - 1, zero=None, few=few, top=1.45)
+            _panel(axes, mine.filter(pl.col("scenario") == scenario), references, gid=f"{network}:{scenario}")
             if i == 0:
-                axes.set_title(fit(look.names(scenario), 7, 1.8, bold=True), fontsize=7, pad=4)
-        box = grid[i][0].get_position()
-        centre = (box.y0 + box.y1) / 2
-        chip = chips.get(network)
-        name = fit(look.names(network), 8, 0.85, bold=True)
-        sheet.figure.text(0, centre + 0.06 / sheet.height, name, fontsize=8, weight="bold", color=colour, va="bottom")
-        sheet.figure.text(
-            0, centre + 0.03 / sheet.height, fit(look.names(chip), 6.3, 0.85), fontsize=6.3, color=MUTED, va="top"
-        )
+                width = axes.get_position().width * sheet.figure.get_size_inches()[0] + gap - 0.04
+                scenario_head(axes, look, scenario, chances, width=width)
+        row_label(sheet, grid[i], look, network, *heads.get(network, (None, None)))
     return sheet.figure
+
+
+def _panel(axes: Axes, here: pl.DataFrame, references: list[str], *, gid: str) -> None:
+    """A line a reference, and in words what becomes of the two with a band."""
+    told = 0
+    for reference in references:
+        part = here.filter(pl.col("reference") == reference)
+        if part.is_empty():
+            continue
+        tint, banded = REFERENCE_COLOUR[reference], reference in _BANDED
+        line = "-" if banded else "--"
+        draw_path(axes, part, "advantage", colour=tint, line=line, band=banded, gid=f"{gid}:{reference}")
+        if banded:
+            axes.text(0.97, 0.98 - 0.115 * told, fate(part, "advantage"), transform=axes.transAxes, ha="right",
+                      va="top", fontsize=5.8, color=tint, gid=f"fate:{gid}:{reference}")  # fmt: skip
+            told += 1
+    if here.is_empty():
+        axes.text(0.5, 0.72, "not known", transform=axes.transAxes, ha="center", fontsize=5.8, color=MUTED,
+                  gid=f"none:{gid}")  # fmt: skip

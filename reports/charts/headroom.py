@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import offset_copy
 
 from reports.style import (
     CLAIM,
@@ -29,27 +30,33 @@ MOST_PAIRS = 6
 _FLOOR = -1.0
 
 
-def finding(shown: pl.DataFrame) -> str:
+def finding(known: pl.DataFrame) -> str:
     """The title: room left against list prices, and what is lost against modelled cost; true of any rows."""
-    known = shown.filter((pl.col("quantity") == "advantage") & pl.col("headroom").is_not_null())
+    known = known.filter((pl.col("quantity") == "advantage") & pl.col("headroom").is_not_null())
     against_list = known.filter(pl.col("reference") == "list")["headroom"].to_list()
     against_cost = known.filter(pl.col("reference") == "modelled_cost")["headroom"].to_list()
+    whose = "networks'" if known["network"].n_unique() > 1 else "network's"
     told = []
     if against_list:
         lost = sum(h <= 0 for h in against_list)
         if lost:
-            told.append(f"{of_many(lost, len(against_list)).capitalize()} advantages over list prices are already lost")
+            told.append(
+                "The only advantage over a list price is already lost"
+                if len(against_list) == 1
+                else f"{of_many(lost, len(against_list)).capitalize()} advantages over list prices "
+                f"{'is' if lost == 1 else 'are'} already lost"
+            )
         else:
             low, high = percent(min(against_list)), percent(max(against_list))
             span = low if low == high else f"{low} to {high}"
-            told.append(f"List prices may fall {span} before the networks' advantage is gone")
+            told.append(f"List prices may fall {span} before the {whose} advantage is gone")
     if against_cost:
         lost = sum(h <= 0 for h in against_cost)
         lead = "against modelled cost " if told else "Against modelled cost "
         what = (
             "it is lost already"
             if lost == len(against_cost) and told
-            else f"{of_many(lost, len(against_cost))} advantages {'is' if lost in (0, 1) else 'are'} lost already"
+            else f"{of_many(lost, len(against_cost))} advantages {'is' if lost == 1 else 'are'} lost already"
         )
         told.append(lead + what)
     return "; ".join(told) if told else "No headroom can be stated"
@@ -97,29 +104,30 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
     keys = [
         Key(label=f"against {REFERENCE_WORDS[r].lower()}", colour=REFERENCE_COLOUR[r], marker="s") for r in references
     ]
-    keys.append(Key(label="supplier's margin", colour=MUTED, marker="s"))
     if claims:
         keys.append(Key(label="vendor claim", colour=CLAIM, marker="s"))
-    notes = []
+    notes, cuts = [], []
     if len(drawn) < len(networks):
-        notes.append(f"{len(drawn)} of {len(networks)} networks shown; the others are in erosion.csv.")
+        cuts.append(f"{len(drawn)} of {len(networks)} networks")
     if len(pairs) < len(every_pair):
-        notes.append(f"{len(pairs)} of {len(every_pair)} clouds and chip makers shown; the others are in erosion.csv.")
+        cuts.append(f"{len(pairs)} of {len(every_pair)} clouds with their silicon")
+    if cuts:
+        notes.append(f"{' and '.join(cuts)} drawn; the title speaks of all, and the others are in erosion.csv.")
     notes.append(
         f"Source: this model, scenario {look.names(scenario)}; prices as of {minute(look.as_of)}."
         + (" Hatched: rests on stored or reference prices, or on modelled cost." if stale else "")
         + " n/c: not comparable, or not known."
         + (
-            f" Bars are cut at {percent(_FLOOR)}."
+            f" Bars with an arrow are cut at {percent(_FLOOR)}."
             if any(h is not None and h < _FLOOR for h in shown["headroom"])
             else ""
         )
     )
     sheet = Sheet(
-        title=finding(shown),
+        title=finding(every),
         subtitle="Headroom: further fall of cloud inference cost, in % of today's, until the network's advantage (or "
-        "supplier's margin) is zero. The margin: a fall only clouds have, half of it passed on. Left of zero: "
-        "already lost",
+        "supplier's margin, in the network's colour) is zero. The margin: a fall only clouds have, half of it passed "
+        "on. Left of zero: already lost",
         footer=notes,
         plot_height=0.5 + (len(pairs) * (len(references) + 0.8) + 1.2) * 0.112,
         keys=keys,
@@ -132,6 +140,7 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
         colour, _ = look.network(network)
         mine = shown.filter(pl.col("network") == network)
         for i, pair in enumerate(pairs):
+            missing: list[int] = []
             for k, reference in enumerate(references):
                 y = -(i * step + k)
                 found = mine.filter(
@@ -144,16 +153,24 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
                 tint = CLAIM if kind == "vendor_claim" else REFERENCE_COLOUR[reference]
                 live = layer == "live" and own == "live"
                 value = found["headroom"][0] if found.height else None
-                _bar(axes, y, value, tint, live=live, gid=f"{network}:{pair[0]}:{pair[1]}:{reference}")
+                if value is None:
+                    missing.append(k)
+                else:
+                    _bar(axes, y, value, tint, live=live, gid=f"{network}:{pair[0]}:{pair[1]}:{reference}")
+            for first, last in _runs(missing):
+                _nothing(axes, -(i * step + (first + last) / 2), gid=f"{network}:{pair[0]}:{pair[1]}:{first}")
         margin = mine.filter((pl.col("quantity") == "full_margin") & pl.col("headroom").is_not_null())
         value = margin["headroom"][0] if margin.height else None
         fresh = all(own == "live" for (who, *_), (_, _, own) in basis.items() if who == network)
-        _bar(axes, -(n * step + 0.4), value, colour, live=fresh, gid=f"{network}:margin")
+        if value is None:
+            _nothing(axes, -(n * step + 0.4), gid=f"{network}:margin")
+        else:
+            _bar(axes, -(n * step + 0.4), value, colour, live=fresh, gid=f"{network}:margin")
         axes.axvline(0, color=INK, lw=0.9, zorder=4, gid="zero")
-        axes.set_xlim(_FLOOR, 1.28)  # room for the longest number to the right of a whole bar
+        axes.set_xlim(_FLOOR - 0.16, 1.32)  # room for the arrow of a cut bar, and the number right of a whole one
         axes.set_ylim(-(n * step + 1.2), 0.8)
         ticks = [-1, -0.5, 0, 0.5, 1]
-        axes.set_xticks(ticks, ["", *(percent(t) for t in ticks[1:-1]), ""])
+        axes.set_xticks(ticks, [percent(t) if t in (-1, 0, 1) else "" for t in ticks])
         axes.tick_params(axis="x", labelsize=6.3)
         axes.grid(axis="x")
         if j == 0:
@@ -170,12 +187,22 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
     return sheet.figure
 
 
-def _bar(axes: Axes, y: float, value: float | None, colour: str, *, live: bool, gid: str) -> None:
-    """One bar from zero, or the words "not comparable" where there is no number."""
-    if value is None:
-        axes.text(0.02, y, "n/c", fontsize=5.6, color=MUTED, va="center", ha="left", style="italic", gid=f"none:{gid}")
-        return
-    width = max(value, _FLOOR)
+def _runs(rows: list[int]) -> list[tuple[int, int]]:
+    """First and last of every run of neighbours: ``[0, 1, 3]`` -> ``[(0, 1), (3, 3)]``."""
+    made: list[tuple[int, int]] = []
+    for k in rows:
+        made = [*made[:-1], (made[-1][0], k)] if made and made[-1][1] == k - 1 else [*made, (k, k)]
+    return made
+
+
+def _nothing(axes: Axes, y: float, *, gid: str) -> None:
+    """The words "not comparable" where there is no number."""
+    axes.text(0.03, y, "n/c", fontsize=5.6, color=MUTED, va="center", ha="left", style="italic", gid=f"none:{gid}")
+
+
+def _bar(axes: Axes, y: float, value: float, colour: str, *, live: bool, gid: str) -> None:
+    """One bar from zero with its number; one cut at the floor ends in an arrow."""
+    width, cut = max(value, _FLOOR), value < _FLOOR
     axes.barh(
         y,
         width,
@@ -186,11 +213,16 @@ def _bar(axes: Axes, y: float, value: float | None, colour: str, *, live: bool, 
         hatch=None if live else "//////",
         gid=f"bar:{gid}",
     )
-    inside = width < -0.7
+    if cut:
+        beside = offset_copy(axes.transData, axes.figure, x=-3.5, units="points")
+        axes.plot([_FLOOR], [y], marker="<", ms=3.4, color=colour, ls="none", clip_on=False, transform=beside,
+                  gid=f"cut:{gid}")  # fmt: skip
+    told = percent(value) if value > -10 else f"< {percent(-9.99)}"
+    inside = width < -0.6
     axes.text(
         width + (0.03 if value >= 0 else -0.03) * (-1 if inside else 1),
         y,
-        percent(value),
+        told,
         fontsize=5.6,
         va="center",
         ha=("right" if value >= 0 else "left") if inside else ("left" if value >= 0 else "right"),

@@ -6,7 +6,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.charts._panels import draw_path, end_labels, end_words, prepare, span_of_dates
+from reports.charts._panels import draw_path, end_labels, is_below, prepare, span_of_dates
 from reports.style import MUTED, REFERENCE_COLOUR, Key, Look, Sheet, empty, styled
 from reports.view import future_pair, plain
 from reports.words import REFERENCE_WORDS, minute, percent
@@ -101,7 +101,8 @@ def _panel(
         median = part.with_columns(pl.col(f"{quantity}_p50").alias(quantity))
         draw_path(axes, median, quantity, colour=colour, line=line, band=True, gid=f"{gid}:{quantity}")
         value = median.sort("month")[quantity][-1]
-        ends.append((value, end_words(value), colour))
+        if not is_below(value):
+            ends.append((value, percent(value), colour))
     if not ends:
         axes.text(0.5, 0.6, "not known", transform=axes.transAxes, ha="center", fontsize=7, color=MUTED,
                   style="italic", gid=f"none:{gid}")  # fmt: skip

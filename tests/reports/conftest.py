@@ -17,7 +17,7 @@ from depin_compare.economics.comparison import Comparison
 from depin_compare.economics.headlines import Headlines
 from depin_compare.economics.margins import Margins, breakeven_price, breakeven_utilisation, provider_margin
 from depin_compare.economics.market_check import ModelAgainstMarket
-from depin_compare.economics.outlook import AdvantagePaths, Drivers, MarginPaths, Outlook
+from depin_compare.economics.outlook import AdvantagePaths, Drivers, ErosionProbabilities, MarginPaths, Outlook
 from depin_compare.economics.token_economics import TokenEconomics
 from depin_compare.inference.costs import capital_usd_per_hour
 from depin_compare.inference.references import UnitCosts
@@ -390,6 +390,50 @@ def _outlook(values: Any, dates: list[date], pass_through: float, why: str | Non
     }
 
 
+def _of_outlook(outlook: pl.DataFrame) -> list[dict[str, Any]]:
+    """What drivers and probabilities are told of: every quantity that is known; margins once, of no cloud."""
+    key = ["network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity"]
+    known = outlook.filter(pl.col("at_horizon").is_not_null()).select(*key, "at_horizon")
+    margins = known.filter(pl.col("quantity") == "full_margin").with_columns(
+        *(pl.lit(None, dtype=known.schema[c]).alias(c) for c in ("cloud", "silicon", "reference")),
+        pl.lit("full_margin_new_node", dtype=known.schema["quantity"]).alias("quantity"),
+    )
+    of_margins = margins.unique(key, keep="first", maintain_order=True)
+    return pl.concat([known.filter(pl.col("quantity") == "advantage"), of_margins]).to_dicts()
+
+
+def _drivers(outlook: pl.DataFrame) -> list[dict[str, Any]]:
+    """Three inputs of each quantity, the widest first."""
+    inputs = (("network_lag_years", "years", 0.3), ("hardware_decline_per_year", "fraction", 0.2), ("event", "", 0.05))
+    return [
+        made
+        | {
+            "rank": rank,
+            "input": name,
+            "unit": unit,
+            "input_low": 0.0,
+            "input_central": 0.5,
+            "input_high": 1.0,
+            "at_low": made["at_horizon"] - swing / 2,
+            "at_high": made["at_horizon"] + swing / 2,
+            "swing": swing,
+        }
+        for made in _of_outlook(outlook)
+        for rank, (name, unit, swing) in enumerate(inputs, start=1)
+    ]
+
+
+def _probabilities(outlook: pl.DataFrame) -> list[dict[str, Any]]:
+    """The same loss every year until 0.9 for what ends below zero, until 0.1 for what ends above."""
+    years = range(2026, 2037)
+    return [
+        {k: v for k, v in made.items() if k != "at_horizon"}
+        | {"year": year, "probability_lost": (0.9 if made["at_horizon"] < 0 else 0.1) * (i + 1) / len(years)}
+        for made in _of_outlook(outlook)
+        for i, year in enumerate(years)
+    ]
+
+
 def _polars_schema(schema: type[dy.Schema]) -> Any:
     return schema.create_empty().schema
 
@@ -600,7 +644,8 @@ def make(network_chips: dict[str, dict[str, float]] | None = None, months: int =
         trends=dated,
         trend_fits=TrendFits.create_empty() if dated.is_empty() else trend_fits(dated),
         user_changes=UserChanges.create_empty(),
-        drivers=Drivers.create_empty(),
+        drivers=_frame(Drivers, _drivers(outlook)),
+        erosion_probabilities=_frame(ErosionProbabilities, _probabilities(outlook)),
         token_economics=TokenEconomics.create_empty(),
         advantage_paths=advantage_paths,
         margin_paths=margin_paths,

@@ -123,15 +123,17 @@ class TestMarginErosion:
         assert "Not known, so not drawn: Render." in alt_text(figure)
         assert not lines(figure, "path:render")
 
-    def test_the_zero_line_says_what_it_is(self, analysis: Analysis) -> None:
+    def test_every_panel_has_its_zero_line_and_says_what_becomes_of_the_margin(self, analysis: Analysis) -> None:
         figure = margin_erosion(analysis.headlines, analysis.margin_paths, Look.of(analysis))
-        assert "breaks even" in [t.get_text() for axes in figure.axes for t in axes.texts]
         assert len(lines(figure, "zero")) == 6
+        told = [t.get_text() for axes in figure.axes for t in axes.texts if str(t.get_gid()).startswith("fate:")]
+        assert len(told) == 6
+        assert all(t.startswith(("lost ", "keeps ", "back to ")) for t in told)
 
     def test_the_title_turns_when_the_data_do(self, analysis: Analysis) -> None:
         look = Look.of(analysis)
-        rosy = analysis.margin_paths.with_columns(full_margin=pl.lit(0.4))
-        poor = analysis.margin_paths.with_columns(full_margin=pl.lit(-0.4))
+        rosy = analysis.margin_paths.with_columns(full_margin_p50=pl.lit(0.4))
+        poor = analysis.margin_paths.with_columns(full_margin_p50=pl.lit(-0.4))
         assert "all 2 networks earn their full cost today; all of them still do" in title_of(
             margin_erosion(analysis.headlines, rosy, look)
         )
@@ -153,11 +155,13 @@ class TestAdvantageErosion:
 
     def test_the_title_turns_when_the_data_do(self, analysis: Analysis) -> None:
         look = Look.of(analysis)
-        lost = analysis.advantage_paths.with_columns(advantage=pl.lit(-0.1))
+        lost = analysis.advantage_paths.with_columns(advantage_p50=pl.lit(-0.1))
         assert title_of(advantage_erosion(analysis.headlines, analysis.advantage_paths, look)).startswith(
-            "2 of 3 networks stay below the list price of Google with TPU"
+            "All 3 networks stay below the list price of AWS with NVIDIA GPUs to 2036; none of 3 below"
         )
-        assert title_of(advantage_erosion(analysis.headlines, lost, look)).startswith("None of 3 networks stay")
+        assert title_of(advantage_erosion(analysis.headlines, lost, look)).startswith(
+            "None of 3 networks is below the list price"
+        )
 
 
 class TestHeadroom:
