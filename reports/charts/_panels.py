@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 
-from reports.style import INK, LINE, MUTED, Look, Sheet, fit, wrap
+from reports.style import INK, LINE, MUTED, WIDTH, Look, Sheet, fit, wrap
 from reports.words import aged, listing, percent
 
 __all__ = [
@@ -65,13 +65,17 @@ def event_note(look: Look, chances: Mapping[str, float], shown: Sequence[str]) -
     return f"A chip that may never arrive: {listing(told)}; lines and bands are over all draws, with and without it."
 
 
-def scenario_head(axes: Axes, look: Look, scenario: str, chances: Mapping[str, float], *, width: float) -> None:
+def scenario_head(
+    axes: Axes, sheet: Sheet, look: Look, scenario: str, chances: Mapping[str, float], *, gap: float
+) -> None:
     """A scenario's title over its column, in up to three lines; an event says how likely it is."""
     chance = chances.get(scenario)
+    box = axes.get_position()
+    width = box.width * WIDTH + gap - 0.04
     size = 6.4 if width > 1 else 5.9
     lines = wrap(look.names(scenario), size, width, bold=True)
     kept = [fit(line, size, width, bold=True) for line in [*lines[:2], " ".join(lines[2:])] if line]
-    high = axes.get_position().height * float(axes.figure.get_size_inches()[1])
+    high = box.height * sheet.height
     step, base = 0.105 / high, 0.045 / high
     if chance is not None:
         words = fit(f"{percent(chance)} chance", 5.4, width)

@@ -148,8 +148,7 @@ def advantage_erosion(
             prepare(axes, first, last, left=j == 0, bottom=i == len(drawn) - 1, zero=None, few=few, top=1.45)
             _panel(axes, mine.filter(pl.col("scenario") == scenario), references, gid=f"{network}:{scenario}")
             if i == 0:
-                width = axes.get_position().width * sheet.figure.get_size_inches()[0] + gap - 0.04
-                scenario_head(axes, look, scenario, chances, width=width)
+                scenario_head(axes, sheet, look, scenario, chances, gap=gap)
         row_label(sheet, grid[i], look, network, *heads.get(network, (None, None)))
     return sheet.figure
 

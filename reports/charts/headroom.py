@@ -214,7 +214,7 @@ def _bar(axes: Axes, y: float, value: float, colour: str, *, live: bool, gid: st
         gid=f"bar:{gid}",
     )
     if cut:
-        beside = offset_copy(axes.transData, axes.figure, x=-3.5, units="points")
+        beside = offset_copy(axes.transData, axes.get_figure(root=True), x=-3.5, units="points")
         axes.plot([_FLOOR], [y], marker="<", ms=3.4, color=colour, ls="none", clip_on=False, transform=beside,
                   gid=f"cut:{gid}")  # fmt: skip
     told = percent(value) if value > -10 else f"< {percent(-9.99)}"
