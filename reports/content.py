@@ -28,6 +28,8 @@ def report_content(
 ) -> dict[str, Any]:
     """Everything the PDF says, as plain data: the template adds only how it looks."""
     page = Page(analysis, charts, failed)
+    first = first_page(page)
+    sections = [section for made in SECTIONS.values() if (section := made(page)) is not None]
     return {
         "title": TITLE,
         "question": QUESTION,
@@ -36,6 +38,7 @@ def report_content(
         "advice": ADVICE_NOTE,
         "date": [analysis.as_of.year, analysis.as_of.month, analysis.as_of.day],
         "paper": paper,
-        "first": first_page(page),
-        "sections": [section for made in SECTIONS.values() if (section := made(page)) is not None],
+        "anchors": [one["anchor"] for section in sections for one in section.get("pages", [])],
+        "first": first,
+        "sections": sections,
     }

@@ -113,15 +113,16 @@ def _contents(analysis: Analysis, wanted: Sequence[str], paper: Paper) -> tuple[
     made: dict[str, bytes] = {}
     failed: dict[str, str] = {}
     if {"pdf", "png"} & set(wanted):
-        from reports.charts import CHARTS
+        from reports.charts import CHARTS, network_charts
         from reports.style import Look, alt_text, png_bytes, svg_text
 
         look = Look.of(analysis)
         drawn: dict[str, tuple[str, str]] = {}
-        for name, draw in CHARTS.items():
+        of_networks = network_charts(analysis) if "pdf" in wanted else {}
+        for name, draw in (CHARTS | of_networks).items():
             try:
                 figure = draw(analysis, look)
-                if "png" in wanted:
+                if "png" in wanted and name in CHARTS:
                     made[f"charts/{name}.png"] = png_bytes(figure)
                 if "pdf" in wanted:
                     drawn[name] = (svg_text(figure), alt_text(figure))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from matplotlib.figure import Figure
 
@@ -15,6 +16,7 @@ from reports.charts.equal_work import equal_work
 from reports.charts.headroom import headroom
 from reports.charts.margin_erosion import margin_erosion
 from reports.charts.market_check import market_check
+from reports.charts.network_outlook import network_outlook
 from reports.charts.price_history import price_history
 from reports.charts.price_ladder import price_ladder
 from reports.charts.pricing_choice import pricing_choice
@@ -23,10 +25,12 @@ from reports.charts.source_ages import source_ages
 from reports.charts.token_price_trend import token_price_trend
 from reports.charts.tornado import tornado
 from reports.charts.utilisation import utilisation
+from reports.charts.years_ahead import years_ahead
 from reports.style import Look
 
 __all__ = [
     "CHARTS",
+    "NETWORK_CHARTS",
     "advantage_erosion",
     "advantage_heat_map",
     "breakeven_dates",
@@ -34,6 +38,8 @@ __all__ = [
     "headroom",
     "margin_erosion",
     "market_check",
+    "network_charts",
+    "network_outlook",
     "price_history",
     "price_ladder",
     "pricing_choice",
@@ -42,6 +48,7 @@ __all__ = [
     "token_price_trend",
     "tornado",
     "utilisation",
+    "years_ahead",
 ]
 
 CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
@@ -60,4 +67,17 @@ CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
     "token_price_trend": lambda a, look: token_price_trend(a.token_prices, look),
     "tornado": lambda a, look: tornado(a.headlines, a.drivers, a.advantage_paths, look),
     "utilisation": lambda a, look: utilisation(a.headlines, a.margins, a.facts, look),
+    "years_ahead": lambda a, look: years_ahead(a.headlines, a.advantage_paths, a.margin_paths, look),
 }
+
+# Of one network each, for its page: NAME/NETWORK.
+NETWORK_CHARTS = "network"
+
+
+def network_charts(analysis: Analysis) -> dict[str, Callable[[Analysis, Look], Figure]]:
+    """The charts of single networks, by name: ``network/akash``; drawn for the pages only."""
+    return {f"{NETWORK_CHARTS}/{network}": partial(_of_network, network) for network in analysis.headlines["network"]}
+
+
+def _of_network(network: str, analysis: Analysis, look: Look) -> Figure:
+    return network_outlook(analysis.advantage_paths, analysis.margin_paths, look, network=network)

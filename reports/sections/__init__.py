@@ -8,6 +8,7 @@ from reports.sections.assumptions import assumptions
 from reports.sections.data import data_states, manifest, sources
 from reports.sections.first_page import other_networks
 from reports.sections.market import model_against_market
+from reports.sections.networks import networks
 from reports.sections.outlook import erosion
 from reports.sections.page import Page
 from reports.sections.parts import Part
@@ -20,7 +21,8 @@ __all__ = ["SECTIONS"]
 
 # A section without anything to say gives None.
 SECTIONS: dict[str, Callable[[Page], Part | None]] = {
-    "networks": other_networks,
+    "other_networks": other_networks,
+    "networks": networks,
     "prices": prices,
     "work": comparisons,
     "suppliers": margins,

@@ -1,4 +1,4 @@
-"""The first page: the answer; and the networks that had no room on it."""
+"""The first page: the verdict table, three sentences, one chart; and the networks that had no room in its table."""
 
 from __future__ import annotations
 
@@ -8,75 +8,104 @@ from typing import Any
 import polars as pl
 
 from reports import view, words
+from reports.sections.networks import anchor_of
 from reports.sections.page import Page
-from reports.sections.parts import Cell, Part, change_cell, column, paragraph, span_words, table_part, use_words
+from reports.sections.parts import (
+    Cell,
+    Part,
+    change_cell,
+    column,
+    paragraph,
+    span_words,
+    table_part,
+    use_words,
+    verdict_cell,
+)
 from reports.words import NOT_KNOWN, REFERENCE_WORDS, percent, usd
 
-_MOST_ON_FIRST_PAGE = 3
-_VERDICT_TONES = {"resilient": "good", "exposed": "warn", "mixed": "warn", "eroded": "bad"}
+__all__ = ["first_page", "other_networks", "sentences"]
+
+# With more networks than this, a network has one row instead of one a cloud.
+_MOST_IN_DETAIL = 3
+_MOST_ON_FIRST_PAGE = 15
+_LONGEST_NAME = 34
 
 
 def first_page(page: Page) -> list[Part]:
-    """The verdict table, one chart, a sentence a network."""
+    """What each network's buyer saves and supplier keeps; then price, margin and future in words; then one chart."""
     if page.headlines.is_empty():
         return [
             paragraph("No network could be compared: no source gave a price in this run. The data pages say why."),
-            page.chart("equal_work"),
+            page.chart("years_ahead") | {"rest": True},
         ]
-    heads = view.rows(page.headlines)[:_MOST_ON_FIRST_PAGE]
-    pairs = view.headline_pairs(page.compared)
-    more = page.headlines.height - len(heads)
-    notes = [
-        "Savings in % of the cloud's price or cost of the same tokens. Supplier keeps: full-cost margin, % of "
-        "receipts, without token rewards, low to high beneath. n/c: not comparable; the reason is on the "
-        "comparison pages."
-    ]
-    if more:
-        notes.append(f"{words.plural(more, 'further network')} on the next page.")
+    heads = view.rows(page.headlines)
+    if len(heads) <= _MOST_IN_DETAIL:
+        table = _detailed(page, heads)
+    else:
+        table = _one_row_each(page, heads[:_MOST_ON_FIRST_PAGE])
+        if (more := len(heads) - _MOST_ON_FIRST_PAGE) > 0:
+            table["notes"].append(f"{words.plural(more, 'further network')} on the next page.")
     return [
-        *(paragraph(head["sentence"]) for head in heads),
-        verdicts(page, heads, pairs, notes) | {"large": True},
-        page.chart("equal_work") | {"rest": True},
+        table | {"large": len(heads) <= _MOST_IN_DETAIL},
+        {"type": "bullets", "items": sentences(page)},
+        page.chart("years_ahead") | {"rest": True},
     ]
 
 
-def verdicts(page: Page, heads: Sequence[view.Row], pairs: Sequence[tuple[str, str]], notes: Sequence[str]) -> Part:
-    """What the buyer saves, what the supplier keeps, and the verdict: a row a network and cloud."""
-    margins = {r["network"]: r for r in view.rows(view.headline_margins(page.headlines, page.analysis.margins))}
+def other_networks(page: Page) -> Part | None:
+    """The networks that had no room in the first page's table."""
+    heads = view.rows(page.headlines)[_MOST_ON_FIRST_PAGE:]
+    return {"title": "Further networks", "parts": [_one_row_each(page, heads)]} if heads else None
+
+
+_NOTE = (
+    "Savings in % of the cloud's price or cost of the same tokens. Supplier keeps: full-cost margin, % of receipts, "
+    "without token rewards, low to high beneath. n/c: not comparable."
+)
+
+
+def _name_cell(page: Page, head: view.Row, under: str, rows: int = 1) -> Cell:
+    made: dict[str, Any] = {
+        "text": words.shorten(head["display_name"], _LONGEST_NAME),
+        "strong": True,
+        "to": anchor_of(page, head["network"]),
+    }
+    return made | ({"under": under} if under else {}) | ({"rows": rows} if rows > 1 else {})
+
+
+def _supplier_cells(page: Page, head: view.Row, rows: int = 1) -> list[Cell]:
+    """Margin with its band, break-even with its use, verdict."""
+    margin = page.margin_of.get(head["network"], {})
+    earned = change_cell(margin.get("full_margin"), unknown=NOT_KNOWN)
+    assert isinstance(earned, dict)
+    if band := span_words(margin.get("full_margin_low"), margin.get("full_margin_high"), percent):
+        earned["under"] = band
+    price = margin.get("breakeven_usd_per_accelerator_hour")
+    even: dict[str, Any] = {"text": NOT_KNOWN, "quiet": True} if price is None else {"text": f"{usd(price)}/h"}
+    if use := use_words(margin.get("breakeven_utilisation")):
+        even["under"] = use
+    cells = [earned, even, verdict_cell(head)]
+    return [c | {"rows": rows} if rows > 1 else c for c in cells]
+
+
+def _detailed(page: Page, heads: Sequence[view.Row]) -> Part:
+    """A row a network and cloud, every reference."""
+    pairs = view.headline_pairs(page.compared)
     claims = view.claimed_pairs(page.compared)
     body: list[list[Cell]] = []
     for head in heads:
         mine = page.compared.filter(pl.col("network") == head["network"])
-        margin = margins.get(head["network"], {})
         span = max(1, len(pairs))
         work = ", ".join(page.names(head[k]) for k in ("accelerator", "llm", "workload") if head[k] is not None)
-        outer: dict[str, Any] = {"text": head["display_name"], "strong": True, "rows": span}
-        if work:
-            outer["under"] = work
-        earned = change_cell(margin.get("full_margin"), unknown=NOT_KNOWN)
-        if isinstance(earned, dict):
-            earned["rows"] = span
-            if band := span_words(margin.get("full_margin_low"), margin.get("full_margin_high"), percent):
-                earned["under"] = band
-        price = margin.get("breakeven_usd_per_accelerator_hour")
-        even: dict[str, Any] = {"text": NOT_KNOWN if price is None else f"{usd(price)}/h", "rows": span}
-        if use := use_words(margin.get("breakeven_utilisation")):
-            even["under"] = use
-        verdict: dict[str, Any] = {"text": head["verdict"], "strong": True, "rows": span}
-        if tone := _VERDICT_TONES.get(head["verdict"]):
-            verdict["tone"] = tone
-        if mark := words.aged(head["freshness"]):
-            verdict["under"] = f"data {mark}"
         for i, pair in enumerate(pairs or [None]):
-            cells: list[Cell] = [outer] if i == 0 else []
+            cells: list[Cell] = [_name_cell(page, head, work, span)] if i == 0 else []
             if pair is None:
                 cells += ["", *[change_cell(None)] * len(view.REFERENCE_ORDER)]
             else:
                 at = {r["reference"]: r["advantage"] for r in view.rows(view.of_pair(mine, pair))}
-                name = page.names.long_pair(*pair)
-                cells.append({"text": name, "tone": "claim", "tail": "claim"} if pair in claims else name)
+                cells += [page.pair_cell(pair, claimed=pair in claims)]
                 cells += [change_cell(at.get(r)) for r in view.REFERENCE_ORDER]
-            body.append([*cells, *([earned, even, verdict] if i == 0 else [])])
+            body.append([*cells, *(_supplier_cells(page, head, span) if i == 0 else [])])
     columns = [
         column("Network and work", 1.9),
         column(f"Buyer saves (+) or pays more ({words.MINUS}) than with", 2.35),
@@ -85,14 +114,125 @@ def verdicts(page: Page, heads: Sequence[view.Row], pairs: Sequence[tuple[str, s
         column("Breaks even at", 1.1, right=True),
         column("Verdict", 1.45),
     ]
-    return table_part(columns, body, notes)
+    return table_part(columns, body, [_NOTE])
 
 
-def other_networks(page: Page) -> Part | None:
-    """The networks that had no room on the first page, against one cloud each, with their sentences."""
-    heads = view.rows(page.headlines)[_MOST_ON_FIRST_PAGE:]
-    if not heads:
-        return None
-    pairs = view.headline_pairs(page.compared)[:1]
-    sentences = [paragraph(head["sentence"], quiet=True) for head in heads]
-    return {"title": "Further networks", "parts": [verdicts(page, heads, pairs, []), *sentences]}
+def _one_row_each(page: Page, heads: Sequence[view.Row]) -> Part:
+    """A row a network: list prices and modelled costs of the first page's clouds."""
+    shown = page.compared.filter(pl.col("advantage").is_not_null())
+    pairs = view.headline_pairs(page.compared)
+    known = set(shown.select("reference", "cloud", "silicon").rows())
+    sought = [(ref, *pair) for ref in ("list", "modelled_cost") for pair in pairs if (ref, *pair) in known]
+    claims = view.claimed_pairs(page.compared)
+    at = {(r["network"], r["reference"], r["cloud"], r["silicon"]): r["advantage"] for r in view.rows(shown)}
+    body = [
+        [
+            _name_cell(page, head, words.shorten(page.names(head["accelerator"]), 40) if head["accelerator"] else ""),
+            *(change_cell(at.get((head["network"], *key))) for key in sought),
+            *_supplier_cells(page, head),
+        ]
+        for head in heads
+    ]
+    columns = [
+        column("Network and chip", 2.0),
+        *(
+            column(
+                f"{page.names.pair(cloud, silicon, claim=(cloud, silicon) in claims)}: "
+                f"{'list' if ref == 'list' else 'cost'}",
+                0.82,
+                right=True,
+            )
+            for ref, cloud, silicon in sought
+        ),
+        column("Supplier keeps", 1.25, right=True),
+        column("Breaks even at", 1.0, right=True),
+        column("Verdict", 1.3),
+    ]
+    note = "What the buyer saves (+) or pays more against each cloud's list price and its modelled cost, in % of it. "
+    return table_part(columns, body, [note + _NOTE.partition(". ")[2]])
+
+
+def sentences(page: Page) -> list[str]:
+    """One on price, one on the supplier's margin, one on the future: counted from the rows, true for any number."""
+    return [told for told in (_price(page), _margin(page), _future(page)) if told]
+
+
+def _price(page: Page) -> str:
+    known = page.compared.filter(pl.col("advantage").is_not_null())
+    n = known["network"].n_unique()
+    if n == 0:
+        return "Price: no network's price can be set against a cloud's for the same tokens."
+    told = []
+    for reference, name in (("list", "list price"), ("modelled_cost", "modelled cost")):
+        rows = known.filter(pl.col("reference") == reference)
+        if rows.is_empty():
+            continue
+        least = rows.group_by("network").agg(pl.col("advantage").min(), many=pl.len())
+        cheaper = int((least["advantage"] > 0).sum())
+        if n == 1:
+            ahead, many = int((rows["advantage"] > 0).sum()), rows.height
+            told.append(f"less than {words.of_many(ahead, many)} {name}{'s' if many > 1 else ''}")
+        else:
+            told.append(f"{words.of_many(cheaper, least.height)}{'' if told else ' networks'} than every {name} known")
+    if n == 1:
+        (name,) = known["network"].unique().to_list()
+        return f"Price: for the same tokens {page.names(name)} asks {words.listing(told)} of the clouds."
+    return f"Price: less for the same tokens ask {words.listing(told)} of the clouds."
+
+
+def _margin(page: Page) -> str:
+    known = [r for r in page.margin_of.values() if r["full_margin"] is not None]
+    if not known:
+        return "Supplier: no network's margin is known; the network pages say why."
+    if len(known) == 1:
+        (row,) = known
+        band = span_words(row["full_margin_low"], row["full_margin_high"], percent)
+        return (
+            f"Supplier: on {page.names(row['network'])} a provider keeps {percent(row['full_margin'])} of receipts "
+            f"after all cost{f' ({band})' if band else ''}."
+        )
+    ranked = sorted(known, key=lambda r: (r["full_margin"], r["network"]))
+    covers = sum(r["full_margin"] >= 0 for r in known)
+    worst, best = ranked[0], ranked[-1]
+    return (
+        f"Supplier: on {words.of_many(covers, len(known))} networks whose margin is known a provider covers all cost, "
+        f"capital included; from {percent(worst['full_margin'])} of receipts on {page.names(worst['network'])} to "
+        f"{percent(best['full_margin'])} on {page.names(best['network'])}."
+    )
+
+
+def _future(page: Page) -> str:
+    base = page.outlook.filter(
+        pl.col("scenario") == "base",
+        pl.col("pricing") == "fleet_average",
+        pl.col("quantity") == "advantage",
+        pl.col("reference") == "list",
+        pl.col("state") != "not_comparable",
+    )
+    pair = page.future_pair
+    rows = view.rows(view.of_pair(base, pair)) if pair and base.height else []
+    if not rows:
+        return "Future: no lead over a cloud's list price can be followed in this run."
+    cloud, year = page.names.long_pair(*pair) if pair else "", rows[0]["horizon"].year
+    lead = [r for r in rows if r["state"] != "already_lost"]
+    if not lead:
+        who = f"{page.names(rows[0]['network'])} is" if len(rows) == 1 else f"all {len(rows)} networks are"
+        return f"Future: {who} dearer than the list price of {cloud} today already; no lead is left to lose."
+    drawn = [r for r in lead if r["probability_lost"] is not None]
+    if not drawn:
+        lost = sum(r["state"] == "lost_within_horizon" for r in lead)
+        return f"Future: the lead over the list price of {cloud} is lost by {year} on {words.of_many(lost, len(lead))}."
+    ranked = sorted(drawn, key=lambda r: (r["probability_lost"], r["network"]))
+    if len(drawn) == 1:
+        return (
+            f"Future: in the base scenario {page.names(drawn[0]['network'])}'s lead over the list price of {cloud} is "
+            f"lost by {year} with a probability of {percent(drawn[0]['probability_lost'])}."
+        )
+    likely = sum(r["probability_lost"] > 0.5 for r in drawn)
+    least, most = ranked[0], ranked[-1]
+    return (
+        f"Future: in the base scenario {words.of_many(likely, len(drawn))} networks that lead over the list price of "
+        f"{cloud} today more likely than not lose that lead by {year}; the probability goes from "
+        f"{percent(least['probability_lost'])} ({page.names(least['network'])}) to "
+        f"{percent(most['probability_lost'])} ({page.names(most['network'])})."
+    )

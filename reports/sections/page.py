@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+import polars as pl
+
 from depin_compare.analysis import Analysis
 from reports import view, words
 from reports.sections.parts import Cell, Part, linked
@@ -18,6 +20,7 @@ class Page:
         self.analysis = analysis
         self.charts = charts
         self.failed = failed
+        self.shown: set[str] = set()
         self.headlines = view.ordered_headlines(analysis.headlines)
         known = dict(analysis.display_names) | view.scenario_titles(analysis.scenarios)
         known |= {k: v for k, v in self.headlines.select("network", "display_name").iter_rows() if v}
@@ -26,9 +29,36 @@ class Page:
         self.publications = {r["source_id"]: r for r in view.rows(view.plain(analysis.sources))}
         self.compared = view.headline_comparison(analysis.headlines, analysis.comparison)
         self.outlook = view.headline_outlook(analysis.headlines, analysis.outlook)
+        margins = view.rows(view.headline_margins(analysis.headlines, analysis.margins))
+        self.margin_of: dict[str, view.Row] = {r["network"]: r for r in margins}
+        self.tokens_found = view.token_rows(analysis.token_economics, self.headlines)
+        self.future_pair = view.future_pair(view.plain(analysis.advantage_paths.filter(pl.col("month") == 0)))
+        prices = view.plain(analysis.market_prices.filter(pl.col("terms") == "on_demand"))
+        self._price_sources = {
+            (r["network"], r["accelerator"]): words.host(r["source_url"], unknown=self.names(r["source"]))
+            for r in view.rows(prices)
+        }
+
+    def source_of(self, network: str, accelerator: str | None) -> str:
+        """The site that a network's price of a chip comes from; nothing where no price is on record."""
+        return self._price_sources.get((network, accelerator or ""), "")
+
+    def pair_cell(self, pair: tuple[str, str], *, claimed: bool) -> Cell:
+        """A cloud with its silicon, marked where some of its numbers are what a vendor says of itself."""
+        name = self.names.long_pair(*pair)
+        return {"text": name, "tone": "claim", "tail": "claim"} if claimed else name
+
+    def has_chart(self, name: str) -> bool:
+        """Whether a chart is there to be shown, or missing for a reason that must be told."""
+        return name in self.charts or name in self.failed
+
+    def charts_if_there(self, *names: str) -> list[Part]:
+        """Those of the charts that this run has."""
+        return [self.chart(name) for name in names if self.has_chart(name)]
 
     def chart(self, name: str) -> Part:
         """A chart, or the sentence that says why it is missing."""
+        self.shown.add(name)
         if name in self.charts:
             return {"type": "chart", "svg": f"chart-{name}", "alt": self.charts[name][1]}
         reason = self.failed.get(name, "it was not drawn in this run")

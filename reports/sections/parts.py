@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, TypeAlias
 
-from reports.words import KIND_WORDS, percent
+from reports.words import KIND_WORDS, aged, percent
 
 Cell: TypeAlias = "str | dict[str, Any]"
 Part: TypeAlias = dict[str, Any]
@@ -61,6 +61,19 @@ def use_words(utilisation: float | None) -> str:
     if utilisation is None:
         return ""
     return "no use suffices" if utilisation > 1 else f"at {percent(utilisation)} use"
+
+
+_VERDICT_TONES = {"resilient": "good", "exposed": "warn", "mixed": "warn", "eroded": "bad"}
+
+
+def verdict_cell(head: dict[str, Any]) -> dict[str, Any]:
+    """A headline's verdict in its colour, marked where it rests on old data."""
+    made: dict[str, Any] = {"text": head["verdict"], "strong": True}
+    if tone := _VERDICT_TONES.get(head["verdict"]):
+        made["tone"] = tone
+    if mark := aged(head["freshness"]):
+        made["under"] = f"data {mark}"
+    return made
 
 
 def terms_words(chip: str, terms: str | None) -> str:

@@ -45,10 +45,10 @@ def _token_cell(rows: Sequence[view.Row]) -> Cell:
         reasons = dict.fromkeys(r["not_known"] for r in rows if r["not_known"])
         return {"text": NOT_KNOWN, "quiet": True} | ({"under": "; ".join(reasons)} if reasons else {})
     first = known[0]
-    made: dict[str, Any] = {"text": _amount(first) + _basis(first, rows)}
+    made: dict[str, Any] = {"text": amount(first) + _basis(first, rows)}
     if first["kind"]:
         made |= {"kind": first["kind"], "words": KIND_WORDS.get(first["kind"], first["kind"])}
-    below = [_amount(r) + _basis(r, rows) for r in known[1:]]
+    below = [amount(r) + _basis(r, rows) for r in known[1:]]
     missing = [_BASIS_WORDS[r["price_basis"]] for r in rows if r["value"] is None and r["price_basis"]]
     below += [f"{words.listing(missing)}: {NOT_KNOWN}"] if missing else []
     observed = first["observed_at"] if first["kind"] != "protocol" else None
@@ -62,7 +62,7 @@ def _take_cell(rows: Sequence[view.Row]) -> Cell:
     if len({r["value"] for r in known}) <= 1:
         return _token_cell(rows[:1])
     made = _token_cell(known[:1])
-    told = ", ".join(f"{_amount(r)} in {r['subject']}" for r in known)
+    told = ", ".join(f"{amount(r)} in {r['subject']}" for r in known)
     return made | {"text": told} if isinstance(made, dict) else made
 
 
@@ -71,7 +71,7 @@ def _basis(row: view.Row, rows: Sequence[view.Row]) -> str:
     return f" {_BASIS_WORDS[row['price_basis']]}" if row["price_basis"] and len(rows) > 1 else ""
 
 
-def _amount(row: view.Row) -> str:
+def amount(row: view.Row) -> str:
     """A token measure in its unit."""
     value, unit = row["value"], row["unit"] or ""
     sign = _BOUND_WORDS.get(row["bound"] or "", "")
