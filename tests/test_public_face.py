@@ -1,4 +1,4 @@
-"""`import depin_compare`: every public name is there as type checkers see it, and nothing heavy before it is asked for."""
+"""`import depin_compare`: every public name as type checkers see it, and nothing heavy before it is asked for."""
 
 import ast
 import importlib
