@@ -103,7 +103,7 @@ def _panel(
         value = median.sort("month")[quantity][-1]
         if not is_below(value):
             ends.append((value, percent(value), colour))
-    if not ends:
+    if all(part.is_empty() for part, *_ in lines):
         axes.text(0.5, 0.6, "not known", transform=axes.transAxes, ha="center", fontsize=7, color=MUTED,
                   style="italic", gid=f"none:{gid}")  # fmt: skip
     end_labels(axes, ends, gap=0.15)

@@ -6,7 +6,7 @@ import polars as pl
 from matplotlib.figure import Figure
 
 from reports import words
-from reports.charts._panels import draw_path, end_labels, end_words, prepare, span_of_dates
+from reports.charts._panels import draw_path, end_labels, is_below, prepare, span_of_dates
 from reports.style import MUTED, Key, Look, Sheet, empty, styled
 from reports.view import future_pair, headline_paths, of_pair, plain
 
@@ -106,8 +106,8 @@ def years_ahead(
             colour = look.network(network)[0] if named else MUTED
             draw_path(axes, part, quantity, colour=colour, line="-" if named else "--", band=False, gid=network)
             value = part.sort("month")[quantity][-1]
-            if named and value is not None:
-                ends.append((value, end_words(value), colour))
+            if named and value is not None and not is_below(value):
+                ends.append((value, words.percent(value), colour))
         if frame.is_empty():
             axes.text(0.5, 0.6, words.NOT_KNOWN, transform=axes.transAxes, ha="center", fontsize=7, color=MUTED,
                       style="italic", gid=f"none:{quantity}")  # fmt: skip
