@@ -11,7 +11,9 @@ from typing import Any
 import polars as pl
 
 from depin_compare.analysis import Analysis, analyse
+from depin_compare.economics.uncertainty import DEFAULT_DRAWS
 
+FEW_DRAWS = 64
 _MADE: dict[bytes, Analysis] = {}
 
 
@@ -27,7 +29,11 @@ class _Values(pickle.Pickler):
 
 
 def analysed_once(*args: Any, **options: Any) -> Analysis:
-    """`depin_compare.analysis.analyse`, or what it gave for equal arguments before."""
+    """`depin_compare.analysis.analyse`, or what it gave for equal arguments before.
+
+    Where nobody asks for a number of draws there are few: what the draws say is the matter of tests that ask.
+    """
+    options["draws"] = options["draws"] if options.get("draws", DEFAULT_DRAWS) != DEFAULT_DRAWS else FEW_DRAWS
     written = io.BytesIO()
     pickler = _Values(written)
     pickler.fast = True  # by value, whatever objects are the same one

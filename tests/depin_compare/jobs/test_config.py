@@ -18,6 +18,7 @@ BASIS = """[analysis]
 networks = ["akash", "ionet", "render"]
 llms = ["llama-3.3-70b", "llama-3.1-8b"]
 scenarios = ["base"]
+draws = 64
 """
 
 
