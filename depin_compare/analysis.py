@@ -8,6 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import lru_cache
 from typing import Any
 
 import dataframely as dy
@@ -405,7 +406,7 @@ def analyse(
         network_ids=_with_others(chosen_networks),
     )  # fmt: skip
     names = _display_names()
-    lines = dated_trends(as_of.date())
+    lines, fits = _packaged_trends(as_of.date())
     return Analysis(
         as_of=as_of.astimezone(UTC),
         headlines=headlines(chosen, compared, kept, future.outlook, networks=chosen_networks, names=names),
@@ -433,7 +434,7 @@ def analyse(
         token_economics=paid,
         assumptions=in_force.frame,
         trends=lines,
-        trend_fits=trend_fits(lines),
+        trend_fits=fits,
         user_changes=UserChanges.validate(
             pl.concat(
                 [
@@ -453,6 +454,13 @@ def analyse(
         display_names=names,
         provenance={"draws": str(draws), "seed": str(seed), **(provenance or {})},
     )
+
+
+@lru_cache(maxsize=8)
+def _packaged_trends(day: date) -> tuple[dy.DataFrame[Trends], dy.DataFrame[TrendFits]]:
+    """The packaged series up to a day and what they say; every job of a file asks for them again."""
+    lines = dated_trends(day)
+    return lines, trend_fits(lines)
 
 
 def _sellers_of(offers: pl.DataFrame) -> list[tuple[str, str]]:

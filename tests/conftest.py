@@ -81,6 +81,16 @@ def jobs_analyse_anew(monkeypatch: pytest.MonkeyPatch, jobs_analyse_once: None) 
 
 
 @pytest.fixture
+def drawn_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where what is drawn does not matter: a small figure for every chart."""
+    from reports import charts
+    from reports.style import empty
+
+    for name in charts.CHARTS:
+        monkeypatch.setitem(charts.CHARTS, name, lambda _, look: empty("Small", "none is asked for", look))
+
+
+@pytest.fixture
 def type_in(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, jobs_analyse_once: None
 ) -> Callable[..., tuple[int, str, str]]:

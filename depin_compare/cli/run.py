@@ -43,6 +43,13 @@ WORST_FIRST = (ERROR, USAGE, THRESHOLD, STALE, OK)
 log = logging.getLogger(__name__)
 
 
+FormatsOption = Annotated[
+    list[str] | None,
+    typer.Option("--format", help="pdf, png, csv, parquet or json; else the job's, else all. Repeatable."),
+]
+PaperOption = Annotated[str | None, typer.Option("--paper", help="a4 or us-letter; else the job's.")]
+
+
 @app.command()
 def run(
     config: ConfigOption = None,
@@ -69,11 +76,8 @@ def run(
     ] = None,
     draws: DrawsOption = None,
     seed: SeedOption = None,
-    formats: Annotated[
-        list[str] | None,
-        typer.Option("--format", help="pdf, png, csv, parquet or json; else the job's, else all. Repeatable."),
-    ] = None,
-    paper: Annotated[str | None, typer.Option("--paper", help="a4 or us-letter; else the job's.")] = None,
+    formats: FormatsOption = None,
+    paper: PaperOption = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option("--fail-on", help="stale or partial: exit 4; eroded, exposed, or threshold (one of [alerts] is "
@@ -249,17 +253,21 @@ def report(
         "depin-report/analysis.json"
     ),
     out: Annotated[Path, typer.Option("--out", help="Folder the report goes to.")] = Path("depin-report"),
+    formats: FormatsOption = None,
+    paper: PaperOption = None,
 ) -> None:
     """Draw the report again from a saved analysis, without asking any source."""
     from depin_compare.analysis import Analysis
     from depin_compare.errors import ConfigError
-    from reports.writer import write_report
+    from depin_compare.jobs.config import JobConfig
+    from reports.writer import FORMATS, write_report
 
+    asked = _with_outputs(JobConfig(), formats, paper).outputs
     try:
         text = analysis_file.read_text("utf-8")
     except OSError as error:
         raise ConfigError(
             f"{analysis_file}: can't be read ({error.strerror}); run `depin-compare run` first"
         ) from error
-    for path in write_report(Analysis.from_json(text), out):
+    for path in write_report(Analysis.from_json(text), out, formats=asked.formats or FORMATS, paper=asked.paper):
         typer.echo(str(path))

@@ -282,15 +282,15 @@ def _estimated(a: FloatArray, b: FloatArray, ab: FloatArray, seed: int) -> dict[
     found = sobol_indices(func={"f_A": a.copy(), "f_B": b.copy(), "f_AB": ab.copy()}, n=n)
     mean = np.mean([a, b], axis=(0, 2))[:, None]
     a, b, ab = a - mean, b - mean, ab - mean
+    shared, apart = b * (ab - a), (a - ab) ** 2
 
     def resampled(chosen: npt.NDArray[np.intp], axis: int = -1) -> FloatArray:
         # The estimators of sobol_indices: its own bootstrap can't be given a seed.
-        one, other, mixed = a[:, chosen], b[:, chosen], ab[..., chosen]
-        variance = np.var(np.concatenate([one, other], axis=axis), axis=axis)
+        variance = np.var(np.concatenate([a[:, chosen], b[:, chosen]], axis=axis), axis=axis)
         # A sample in which nothing varies has nothing to share out.
         safe = np.where(variance > 0, variance, np.inf)
-        first = np.mean(other * (mixed - one), axis=axis) / safe
-        total = 0.5 * np.mean((one - mixed) ** 2, axis=axis) / safe
+        first = np.mean(shared[..., chosen], axis=axis) / safe
+        total = 0.5 * np.mean(apart[..., chosen], axis=axis) / safe
         return np.stack([first, total])
 
     around = bootstrap(

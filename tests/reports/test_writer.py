@@ -8,12 +8,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from matplotlib.figure import Figure
 
 from depin_compare.analysis import Analysis
 from depin_compare.errors import DepinCompareError
 from reports import charts, writer
-from reports.style import Look, empty
 from reports.writer import write_report
 
 TABLES = ("csv", "parquet")
@@ -33,17 +31,6 @@ def written(analysis: Analysis, tmp_path_factory: pytest.TempPathFactory) -> lis
 @pytest.fixture(scope="module")
 def out(written: list[Path]) -> Path:
     return next(path.parent for path in written if path.name == "manifest.json")
-
-
-@pytest.fixture
-def drawn_quickly(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where what is drawn does not matter: a small figure for every chart."""
-
-    def small(analysis: Analysis, look: Look) -> Figure:
-        return empty("Small", "none is asked for", look)
-
-    for name in charts.CHARTS:
-        monkeypatch.setitem(charts.CHARTS, name, small)  # type: ignore[arg-type]
 
 
 def test_writes_everything_promised(written: list[Path], out: Path) -> None:

@@ -46,6 +46,7 @@ def analysis_of(
         as_of=day,
         network_ids=networks,
         scenario_ids=("base",),
+        sensitivity_ids=(),
         **options,
     )
 

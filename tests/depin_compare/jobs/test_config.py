@@ -19,6 +19,7 @@ networks = ["akash", "ionet", "render"]
 llms = ["llama-3.3-70b", "llama-3.1-8b"]
 scenarios = ["base"]
 draws = 64
+sensitivity = []
 """
 
 
