@@ -15,6 +15,7 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.economics.sampled import scenario_draws
 from depin_compare.economics.scenarios import Scenario, ScenarioValues
 from depin_compare.economics.uncertainty import DEFAULT_DRAWS, Draws, path_quantiles
@@ -55,7 +56,7 @@ RATIO_OF = ("market h100-sxm on_demand", "runpod h100-sxm on_demand secure", "se
 _ALIKE = 1e-9
 
 
-class BackTest(dy.Schema):
+class BackTest(Schema):
     """One forecast beside its outcome: a row a scenario, series and day on which a price was seen since.
 
     ``quantity`` is a ``price`` or the ``ratio`` of two. ``start`` is the last value known on ``as_of``, of
@@ -90,7 +91,7 @@ class BackTest(dy.Schema):
         return pl.col("p10").is_null() | ((pl.col("p10") <= pl.col("p50")) & (pl.col("p50") <= pl.col("p90")))
 
 
-class BackTestShares(dy.Schema):
+class BackTestShares(Schema):
     """How many outcomes lay inside P10 to P90, by scenario, and by whether the forecast began in its own series."""
 
     as_of = dy.Date(nullable=False)

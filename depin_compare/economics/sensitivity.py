@@ -12,6 +12,7 @@ import numpy.typing as npt
 import polars as pl
 
 from depin_compare.bands import Band
+from depin_compare.doors import Schema
 from depin_compare.economics.comparison import Comparison
 from depin_compare.economics.lineage import Lineage
 from depin_compare.economics.outlook_frames import QUANTITIES
@@ -35,7 +36,7 @@ _CONFIDENCE = 0.9
 _FEWEST = 20
 
 
-class Sensitivity(dy.Schema):
+class Sensitivity(Schema):
     """How much of a result's variance each input makes, when all of them vary at once.
 
     ``first_order`` is the share an input makes alone, ``total`` the share it has a part in, together with others;

@@ -8,6 +8,7 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
+from depin_compare.doors import Schema
 from depin_compare.economics.erosion import tenant_price
 from depin_compare.economics.margins import node_margin, reward_usd_per_rented_hour
 from depin_compare.economics.nodes import Node, minting_facts
@@ -22,7 +23,7 @@ UTILISATIONS = tuple(round(0.1 * n, 1) for n in range(1, 11))
 TOKEN_PRICE_FACTORS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
 
 
-class StressGrid(dy.Schema):
+class StressGrid(Schema):
     """Margins of one node at one cut of clouds' cost and one use of the node, or one price of the token.
 
     A row has a ``utilisation`` of its own or a ``token_price_factor``, a multiple of today's price; the other is
