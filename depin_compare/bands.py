@@ -78,7 +78,12 @@ def quadrature(
         for n in range(len(ends)):
             falls += fall[n]
             rises += rise[n]
-    return _difference(central, np.sqrt(falls)), central, central + np.sqrt(rises)
+    low, high = _difference(central, np.sqrt(falls)), central + np.sqrt(np.where(np.isinf(rises), 0.0, rises))
+    if moved:
+        # A swing without limit goes to the end it swings to: infinity less infinity is no number.
+        low = np.where(np.isinf(falls), np.minimum(central, ends.min(axis=(0, 1))), low)
+        high = np.where(np.isinf(rises), np.maximum(central, ends.max(axis=(0, 1))), high)
+    return low, central, high
 
 
 def quadrature_band(

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 import depin_compare as dc
 from depin_compare.bands import Band, one_at_a_time, quadrature, quadrature_band
 from depin_compare.economics.derivations import Derivation, Input, weakest_kind
+from depin_compare.economics.erosion import margin_headroom
 from depin_compare.economics.outlook import QUANTITIES
 from depin_compare.errors import ModelDomainError
 from depin_compare.refdata.assumption_set import assumption_set
@@ -220,3 +221,17 @@ def test_a_swing_without_a_finite_end_is_infinite_not_nan():
         formula="", function="", unit="", inputs=(u,), model=lambda v: -math.inf if v["u"] == 0 else 1 - 1 / v["u"]
     )
     assert derived.swings()[0].width == math.inf
+
+
+def test_a_swing_without_limit_reaches_its_end_and_leaves_the_other():
+    def room(v):
+        return margin_headroom(v["price"], 2.0, pass_through=v["beta"])
+
+    prices = {"price": Band(1.0, 1.5, 2.5)}
+    told = quadrature_band(room, {**prices, "beta": Band.certain(0.0)})
+    assert [float(end) for end in told] == [-math.inf, -math.inf, math.inf]
+    told = quadrature_band(room, {"price": Band(1.0, 2.5, 3.5), "beta": Band.certain(0.0)})
+    assert [float(end) for end in told] == [-math.inf, math.inf, math.inf]
+    # With no swing to minus infinity the low end is the worst there is, and no 0.
+    low, central, high = quadrature_band(room, {"price": Band(2.2, 2.5, 3.5), "beta": Band(0.0, 0.0, 0.5)})
+    assert (float(low), float(central), float(high)) == (pytest.approx(0.4), math.inf, math.inf)
