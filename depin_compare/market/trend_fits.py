@@ -306,14 +306,18 @@ def _partition(values: FloatArray, penalty: float) -> Starts:
     cost[0] = -penalty
     start_of = np.zeros(n + 1, dtype=np.int64)
     candidates = np.array([0], dtype=np.int64)
+    pruned_from = np.full(n + 1, n + 1)
     for end in range(least, n + 1):
         length = end - candidates
         fit = squares[end] - squares[candidates] - (sums[end] - sums[candidates]) ** 2 / length
         total = cost[candidates] + np.maximum(fit, 0.0) + penalty
         best = int(np.argmin(total))
         cost[end], start_of[end] = total[best], candidates[best]
-        # Pruning: a start that is worse even without the penalty never becomes the best again.
-        kept = candidates[total - penalty <= cost[end]]
+        # Pruning: a start that is worse even without the penalty never becomes the best again, once a level that
+        # starts here is long enough to take its place.
+        worse = candidates[total - penalty > cost[end]]
+        pruned_from[worse] = np.minimum(pruned_from[worse], end + least)
+        kept = candidates[pruned_from[candidates] > end + 1]
         candidates = np.append(kept, end - least + 1) if end - least + 1 >= least else kept
     starts, at = [], n
     while at > 0:

@@ -6,11 +6,12 @@ from datetime import date, timedelta
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import depin_compare as dc
 from depin_compare.errors import ModelDomainError
+from depin_compare.market.trend_fits import _partition
 
 START = date(2024, 1, 1)
 
@@ -197,3 +198,22 @@ def test_frames_of_times_are_taken_as_they_are():
 def test_what_is_no_series_of_prices_is_refused(days, prices, options):
     with pytest.raises(ModelDomainError):
         dc.fit_trend(days, prices, **options)
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), n=st.integers(8, 40), penalty=st.sampled_from([0.02, 0.05, 0.1]))
+@example(seed=86, n=25, penalty=0.02)
+def test_levels_are_the_best_there_are(seed, n, penalty):
+    """Pruned or not: the least cost is that of all partitions into levels of three days or more."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(0.0, 0.1, n) + np.repeat(rng.normal(0.0, 0.3, n // 6 + 1), 6)[:n]
+
+    def left(part):
+        return float(np.sum((part - part.mean()) ** 2))
+
+    best = {0: -penalty}
+    for end in range(3, n + 1):
+        best[end] = min(best[start] + left(values[start:end]) + penalty for start in best if end - start >= 3)
+    starts = _partition(values, penalty)
+    found = sum(left(part) for part in np.split(values, starts[1:])) + penalty * (len(starts) - 1)
+    assert found == pytest.approx(best[n], abs=1e-9)
