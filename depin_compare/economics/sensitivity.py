@@ -161,7 +161,9 @@ class _Result:
         clock = self.world.clock
         moment = self.over(columns, self.world.at(np.array([self.years])).upright())[:, 0]
         lost = (self.over(columns, self.world.at(clock.years).upright()) >= 1.0).any(axis=1)
-        return np.concatenate([1.0 - moment, lost.astype(float)])
+        found = np.concatenate([1.0 - moment, lost.astype(float)])
+        # A path that hangs on none of what varies is one for all points.
+        return np.broadcast_to(found, (len(found), len(next(iter(columns.values()))))).copy()
 
 
 def _results(subject: Subject, pairs: Sequence[Pair], world: World, years: float) -> Iterator[_Result]:

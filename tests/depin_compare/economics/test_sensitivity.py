@@ -166,3 +166,15 @@ def test_the_seed_makes_it_and_other_networks_do_not(analysis):
 def test_what_can_not_be_is_refused(analysis, options):
     with pytest.raises(ModelDomainError):
         of_one_pair(analysis, {"pass_through": 0.5}, **options)
+
+
+def test_inputs_that_move_nothing_leave_nothing_to_share_out(analysis):
+    """Fewer rented hours reach no buyer: the advantage is the same at every point, though an input varies."""
+    certain = {"hardware_decline_per_year": 0.27, "network_lag_years": 1.0, "pass_through": 0.5}
+    frame = of_one_pair(
+        analysis, {"base": "token_crash", **{name: dict.fromkeys(("low", "central", "high"), value)
+                                             for name, value in certain.items()}},
+        advantage=Band.certain(0.3),
+    )  # fmt: skip
+    assert set(told(frame)) == {"demand_factor"}
+    assert told(frame)["demand_factor"]["not_defined"] == "the value is the same in every draw"
