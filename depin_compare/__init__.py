@@ -43,8 +43,8 @@ if TYPE_CHECKING:
         stop_price,
     )
     from depin_compare.economics.market_check import ModelAgainstMarket, model_against_market
-    from depin_compare.economics.nodes import OwnNode
-    from depin_compare.economics.outlook import erosion
+    from depin_compare.economics.nodes import Node, OwnNode
+    from depin_compare.economics.outlook import Erosion, erosion
     from depin_compare.economics.outlook_frames import (
         AdvantagePaths,
         Drivers,
@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     )
     from depin_compare.economics.scenarios import scenarios
     from depin_compare.economics.sensitivity import Sensitivity, sensitivity
+    from depin_compare.economics.starts import Subject
     from depin_compare.economics.stress import StressGrid, stress_grid
     from depin_compare.economics.token_economics import TokenEconomics, token_economics
     from depin_compare.economics.tokenomics import (
@@ -102,6 +103,7 @@ __all__ = [
     "Discrepancies",
     "Draws",
     "Drivers",
+    "Erosion",
     "ErosionProbabilities",
     "Explanation",
     "FactOverride",
@@ -112,6 +114,7 @@ __all__ = [
     "MarketStatistics",
     "ModelAgainstMarket",
     "NetworkFacts",
+    "Node",
     "OfferComparison",
     "Offers",
     "Outlook",
@@ -124,6 +127,7 @@ __all__ = [
     "Skipped",
     "Step",
     "StressGrid",
+    "Subject",
     "Throughputs",
     "TokenEconomics",
     "TokenPrices",
@@ -203,6 +207,7 @@ _HOMES = {
     "Discrepancies": "market.discrepancies",
     "Draws": "economics.uncertainty",
     "Drivers": "economics.outlook_frames",
+    "Erosion": "economics.outlook",
     "ErosionProbabilities": "economics.outlook_frames",
     "Explanation": "explanations",
     "FactOverride": "market.overrides",
@@ -213,6 +218,7 @@ _HOMES = {
     "MarketStatistics": "market.statistics",
     "ModelAgainstMarket": "economics.market_check",
     "NetworkFacts": "market.facts",
+    "Node": "economics.nodes",
     "OfferComparison": "economics.catalogue",
     "Offers": "market.offers",
     "Outlook": "economics.outlook_frames",
@@ -225,6 +231,7 @@ _HOMES = {
     "Skipped": "market.offers",
     "Step": "market.trend_fits",
     "StressGrid": "economics.stress",
+    "Subject": "economics.starts",
     "Throughputs": "inference.throughput",
     "TokenEconomics": "economics.token_economics",
     "TokenPrices": "market.token_prices",

@@ -87,7 +87,7 @@ def erosion(
     Parameters
     ----------
     subjects : sequence of Subject
-        One a network, as a rule.
+        One a network, as a rule; those of an analysis are chosen by `depin_compare.economics.headlines.subjects`.
     comparison : DataFrame[Comparison]
         Today's advantage with its band; the rows of ``match`` are the starting points.
     scenarios : sequence of Scenario

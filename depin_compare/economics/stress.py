@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import dataframely as dy
 import numpy as np
@@ -96,7 +97,7 @@ def stress_grid(
 
     Examples
     --------
-    >>> from depin_compare.bands import Band
+    >>> from depin_compare import Band, Node
     >>> h100 = dict(take_rate=0.0, utilisation=0.7, cost_of_capital=0.12, life_years=5.0, salvage_share=0.2, pue=1.3,
     ...     opex_share_of_capex=0.04, usd_per_kwh=0.08, idle_power_share=0.3, load_kw=1.0, capex_usd=40_000.0)
     >>> node = Node(inputs={n: Band.certain(v) for n, v in h100.items()}, utilisation_kind="assumption", reasons={})
@@ -108,10 +109,10 @@ def stress_grid(
     cuts = np.asarray(cloud_cost_cuts, dtype=float)
     if not np.all((cuts >= 0) & (cuts <= 1)):
         raise ModelDomainError(f"cloud_cost_cuts must be within 0..1, got {list(cloud_cost_cuts)}")
-    if usd_per_accelerator_hour <= 0:
-        raise ModelDomainError(f"usd_per_accelerator_hour must be > 0, got {usd_per_accelerator_hour}")
-    if any(factor < 0 for factor in token_price_factors or ()):
-        raise ModelDomainError(f"token_price_factors must be >= 0, got {list(token_price_factors or ())}")
+    if not 0 < usd_per_accelerator_hour < np.inf:
+        raise ModelDomainError(f"usd_per_accelerator_hour must be finite and > 0, got {usd_per_accelerator_hour}")
+    if not all(0 <= factor < np.inf for factor in token_price_factors or ()):
+        raise ModelDomainError(f"token_price_factors must be finite and >= 0, got {list(token_price_factors or ())}")
     unknown = node.missing
     named = {"network": network, "accelerator": accelerator, "archetype": archetype, "pass_through": pass_through}
     frames = []
@@ -162,6 +163,8 @@ def stress_of(subjects: Sequence[Subject], facts: pl.DataFrame, *, pass_through:
         node = subject.node
         if node is None or subject.archetype is None:
             continue
+        if subject.expired is not None:
+            node = replace(node, reasons={"usd_per_accelerator_hour": subject.expired, **node.reasons})
         reward = reward_usd_per_rented_hour(facts, subject.network, subject.accelerator)
         frames.append(
             stress_grid(

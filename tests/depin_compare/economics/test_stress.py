@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import depin_compare as dc
 from depin_compare.bands import Band
 from depin_compare.economics.nodes import Node
-from depin_compare.economics.stress import CLOUD_COST_CUTS, TOKEN_PRICE_FACTORS, UTILISATIONS
+from depin_compare.economics.stress import CLOUD_COST_CUTS, TOKEN_PRICE_FACTORS, UTILISATIONS, stress_of
 from depin_compare.errors import ModelDomainError
 
 AS_OF = datetime(2026, 11, 22, tzinfo=UTC)
@@ -107,13 +107,16 @@ def test_a_node_paid_in_tokens_alone_does_not_feel_the_clouds_price():
 
 @pytest.mark.parametrize(
     "options",
-    [{"cloud_cost_cuts": [1.2]}, {"utilisations": [1.5]}, {"token_price_factors": [-1.0]}, {"pass_through": 2.0}],
-)
+    [{"cloud_cost_cuts": [1.2]}, {"utilisations": [1.5]}, {"token_price_factors": [-1.0]},
+     {"token_price_factors": [math.nan]}, {"pass_through": 2.0}],
+)  # fmt: skip
 def test_what_can_not_be_is_refused(options):
     with pytest.raises(ModelDomainError):
         dc.stress_grid(node(), 2.0, **options)
     with pytest.raises(ModelDomainError):
         dc.stress_grid(node(), 0.0)
+    with pytest.raises(ModelDomainError):
+        dc.stress_grid(node(), math.nan)
 
 
 def test_an_analysis_holds_the_grids_of_its_headline_nodes():
@@ -137,3 +140,16 @@ def test_an_analysis_holds_the_grids_of_its_headline_nodes():
     assert render["token_price_factor"].drop_nulls().n_unique() == len(TOKEN_PRICE_FACTORS)
     assert render["full_margin"].null_count() == render.height
     assert set(render["not_known"]) == {"no price of the token of render on record"}
+
+
+def test_an_expired_price_has_no_margin_but_the_reason():
+    subject = dc.Subject(
+        network="akash", accelerator="h100-sxm", archetype="data_centre", llm="llama-3.3-70b", workload="chat",
+        usd_per_accelerator_hour=Band.certain(2.0), node=node(),
+    )  # fmt: skip
+    facts = dc.reference_facts(as_of=AS_OF.date())
+    assert stress_of([subject], facts, pass_through=0.5)["full_margin"].null_count() == 0
+    expired = stress_of([replace(subject, expired="the price is 90 days old")], facts, pass_through=0.5)
+    assert expired.height == len(CLOUD_COST_CUTS) * len(UTILISATIONS)
+    assert expired["full_margin"].null_count() == expired["cash_margin"].null_count() == expired.height
+    assert set(expired["not_known"]) == {"the price is 90 days old"}
