@@ -69,9 +69,11 @@ def adopted_share(
         raise ModelDomainError(f"ceiling must be within 0..1, got {ceiling}")
     elapsed = np.maximum(np.asarray(years, dtype=float), 0.0)
     to_midpoint = np.asarray(midpoint_year, dtype=float) - start_year
-    logistic = 1.0 / (1.0 + np.exp(-slope_per_year * (elapsed - to_midpoint)))
-    today = 1.0 / (1.0 + np.exp(slope_per_year * to_midpoint))
-    share = ceiling * (logistic - today) / (1.0 - today)
+    # s = 1 - (1 - L(t)) / (1 - L(0)), in logs: of a curve that ran its course long ago 1 - L(0) is no longer a number.
+    still_open = np.logaddexp(0.0, -slope_per_year * to_midpoint) - np.logaddexp(
+        0.0, slope_per_year * (elapsed - to_midpoint)
+    )
+    share = 0.0 - ceiling * np.expm1(still_open)
     return float(share) if np.ndim(share) == 0 else share
 
 

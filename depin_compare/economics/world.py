@@ -52,8 +52,10 @@ class Clock:
 
     @classmethod
     def between(cls, today: date, horizon: date) -> Clock:
-        """The months from today to a horizon at least one month away."""
+        """The whole months from today to a horizon at least one away; what is left of a month is not looked at."""
         months = (horizon.year - today.year) * 12 + horizon.month - today.month
+        last_of_month = (horizon + timedelta(days=1)).day == 1
+        months -= horizon.day < today.day and not last_of_month
         if months < 1:
             raise ModelDomainError(f"the horizon {horizon} must lie at least a month after {today}")
         years = np.arange(months + 1) / MONTHS_PER_YEAR
@@ -249,7 +251,8 @@ class World:
             )
         if "demand_factor" in values and "utilisation" in values:
             step = _step(self.clock.years)
-            moved["utilisation"] = values["utilisation"] * (1.0 + step * (values["demand_factor"] - 1.0))
+            rented = moved.get("utilisation", values["utilisation"])
+            moved["utilisation"] = rented * (1.0 + step * (values["demand_factor"] - 1.0))
         return moved
 
     def _gained(self, values: Values) -> FloatArray:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from depin_compare.bands import Band
+from depin_compare.economics.erosion import adopted_share
 from depin_compare.economics.scenarios import scenarios
 from depin_compare.economics.uncertainty import Draws
 from depin_compare.economics.world import PRICINGS, AdvantageModel, Clock, MarginModel, World, loss_years
@@ -279,3 +280,44 @@ def test_a_fall_to_nothing_at_once_is_dated():
 def test_the_horizon_lies_ahead():
     with pytest.raises(ModelDomainError, match="month"):
         Clock.between(TODAY, TODAY)
+
+
+@pytest.mark.parametrize(
+    ("today", "horizon", "months"),
+    [
+        (date(2026, 11, 25), date(2036, 12, 1), 120),
+        (date(2026, 11, 25), date(2036, 12, 25), 121),
+        (date(2026, 1, 31), date(2026, 2, 28), 1),
+    ],
+)
+def test_nothing_is_looked_at_beyond_the_horizon(today, horizon, months):
+    clock = Clock.between(today, horizon)
+    assert len(clock.years) - 1 == months
+    # A month is a twelfth of a mean year: February is two days shorter.
+    assert (clock.dates[-1] - horizon).days <= 2
+
+
+def test_a_horizon_of_days_is_none():
+    with pytest.raises(ModelDomainError, match="month"):
+        Clock.between(date(2026, 11, 25), date(2026, 12, 24))
+
+
+def test_fewer_tenants_are_fewer_of_those_that_networks_would_have_won():
+    """Use rises from 50 to 70 % as networks improve, and a crash leaves half of whatever it is."""
+    (told,) = scenarios(
+        ["mine"], own={"mine": {"base": "depin_gains", "utilisation_target": 0.7, "demand_factor": 0.5}}
+    )
+    of = World(scenario=told, pricing="fleet_average", clock=CLOCK)
+    use = of.provider(values(of, utilisation=0.5))["utilisation"]
+    gains = World(scenario=scenarios(["depin_gains"])[0], pricing="fleet_average", clock=CLOCK)
+    won = gains.provider(values(gains, utilisation=0.5, utilisation_target=0.7))["utilisation"]
+    assert won[-1] == pytest.approx(0.7, abs=0.001)
+    assert use[0] == 0.5
+    assert use[1:] == pytest.approx(0.5 * won[1:])
+
+
+def test_a_curve_that_ran_its_course_before_today_is_no_fault():
+    """L(0) is 1 to the last digit: of what is left of it, all but nothing is adopted within the first year."""
+    share = adopted_share(CLOCK.years, start_year=2026.9, midpoint_year=2020.0, slope_per_year=10.0, ceiling=0.5)
+    assert share == pytest.approx(0.5 * (1.0 - np.exp(-10.0 * CLOCK.years)), abs=1e-12)
+    assert share[0] == 0.0
