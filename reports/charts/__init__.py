@@ -22,6 +22,7 @@ from reports.charts.price_ladder import price_ladder
 from reports.charts.pricing_choice import pricing_choice
 from reports.charts.provider_waterfall import provider_waterfall
 from reports.charts.source_ages import source_ages
+from reports.charts.stress import stress
 from reports.charts.token_price_trend import token_price_trend
 from reports.charts.tornado import tornado
 from reports.charts.utilisation import utilisation
@@ -45,6 +46,7 @@ __all__ = [
     "pricing_choice",
     "provider_waterfall",
     "source_ages",
+    "stress",
     "token_price_trend",
     "tornado",
     "utilisation",
@@ -64,6 +66,7 @@ CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
     "pricing_choice": lambda a, look: pricing_choice(a.headlines, a.advantage_paths, look),
     "provider_waterfall": lambda a, look: provider_waterfall(a.headlines, a.margins, look),
     "source_ages": lambda a, look: source_ages(a.source_states, look),
+    "stress": lambda a, look: stress(a.headlines, a.margins, a.stress, look),
     "token_price_trend": lambda a, look: token_price_trend(a.token_prices, look),
     "tornado": lambda a, look: tornado(a.headlines, a.drivers, a.advantage_paths, look),
     "utilisation": lambda a, look: utilisation(a.headlines, a.margins, a.facts, look),

@@ -17,27 +17,34 @@ __all__ = ["MOST_NETWORKS", "QUANTITIES", "breakeven_dates"]
 MOST_NETWORKS = 6
 # What is drawn: quantity and reference, and the words above the column.
 QUANTITIES: tuple[tuple[str, str | None, str], ...] = (
-    ("advantage", "list", "Advantage over list"),
-    ("advantage", "committed", "over committed price"),
-    ("advantage", "modelled_cost", "over modelled cost"),
+    ("advantage", "list", "Lead over list price"),
+    ("advantage", "committed", "Over committed price"),
+    ("advantage", "modelled_cost", "Over modelled cost"),
     ("full_margin_new_node", None, "Margin of a new node"),
 )
 
 
-def finding(likely: Sequence[tuple[str, str, float]], horizon: int) -> str:
-    """The title, from (network, column, probability of being lost by the horizon); true of any numbers."""
-    listed = [p for _, column, p in likely if column == QUANTITIES[0][2]]
-    costed = [p for _, column, p in likely if column == QUANTITIES[2][2]]
+def finding(likely: Sequence[tuple[str, float, float]], first: int, last: int) -> str:
+    """The title, from (column, probability of being lost by the first year's end, by the horizon); true of any."""
     told = []
-    if listed:
-        lost = sum(p >= 0.5 for p in listed)
-        told.append(
-            f"{of_many(lost, len(listed)).capitalize()} networks {'is' if lost == 1 else 'are'} likelier than not to "
-            f"lose the lead over list prices by {horizon}"
-        )
-    if costed:
-        gone = of_many(sum(p >= 0.5 for p in costed), len(costed))
-        told.append(f"over modelled cost, {gone}" if told else f"The lead over modelled cost goes for {gone}")
+    for column, over in ((QUANTITIES[0][2], "list prices"), (QUANTITIES[2][2], "modelled cost")):
+        mine = [(soon, late) for title, soon, late in likely if title == column]
+        n, soon, late = len(mine), sum(p >= 0.5 for p, _ in mine), sum(p >= 0.5 for _, p in mine)
+        if not n:
+            continue
+        when = f"by the end of {first}" if late and soon == late else f"by {last}"
+        some = f" ({soon} by the end of {first})" if 0 < soon < late else ""
+        if n == 1 and not told:
+            how = f"without its lead over {over} {when}" if late else f"still ahead of {over} in {last}"
+            told.append(f"Likelier than not, the network is {how}")
+        elif n == 1:
+            told.append(f"over {over}, {'without it ' + when if late else f'still ahead in {last}'}")
+        elif not told:
+            are = "is" if late == 1 else "are"
+            lead = "its lead" if late == 1 else "their lead"
+            told.append(f"Likelier than not, {of_many(late, n)} networks {are} without {lead} over {over} {when}{some}")
+        else:
+            told.append(f"over {over}, {of_many(late, n)} {when}{some}")
     return "; ".join(told) if told else "No break-even date can be stated"
 
 
@@ -84,16 +91,19 @@ def breakeven_dates(
         for n in networks
         for quantity, reference, title in QUANTITIES
     }
-    likely = [(n, title, 1.0 - share[-1]) for (n, title), share in shares.items() if share is not None]
+    likely = [(title, share[0], 1.0 - share[-1]) for (_, title), share in shares.items() if share is not None]
     notes = []
     if len(drawn) < len(networks):
-        notes.append(f"{len(drawn)} of {plural(len(networks), 'network')} shown; the others are in erosion.csv.")
+        notes.append(
+            f"{len(drawn)} of {plural(len(networks), 'network')} drawn; the title speaks of all, and the others are in "
+            "erosion.csv."
+        )
     notes.append(
         f"Source: this model, scenario {look.names(told)}, against {look.names.long_pair(*pair)}; prices as of "
         f"{minute(look.as_of)}. The first bar holds what is lost already. A projection, not a forecast."
     )
     sheet = Sheet(
-        title=finding(likely, years[-1]),
+        title=finding(likely, years[0], years[-1]),
         subtitle=f"Share of draws in which it is lost, by year; the hatched bar is not lost by {years[-1]}. % of draws",
         footer=notes,
         plot_height=0.52 + 0.82 * len(drawn),
@@ -109,7 +119,7 @@ def breakeven_dates(
         middle = grid[i][0].get_position()
         sheet.figure.text(
             0, (middle.y0 + middle.y1) / 2, fit(look.names(network), 8, 1.05, bold=True), fontsize=8, weight="bold",
-            color=colour, va="center",
+            color=colour, va="center", gid=f"row:{network}",
         )  # fmt: skip
     return sheet.figure
 
@@ -146,5 +156,7 @@ def _bars(
         year = "never" if never else years[k]
         axes.bar(x, share, width=0.86, facecolor=face, edgecolor=edge, lw=0.7, hatch=hatch, gid=f"bar:{gid}:{year}")
         beside = max((shares[n] for n in (k - 1, k + 1) if 0 <= n < len(years) and not never), default=0.0)
-        if share >= 0.045 and not share < beside < share + 0.3:
-            axes.text(x, share + 0.03, percent(share), ha="center", va="bottom", fontsize=5.6, color=INK)
+        # Room for a number: over the taller of neighbours only, and over every bar that stands alone.
+        if share >= 0.045 and share >= beside:
+            axes.text(x, share + 0.03, percent(share), ha="center", va="bottom", fontsize=5.6, color=INK,
+                      gid=f"value:{gid}:{year}")  # fmt: skip

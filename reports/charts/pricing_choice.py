@@ -6,28 +6,29 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.style import INK, LINE, MUTED, Key, Look, Sheet, empty, fit, marker_style, styled
+from reports.style import INK, LINE, MUTED, Key, Look, Sheet, empty, fit, styled
 from reports.view import headline_paths, ordered_pairs, ordered_scenarios, plain
-from reports.words import minute, percent, plural
+from reports.words import minute, percent, plural, times
 
 __all__ = ["MOST_NETWORKS", "pricing_choice"]
 
 MOST_NETWORKS = 5
 MONTHS = 36
-_LOW, _HIGH = 0.1, 16.0
+_LEAST, _MOST = 1 / 32, 1024.0
 _TIMES = "\N{MULTIPLICATION SIGN}"
-_TICKS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
 def finding(moved: pl.DataFrame, year: int) -> str:
     """The title; ``moved`` has ``fleet_average`` and ``marginal``, networks' cost over the cloud's, both ways."""
     if moved.is_empty():
         return f"How clouds price their new silicon changes nothing by {year}"
-    change = max((moved["marginal"] / moved["fleet_average"] - 1.0).to_list(), key=abs)
+    changes = (moved["marginal"] / moved["fleet_average"] - 1.0).to_list()
+    change = max(changes, key=abs)
     if abs(change) < 0.005:
         return f"How clouds price their new silicon changes nothing by {year}"
-    how = f"as much as {percent(abs(change))} dearer" if change > 0 else f"as much as {percent(abs(change))} cheaper"
-    return f"If clouds price by their newest chip, not their whole fleet, networks are {how} beside them by {year}"
+    how = f"up to {percent(abs(change))} {'dearer' if change > 0 else 'cheaper'}"
+    who = "the network is" if moved["network"].n_unique() == 1 else "networks are"
+    return f"If clouds price by their newest chip, not their whole fleet, {who} {how} beside them by {year}"
 
 
 @styled
@@ -65,8 +66,8 @@ def pricing_choice(headlines: pl.DataFrame, paths: pl.DataFrame, look: Look) -> 
     drawn = networks[:MOST_NETWORKS]
     notes = []
     if len(drawn) < len(networks):
-        shown = f"{len(drawn)} of {plural(len(networks), 'network')} shown"
-        notes.append(f"{shown}; the others are in advantage_paths.parquet.")
+        shown = f"{len(drawn)} of {plural(len(networks), 'network')} drawn"
+        notes.append(f"{shown}; the title speaks of all, and the others are in advantage_paths.parquet.")
     notes.append(
         f"Source: this model, against the modelled cost of {look.names.long_pair(*pair)}; prices as of "
         f"{minute(look.as_of)}. Medians of the draws; in scenarios not shown the two are the same. A projection, not a "
@@ -74,23 +75,28 @@ def pricing_choice(headlines: pl.DataFrame, paths: pl.DataFrame, look: Look) -> 
     )
     sheet = Sheet(
         title=finding(moved, at.year),
-        subtitle=f"Network's cost of the work as a multiple of the cloud's, {at:%B %Y}; log scale, dotted: parity",
+        subtitle=f"Network's cost of the work as a multiple of the cloud's, {at:%B %Y}; log scale, dotted: parity. "
+        "In numbers: at the fleet's average, and the change",
         footer=notes,
         plot_height=0.42 + 0.19 * len(scenarios),
         keys=[
             Key(label="clouds price at their fleet's average cost", colour=MUTED, marker="o"),
-            Key(label="at their newest chip's cost", colour=MUTED, marker="o", hollow=True),
+            Key(label="at their newest chip's cost", colour=MUTED, marker="D"),
         ],
     )
     left = 1.5
+    ends = moved.filter(pl.col("network").is_in(drawn)).select("fleet_average", "marginal").unpivot()["value"]
+    low = max(_LEAST, min(0.7, float(ends.min()) / 1.4))  # type: ignore[arg-type]
+    high = min(_MOST, max(1.4, float(ends.max()) * 1.2))  # type: ignore[arg-type]
+    high *= (high / low) ** (0.9 if len(drawn) > 3 else 0.6 if len(drawn) > 1 else 0.2)  # room for the numbers
     (line,) = sheet.grid(1, len(drawn), left=left, right=0.2, below=0.22, above=0.2, gap_x=0.24)
     for j, (network, axes) in enumerate(zip(drawn, line, strict=True)):
         colour, _ = look.network(network)
         mine = {r["scenario"]: r for r in moved.filter(pl.col("network") == network).iter_rows(named=True)}
         axes.set_xscale("log")
-        axes.set_xlim(_LOW, _HIGH)
+        axes.set_xlim(low, high)
         axes.set_ylim(len(scenarios) - 0.4, -0.6)
-        ticks = _TICKS if len(drawn) == 1 else (0.25, 1.0, 4.0)
+        ticks = _ticks(low, high, most=7 if len(drawn) == 1 else 4 if len(drawn) < 4 else 3)
         axes.set_xticks(ticks, [f"{t:g}{_TIMES}" for t in ticks])
         axes.minorticks_off()
         axes.tick_params(axis="x", labelsize=6.3)
@@ -112,13 +118,21 @@ def _dumbbell(axes: Axes, y: int, row: dict[str, float] | None, colour: str, *, 
         axes.text(1.0, y, "no difference", fontsize=5.8, color=MUTED, va="center", ha="center", style="italic",
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.5}, gid=f"none:{gid}")  # fmt: skip
         return
-    average, marginal = (min(max(row[k], _LOW), _HIGH) for k in ("fleet_average", "marginal"))
+    average, marginal = (min(max(row[k], _LEAST), _MOST) for k in ("fleet_average", "marginal"))
     axes.plot([marginal, average], [y, y], color=colour, lw=1.6, zorder=2, gid=f"between:{gid}")
-    for value, name, layer in ((average, "average", "live"), (marginal, "marginal", None)):
-        axes.plot([value], [y], marker="o", ms=5, zorder=3, linestyle="none", gid=f"{name}:{gid}",
-                  **marker_style(colour, layer))  # fmt: skip
-    far = max(row["fleet_average"], row["marginal"])
-    told = " → ".join(f"{row[k]:.2g}{_TIMES}" for k in ("fleet_average", "marginal"))
-    axes.annotate(told, (min(far, _HIGH), y), xytext=(5, 0),
-                  textcoords="offset points", fontsize=5.8, va="center", color=INK, annotation_clip=False,
-                  ha="left")  # fmt: skip
+    for value, name, marker in ((average, "average", "o"), (marginal, "marginal", "D")):
+        axes.plot([value], [y], marker=marker, ms=4.6 if marker == "o" else 3.8, color=colour, zorder=3,
+                  markeredgecolor="white", markeredgewidth=0.6, linestyle="none", gid=f"{name}:{gid}")  # fmt: skip
+    change = percent(row["marginal"] / row["fleet_average"] - 1.0, signed=True)
+    told = f"{times(row['fleet_average'])}{_TIMES} {change}"
+    axes.annotate(told, (max(average, marginal), y), xytext=(6, 0), textcoords="offset points", fontsize=5.8,
+                  va="center", color=INK, annotation_clip=False, ha="left", gid=f"value:{gid}")  # fmt: skip
+
+
+def _ticks(low: float, high: float, *, most: int) -> list[float]:
+    """Powers of two, four or more between the ends, one among them."""
+    for step in (1, 2, 3, 4, 5):
+        found = [2.0 ** (step * k) for k in range(-10, 11) if low <= 2.0 ** (step * k) <= high]
+        if len(found) <= most:
+            break
+    return found

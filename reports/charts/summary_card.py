@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from depin_compare.analysis import Analysis
-from reports.style import INK, LINE, MUTED, NEGATIVE, Look, fit, styled, wrap
+from reports.style import INK, LINE, MUTED, NEGATIVE, Look, fit, styled, text_width, wrap
 from reports.view import future_pair, headline_comparison, headline_margins, headline_outlook, network_order, plain
 from reports.words import aged, day, of_many, percent
 
@@ -17,7 +17,10 @@ __all__ = ["MOST_NETWORKS", "card_png", "summary_card"]
 
 WIDTH, HEIGHT, DPI = 8.0, 4.5, 150
 MOST_NETWORKS = 6
+# Up to so many have room for the sentence of the report.
+_MOST_TOLD = 3
 _TONES = {"resilient": "#1b5e20", "exposed": "#8a6100", "eroded": NEGATIVE}
+_NAME = 1.5
 _COLUMNS = (0.30, 2.2, 3.22, 4.3, 5.42, 7.7)
 
 
@@ -39,7 +42,7 @@ def finding(cells: list[dict[str, Any]]) -> str:
     if not told:
         return "No network can be compared with a cloud today"
     text = (
-        f"{cells[0]['name']} is {' and '.join(told)}"
+        f"{cells[0]['name']} is {(' but ' if len({t.startswith('not ') for t in told}) > 1 else ' and ').join(told)}"
         if len(cells) == 1
         else ", ".join([told[0].replace(" undercut", " networks undercut", 1), *told[1:]])
     )
@@ -58,7 +61,7 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
         Names, colours, date.
     """
     pair = future_pair(plain(analysis.advantage_paths))
-    cells = _cells(analysis, pair)
+    cells = _cells(analysis, pair, look)
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor="white")
 
     def put(x: float, y: float, text: str, size: float, **how: Any) -> None:
@@ -76,14 +79,22 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
     for x, head in zip(_COLUMNS, heads, strict=True):
         put(x, top, head, 8, color=MUTED, ha="left" if x == _COLUMNS[0] else "right" if x == _COLUMNS[-1] else "center")
     figure.add_artist(Rectangle((0.3 / WIDTH, (top - 0.13) / HEIGHT), (WIDTH - 0.6) / WIDTH, 0.008 / HEIGHT, color=INK))
-    step = min(0.42, (top - 0.72) / max(1, min(len(cells), MOST_NETWORKS)))
-    for i, cell in enumerate(cells[:MOST_NETWORKS]):
-        _row(put, top - 0.13 - step * (i + 0.55), cell, look)
+    drawn = cells[:MOST_NETWORKS]
+    told = len(drawn) <= _MOST_TOLD
+    step = min(1.5 if told else 0.5, (top - 0.72) / max(1, len(drawn)))
+    for i, cell in enumerate(drawn):
+        above = 0.24 if told else 0.55 * step
+        _row(put, top - 0.13 - step * i - above, cell, look)
+        lines = wrap(cell["sentence"], 8, WIDTH - 0.6)[: int((step - 0.45) / 0.16)] if told else []
+        for k, line in enumerate(lines):
+            put(0.3, top - 0.13 - step * i - 0.52 - 0.16 * k, line, 8, color=MUTED, gid=f"told:{cell['network']}:{k}")
         y = (top - 0.13 - step * (i + 1)) / HEIGHT
         figure.add_artist(Rectangle((0.3 / WIDTH, y), (WIDTH - 0.6) / WIDTH, 0.004 / HEIGHT, color=LINE))
     if not cells:
         put(0.3, top - 0.5, "No source gave a price that can be compared; the report says why.", 10, color=MUTED)
-    more = f"{len(cells) - MOST_NETWORKS} more in the report. " if len(cells) > MOST_NETWORKS else ""
+    missing = sum(cell["list"] is None and cell["modelled_cost"] is None for cell in cells)
+    more = f"{len(cells) - MOST_NETWORKS} more in the report" if len(cells) > MOST_NETWORKS else ""
+    more += f", {missing} of them without a price to compare. " if missing and more else ". " if more else ""
     notes = (
         f"{more}+ cheaper than the cloud, in % of its price or cost; supplier keeps: full-cost margin, % of receipts, "
         "no token rewards.",
@@ -95,7 +106,7 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
     return figure
 
 
-def _cells(analysis: Analysis, pair: tuple[str, str] | None) -> list[dict[str, Any]]:
+def _cells(analysis: Analysis, pair: tuple[str, str] | None, look: Look) -> list[dict[str, Any]]:
     compared = plain(headline_comparison(analysis.headlines, analysis.comparison))
     margins = {r["network"]: r for r in plain(headline_margins(analysis.headlines, analysis.margins)).to_dicts()}
     outlook = plain(headline_outlook(analysis.headlines, analysis.outlook))
@@ -111,25 +122,25 @@ def _cells(analysis: Analysis, pair: tuple[str, str] | None) -> list[dict[str, A
             pl.col("pricing") == "fleet_average",
         )  # fmt: skip
         made.append({
-            "network": network, "name": heads[network]["display_name"], "verdict": heads[network]["verdict"],
+            "network": network, "name": look.names(network), "sentence": heads[network]["sentence"], "verdict": heads[network]["verdict"],
             "stale": aged(heads[network]["freshness"]), "margin": margins.get(network, {}).get("full_margin"),
             "known": future.height > 0,
             **{reference: at.get(reference) for reference in ("list", "committed", "modelled_cost")},
         })  # fmt: skip
-    return made
+    # Those that can be compared first: on a card there is no room for rows of dashes.
+    return sorted(made, key=lambda cell: cell["list"] is None and cell["modelled_cost"] is None)
 
 
 def _row(put: Any, y: float, cell: dict[str, Any], look: Look) -> None:
     colour, _ = look.network(cell["network"])
-    put(
-        _COLUMNS[0],
-        y,
-        fit(cell["name"], 12, 1.45, bold=True),
-        12,
-        weight="bold",
-        color=colour,
-        gid=f"name:{cell['network']}",
-    )
+    whole = text_width(cell["name"], 12, bold=True) <= _NAME
+    names = [cell["name"]] if whole else wrap(cell["name"], 9, _NAME, bold=True)
+    names = [fit(name, 12 if whole else 9, _NAME, bold=True) for name in [names[0], " ".join(names[1:])] if name]
+    for i, name in enumerate(names):
+        put(
+            _COLUMNS[0], y + 0.075 * (len(names) - 1) - 0.15 * i, name, 12 if whole else 9, weight="bold",
+            color=colour, gid=f"name:{cell['network']}:{i}",
+        )  # fmt: skip
     for x, key in zip(_COLUMNS[1:5], ("list", "committed", "modelled_cost", "margin"), strict=True):
         value = cell[key]
         unknown = "not known" if key == "margin" else "n/c"
@@ -149,6 +160,7 @@ def _row(put: Any, y: float, cell: dict[str, Any], look: Look) -> None:
             ha="right",
             color=tone,
             weight="bold",
+            gid=f"verdict:{cell['network']}:{i}",
         )
 
 

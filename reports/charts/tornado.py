@@ -17,7 +17,8 @@ __all__ = ["MOST_INPUTS", "MOST_NETWORKS", "tornado"]
 
 MOST_NETWORKS = 4
 MOST_INPUTS = 6
-_FLOOR, _CEILING = -1.5, 1.0
+_FLOOR, _CEILING = -1.5, 1.25
+_CUT = "\N{BLACK LEFT-POINTING SMALL TRIANGLE} "
 _COLUMNS = (
     ("advantage", "Buyer's advantage over list price"),
     ("full_margin_new_node", "Margin of a node bought then"),
@@ -26,16 +27,18 @@ _COLUMNS = (
 
 def finding(shown: pl.DataFrame) -> str:
     """The title: the input that decides most often for buyers and for suppliers; true of any rows."""
-    told = []
+    leads = []
     for quantity, words in (("advantage", "the buyer's advantage"), ("full_margin_new_node", "the supplier's margin")):
         first = shown.filter((pl.col("quantity") == quantity) & (pl.col("rank") == 1) & (pl.col("swing") > 0))
         if first.is_empty():
             continue
         name, times = sorted(Counter(first["input"].to_list()).items(), key=lambda pair: (-pair[1], pair[0]))[0]
         n = first["network"].n_unique()
-        told.append(
-            f"{input_words(name)} decides most over {words}" + (f" of {of_many(times, n)} networks" if n > 1 else "")
-        )
+        leads.append((input_words(name), words + (f" of {of_many(times, n)} networks" if n > 1 else "")))
+    if len(leads) == 2 and leads[0][0] == leads[1][0]:
+        told = [f"{leads[0][0]} decides most, over {leads[0][1]} and over {leads[1][1]}"]
+    else:
+        told = [f"{name} decides most over {what}" for name, what in leads]
     text = "; ".join(told)
     return text[0].upper() + text[1:] if text else "No input moves any outlook"
 
@@ -75,46 +78,64 @@ def tornado(
         return empty("No input moves any outlook", f"nothing is known in {look.names(told)}", look)
     drawn = networks[:MOST_NETWORKS]
     shown = mine.filter(pl.col("network").is_in(drawn) & (pl.col("rank") <= MOST_INPUTS) & (pl.col("swing") > 0))
+    rows = int(shown.group_by("network", "quantity").len()["len"].max() or 1)  # type: ignore[arg-type]
     notes = []
     if len(drawn) < len(networks):
-        notes.append(f"{len(drawn)} of {plural(len(networks), 'network')} shown; all inputs are in drivers.csv.")
+        notes.append(
+            f"{len(drawn)} of {plural(len(networks), 'network')} drawn; the title speaks of all, and all inputs are in "
+            "drivers.csv."
+        )
+    cut = shown.filter((pl.col("at_low") < _FLOOR) | (pl.col("at_high") < _FLOOR)).height > 0
     notes.append(
         f"Source: this model, scenario {look.names(told)}, against {look.names.long_pair(*pair)}; prices as of "
-        f"{minute(look.as_of)}. Bars are cut at {percent(_FLOOR)}. Dotted: zero, where it is lost."
+        f"{minute(look.as_of)}. Dotted: zero, where it is lost."
+        + (f" Bars with an arrow are cut at {percent(_FLOOR)}." if cut else "")
     )
     sheet = Sheet(
         title=finding(mine),
         subtitle="Result at the horizon when one input alone goes to its low or high end and all others stay: % of the "
         "reference price (left), % of receipts (right)",
         footer=notes,
-        plot_height=0.55 + len(drawn) * (0.2 + 0.155 * MOST_INPUTS),
+        plot_height=0.55 + len(drawn) * (0.24 + 0.155 * rows),
         keys=[
             Key(label="input at its low end", colour=MUTED, marker="s", hollow=True),
             Key(label="at its high end", colour=MUTED, marker="s"),
         ],
     )
+    spans = {quantity: _span(shown.filter(pl.col("quantity") == quantity)) for quantity, _ in _COLUMNS}
     grid = sheet.grid(len(drawn), 2, left=1.95, right=0.12, below=0.22, above=0.24, gap_x=2.02, gap_y=0.26)
     for i, network in enumerate(drawn):
         colour, _ = look.network(network)
         for j, (quantity, title) in enumerate(_COLUMNS):
             part = shown.filter((pl.col("network") == network) & (pl.col("quantity") == quantity)).sort("rank")
-            _bars(grid[i][j], part, colour, gid=f"{network}:{quantity}", ticks=i == len(drawn) - 1)
-            width = grid[i][j].get_position().width * 7.1
+            _bars(
+                grid[i][j], part, colour, rows, spans[quantity], gid=f"{network}:{quantity}", ticks=i == len(drawn) - 1
+            )
             words = title if i == 0 else ""
-            grid[i][j].set_title(
-                fit(look.names(network), 7.5, width + 1.8, bold=True) if j == 0 else "", color=colour, fontsize=7.5,
-                pad=3, x=-1.85 / width, ha="left",
-            )  # fmt: skip
             if words:
                 grid[i][j].text(1.0, 1.03, words, transform=grid[i][j].transAxes, ha="right", va="bottom", fontsize=7,
                                 weight="bold")  # fmt: skip
+        box = grid[i][0].get_position()
+        sheet.figure.text(0, box.y1 + 0.03 / sheet.height, fit(look.names(network), 7.5, 3.2, bold=True), fontsize=7.5,
+                          weight="bold", color=colour, va="bottom", gid=f"row:{network}")  # fmt: skip
     return sheet.figure
 
 
-def _bars(axes: Axes, part: pl.DataFrame, colour: str, *, gid: str, ticks: bool) -> None:
-    axes.set_ylim(MOST_INPUTS - 0.4, -0.6)
-    axes.set_xlim(_FLOOR, _CEILING)
-    places = [-1.0, -0.5, 0.0, 0.5, 1.0]
+def _span(part: pl.DataFrame) -> tuple[float, float]:
+    """Both ends of an axis that holds all bars, zero, and the numbers beside them."""
+    ends = [_within(v) for name in ("at_low", "at_high") for v in part[name]] + [0.0]
+    low, high = min(ends), max(ends)
+    room = 0.3 * max(high - low, 0.5)
+    return low - room, high + room
+
+
+def _bars(
+    axes: Axes, part: pl.DataFrame, colour: str, rows: int, span: tuple[float, float], *, gid: str, ticks: bool
+) -> None:
+    axes.set_ylim(rows - 0.4, -0.6)
+    axes.set_xlim(*span)
+    step = next(s for s in (0.1, 0.2, 0.25, 0.5, 1.0) if (span[1] - span[0]) / s <= 5 or s == 1.0)
+    places = [k * step for k in range(math.ceil(span[0] / step), math.floor(span[1] / step) + 1)]
     axes.set_xticks(places, [percent(t) for t in places] if ticks else [""] * len(places))
     axes.tick_params(axis="x", labelsize=6)
     axes.grid(axis="x", color=LINE)
@@ -126,13 +147,26 @@ def _bars(axes: Axes, part: pl.DataFrame, colour: str, *, gid: str, ticks: bool)
     axes.axvline(0, color=INK, lw=0.8, ls=(0, (1, 1.5)), zorder=3)
     for y, row in enumerate(part.iter_rows(named=True)):
         middle = _within(row["at_horizon"])
-        for end, filled in (("at_low", False), ("at_high", True)):
+        # The longer bar first: where both ends lie on one side, neither hides the other.
+        ends = sorted((("at_low", False), ("at_high", True)), key=lambda end: -abs(_within(row[end[0]]) - middle))
+        for end, filled in ends:
             value = _within(row[end])
             axes.barh(y, value - middle, left=middle, height=0.68, facecolor=colour if filled else "white",
                       edgecolor=colour, lw=0.8, zorder=2, gid=f"bar:{gid}:{row['input']}:{end}")  # fmt: skip
+        low, high = sorted((row["at_low"], row["at_high"]), key=_within)
+        for value, side in ((low, -1), (high, 1)):
+            cut = value < _FLOOR
+            if math.isnan(value) or (cut and side > 0):
+                continue
+            axes.annotate(
+                f"{_CUT}< {percent(_FLOOR)}" if cut else percent(value), (_within(value), y), xytext=(2.5 * side, 0),
+                textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=5.2, color=INK,
+                gid=f"value:{gid}:{row['input']}:{'low' if side < 0 else 'high'}",
+            )  # fmt: skip
         axes.annotate(
-            fit(input_words(row["input"]), 6.4, 1.8), (0, y), xycoords=("axes fraction", "data"), xytext=(-5, 0),
+            fit(input_words(row["input"]), 6.4, 1.78), (0, y), xycoords=("axes fraction", "data"), xytext=(-7, 0),
             textcoords="offset points", ha="right", va="center", fontsize=6.4, color=INK, annotation_clip=False,
+            gid=f"input:{gid}:{row['input']}",
         )  # fmt: skip
 
 
