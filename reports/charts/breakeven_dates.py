@@ -26,7 +26,7 @@ QUANTITIES: tuple[tuple[str, str | None, str], ...] = (
 
 def finding(likely: Sequence[tuple[str, float, float]], first: int, last: int) -> str:
     """The title, from (column, probability of being lost by the first year's end, by the horizon); true of any."""
-    told = []
+    told: list[str] = []
     for column, over in ((QUANTITIES[0][2], "list prices"), (QUANTITIES[2][2], "modelled cost")):
         mine = [(soon, late) for title, soon, late in likely if title == column]
         n, soon, late = len(mine), sum(p >= 0.5 for p, _ in mine), sum(p >= 0.5 for _, p in mine)

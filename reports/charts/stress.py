@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from reports.charts._panels import row_label
 from reports.style import INK, MUTED, Key, Look, Sheet, empty, fit, styled, wrap
-from reports.view import headline_margins, network_order, plain
+from reports.view import headline_margins, network_order
 from reports.words import minute, number, of_many, percent, plural
 
 __all__ = ["MOST_NETWORKS", "stress"]
@@ -86,7 +86,7 @@ def stress(headlines: pl.DataFrame, margins: pl.DataFrame, grid: pl.DataFrame, l
     look : Look
         Names, colours, date.
     """
-    frame = plain(grid)
+    frame = headline_margins(headlines, grid)
     networks = [n for n in network_order(headlines["network"].to_list()) if n in set(frame["network"])]
     use = {
         r["network"]: r["utilisation"] if r["utilisation_kind"] is not None else None
@@ -184,8 +184,8 @@ def _heat_map(axes: Axes, part: pl.DataFrame, column: str, today: float | None, 
             color="white" if abs(value) > 0.6 else INK, gid=f"corner:{gid}:{0 if x == 0 else 1}",
         )  # fmt: skip
     if today is not None and cuts[0] == 0:
-        y = float(np.interp(today, steps, range(len(steps))))
-        axes.plot([0], [y], marker="o", ms=4.6, mfc="white", mec=INK, mew=1.1, ls="none", gid=f"today:{gid}")
+        height = float(np.interp(today, steps, range(len(steps))))
+        axes.plot([0], [height], marker="o", ms=4.6, mfc="white", mec=INK, mew=1.1, ls="none", gid=f"today:{gid}")
     shown = range(0, len(cuts), max(1, math.ceil(len(cuts) / 5)))
     axes.set_xticks(list(shown), [percent(cuts[k]) for k in shown] if bottom else [""] * len(shown))
     rows = range(0, len(steps), max(1, math.ceil(len(steps) / 5)))

@@ -81,11 +81,11 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
     figure.add_artist(Rectangle((0.3 / WIDTH, (top - 0.13) / HEIGHT), (WIDTH - 0.6) / WIDTH, 0.008 / HEIGHT, color=INK))
     drawn = cells[:MOST_NETWORKS]
     told = len(drawn) <= _MOST_TOLD
-    step = min(1.5 if told else 0.5, (top - 0.72) / max(1, len(drawn)))
+    step = min(1.5 if told else 0.5, (top - (0.88 if len(cells) > MOST_NETWORKS else 0.72)) / max(1, len(drawn)))
     for i, cell in enumerate(drawn):
         above = 0.24 if told else 0.55 * step
         _row(put, top - 0.13 - step * i - above, cell, look)
-        lines = wrap(cell["sentence"], 8, WIDTH - 0.6)[: int((step - 0.45) / 0.16)] if told else []
+        lines = _whole_sentences(cell["sentence"], int((step - 0.45) / 0.16)) if told else []
         for k, line in enumerate(lines):
             put(0.3, top - 0.13 - step * i - 0.52 - 0.16 * k, line, 8, color=MUTED, gid=f"told:{cell['network']}:{k}")
         y = (top - 0.13 - step * (i + 1)) / HEIGHT
@@ -94,16 +94,30 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
         put(0.3, top - 0.5, "No source gave a price that can be compared; the report says why.", 10, color=MUTED)
     missing = sum(cell["list"] is None and cell["modelled_cost"] is None for cell in cells)
     more = f"{len(cells) - MOST_NETWORKS} more in the report" if len(cells) > MOST_NETWORKS else ""
-    more += f", {missing} of them without a price to compare. " if missing and more else ". " if more else ""
-    notes = (
-        f"{more}+ cheaper than the cloud, in % of its price or cost; supplier keeps: full-cost margin, % of receipts, "
-        "no token rewards.",
+    more += f", {missing} of them without a price to compare." if missing and more else "." if more else ""
+    blank = any(cell[key] is None for cell in drawn for key in ("list", "committed", "modelled_cost"))
+    notes = [
+        more,
+        "+ cheaper than the cloud, in % of its price or cost; supplier keeps: full-cost margin, % of receipts, no "
+        "token rewards" + ("; n/c: not comparable." if blank else "."),
         f"depin-compare, data as of {day(look.as_of)}. A model of public prices and stated assumptions; not investment "
         "advice.",
-    )
-    for i, note in enumerate(notes):
-        put(0.3, 0.38 - 0.17 * i, fit(note, 7.2, WIDTH - 0.6), 7.2, color=MUTED, gid=f"footer-{i}")
+    ]
+    for i, note in enumerate(reversed([note for note in notes if note])):
+        put(0.3, 0.2 + 0.16 * i, fit(note, 7.2, WIDTH - 0.6), 7.2, color=MUTED, gid=f"footer-{i}")
     return figure
+
+
+def _whole_sentences(text: str, most_lines: int) -> list[str]:
+    """As many sentences as fit: one that ends in the middle says something else."""
+    lines: list[str] = []
+    sentences = [part.rstrip(".") + "." for part in text.split(". ") if part]
+    for n in range(1, len(sentences) + 1):
+        longer = wrap(" ".join(sentences[:n]), 8, WIDTH - 0.6)
+        if len(longer) > most_lines:
+            break
+        lines = longer
+    return lines
 
 
 def _cells(analysis: Analysis, pair: tuple[str, str] | None, look: Look) -> list[dict[str, Any]]:
@@ -122,7 +136,8 @@ def _cells(analysis: Analysis, pair: tuple[str, str] | None, look: Look) -> list
             pl.col("pricing") == "fleet_average",
         )  # fmt: skip
         made.append({
-            "network": network, "name": look.names(network), "sentence": heads[network]["sentence"], "verdict": heads[network]["verdict"],
+            "network": network, "name": look.names(network), "sentence": heads[network]["sentence"],
+            "verdict": heads[network]["verdict"],
             "stale": aged(heads[network]["freshness"]), "margin": margins.get(network, {}).get("full_margin"),
             "known": future.height > 0,
             **{reference: at.get(reference) for reference in ("list", "committed", "modelled_cost")},
@@ -150,7 +165,8 @@ def _row(put: Any, y: float, cell: dict[str, Any], look: Look) -> None:
         )  # fmt: skip
     verdict = f"{cell['verdict']}{' (stale)' if cell['stale'] else ''}"
     tone = _TONES.get(str(cell["verdict"]).split(" ")[0], MUTED)
-    parts = wrap(verdict, 8.5, 1.45)[:2]
+    first, comma, rest = verdict.partition(", ")
+    parts = [f"{first},", rest] if comma else wrap(verdict, 8.5, 1.45)[:2]
     for i, part in enumerate(parts):
         put(
             _COLUMNS[5],

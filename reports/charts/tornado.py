@@ -126,7 +126,7 @@ def _span(part: pl.DataFrame) -> tuple[float, float]:
     ends = [_within(v) for name in ("at_low", "at_high") for v in part[name]] + [0.0]
     low, high = min(ends), max(ends)
     room = 0.3 * max(high - low, 0.5)
-    return low - room, high + room
+    return low - room * (1.6 if low <= _FLOOR else 1.0), high + room
 
 
 def _bars(

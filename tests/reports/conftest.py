@@ -18,6 +18,7 @@ from depin_compare.economics.headlines import Headlines
 from depin_compare.economics.margins import Margins, breakeven_price, breakeven_utilisation, provider_margin
 from depin_compare.economics.market_check import ModelAgainstMarket
 from depin_compare.economics.outlook import AdvantagePaths, Drivers, ErosionProbabilities, MarginPaths, Outlook
+from depin_compare.economics.stress import StressGrid
 from depin_compare.economics.token_economics import TokenEconomics
 from depin_compare.inference.costs import capital_usd_per_hour
 from depin_compare.inference.references import UnitCosts
@@ -434,6 +435,28 @@ def _probabilities(outlook: pl.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
+def _stress(margins: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Costs stay and receipts fall with half of the cut, with use, and with the token of networks that reward."""
+    made = []
+    for m in margins:
+        named = {k: m[k] for k in ("network", "accelerator", "archetype")} | {"pass_through": 0.5}
+        steps = [("utilisation", u, u / 0.7) for u in (0.1, 0.4, 0.7, 1.0)]
+        if m["network"] == "ionet":
+            steps += [("token_price_factor", f, 1.0 + 0.1 * f) for f in (0.0, 1.0, 2.0)]
+        for cut in (0.0, 0.3, 0.6, 0.9):
+            for column, value, receipts in steps:
+                price = m["usd_per_accelerator_hour"] * (1 - 0.5 * cut)
+                known = m["full_margin"] is not None
+                full = 1 - (1 - m["full_margin"]) / ((1 - 0.5 * cut) * receipts) if known else None
+                made.append(
+                    named
+                    | {"cloud_cost_cut": cut, "utilisation": None, "token_price_factor": None, column: value}
+                    | {"usd_per_accelerator_hour": price, "with_rewards": column != "utilisation"}
+                    | {"full_margin": full, "cash_margin": full, "not_known": None if known else "no utilisation"}
+                )
+    return made
+
+
 def _polars_schema(schema: type[dy.Schema]) -> Any:
     return schema.create_empty().schema
 
@@ -645,6 +668,7 @@ def make(network_chips: dict[str, dict[str, float]] | None = None, months: int =
         trend_fits=TrendFits.create_empty() if dated.is_empty() else trend_fits(dated),
         user_changes=UserChanges.create_empty(),
         drivers=_frame(Drivers, _drivers(outlook)),
+        stress=_frame(StressGrid, _stress(margins)),
         erosion_probabilities=_frame(ErosionProbabilities, _probabilities(outlook)),
         token_economics=TokenEconomics.create_empty(),
         advantage_paths=advantage_paths,
