@@ -177,3 +177,9 @@ def test_a_past_day_is_analysed_with_what_was_stored_by_then(type_in, store):
     day = str((TODAY - timedelta(days=180)).date())
     rows = json.loads(type_in("compare", "--as-of", day, "--network", "akash", "--json")[1])
     assert {row["network_layer"] for row in rows if row["accelerator"] == "h100-sxm"} == {"stored"}
+
+
+@pytest.mark.parametrize("option", ["--since", "--before"])
+def test_a_day_that_is_none_is_told_with_the_option_it_was_given_to(type_in, option):
+    code, _, err = type_in("history", option, "20x")
+    assert (code, f"{option}: '20x' is no day" in err, "--as-of" in err) == (2, True, False)

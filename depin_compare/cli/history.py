@@ -69,7 +69,9 @@ def listed(
     from depin_compare.market.history import history_list
 
     place = store_of(store)
-    frame = history_list(place, now=datetime.now(UTC), since=_midnight(since), before=_midnight(before))
+    frame = history_list(
+        place, now=datetime.now(UTC), since=_midnight(since, "--since"), before=_midnight(before, "--before")
+    )
     show = [
         "snapshot", "age_days", "job", "origin", "compacted", "sources_answered", "sources_failed", "failed", "offers",
         "bytes",
@@ -210,7 +212,9 @@ def compact(
     from depin_compare.market.thinning import compact as compacted
 
     today = datetime.combine(datetime.now(UTC).date(), time(), tzinfo=UTC)
-    frame = compacted(store_of(store or context.obj), before=min(today, _midnight(before) or today), dry_run=dry_run)
+    frame = compacted(
+        store_of(store or context.obj), before=min(today, _midnight(before, "--before") or today), dry_run=dry_run
+    )
     emit(frame, json=json, csv=csv, output=output, title="Days to compact" if dry_run else "Compacted days",
           show=frame.columns)  # fmt: skip
     left = frame["left_out"].drop_nulls().len()
@@ -237,8 +241,8 @@ def export(
 
     wanted = {"network": network, "accelerator": accelerator, "source": source}
     rows = exported(
-        store_of(store or context.obj), file, table=table.value, since=_midnight(since), before=_midnight(before),
-        only={name: value for name, value in wanted.items() if value is not None},
+        store_of(store or context.obj), file, table=table.value, since=_midnight(since, "--since"),
+        before=_midnight(before, "--before"), only={name: value for name, value in wanted.items() if value is not None},
     )  # fmt: skip
     note(f"{rows} rows written to {file}")
 
@@ -287,7 +291,8 @@ def trend(
     place = store_of(store or context.obj)
     frame = price_history(
         place, networks=_known("network", network), accelerators=_known("accelerator", accelerator),
-        terms=_known("terms", terms), every=every.value, since=_midnight(since), before=_midnight(before),
+        terms=_known("terms", terms), every=every.value, since=_midnight(since, "--since"),
+        before=_midnight(before, "--before"),
     )  # fmt: skip
     emit(frame, json=json, csv=csv, output=output, title="USD per accelerator-hour", show=frame.columns)
     if not frame.height:
@@ -313,5 +318,5 @@ def _known(what: str, names: list[str] | None) -> list[str]:
     return names
 
 
-def _midnight(day: str | None) -> datetime | None:
-    return None if day is None else datetime.combine(day_of(day), time(), tzinfo=UTC)
+def _midnight(day: str | None, option: str) -> datetime | None:
+    return None if day is None else datetime.combine(day_of(day, option), time(), tzinfo=UTC)

@@ -128,9 +128,9 @@ def step_analysis(
     return analysis_of(job, from_file(offers, as_of=datetime.combine(day, time(), tzinfo=UTC), age_rules=rules))
 
 
-def day_of(text: str) -> date:
-    """A day written YYYY-MM-DD, or the first of a month written YYYY-MM."""
+def day_of(text: str, option: str = "--as-of") -> date:
+    """A day written YYYY-MM-DD, or the first of a month written YYYY-MM; ``option`` is where it was given."""
     try:
         return date.fromisoformat(text if len(text) > 7 else f"{text}-01")
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is no day; write YYYY-MM-DD", param_hint="--as-of") from error
+        raise typer.BadParameter(f"{text!r} is no day; write YYYY-MM-DD", param_hint=option) from error
