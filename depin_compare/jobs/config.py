@@ -82,6 +82,12 @@ def _time_zone(value: str) -> str:
     return value
 
 
+def _textfile(value: Path) -> Path:
+    if value.suffix != ".prom":
+        raise ValueError(f"expected a name that ends in .prom, saw {value.name!r}: the node exporter reads no other")
+    return value
+
+
 Variable = Annotated[str, AfterValidator(_variable)]
 Address = Annotated[str, AfterValidator(_mirror)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
@@ -133,7 +139,7 @@ class OutputsConfig(_Strict):
     out: File = Path("depin-report")
     formats: tuple[Literal["pdf", "png", "csv", "parquet", "json"], ...] | None = Field(default=None, min_length=1)
     paper: Literal["a4", "us-letter"] = "a4"
-    prometheus_textfile: File | None = None
+    prometheus_textfile: Annotated[File, AfterValidator(_textfile)] | None = None
 
 
 class ScheduleConfig(_Strict):

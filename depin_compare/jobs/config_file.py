@@ -51,7 +51,7 @@ def load_jobs(path: Path) -> dict[str, JobConfig]:
     Tables at the top are what every job shares; those of ``[jobs.NAME]`` are laid over them: tables merge, lists and
     single values replace. ``inherit = false`` in ``[jobs.NAME]`` leaves the shared ones out. A file without ``[jobs]``
     holds one job named ``default``. Of several jobs one that names no folder writes into one of its own name below
-    the default folder.
+    the default folder; one that has the shared file of metrics writes into ``STEM-NAME.prom`` beside it.
 
     Returns
     -------
@@ -111,10 +111,16 @@ def _job(file: TomlFile, name: str, table: Mapping[str, Any], shared: Mapping[st
         return (JOBS, name, *key) if depth_own >= depth_shared else key
 
     job = _validated(file, merged, place, name=name)
-    if job is None or "out" in job.outputs.model_fields_set:
-        return job
-    own_folder = job.outputs.model_copy(update={"out": job.outputs.out / name})
-    return job.model_copy(update={"outputs": own_folder})
+    if job is None:
+        return None
+    changed: dict[str, Path] = {}
+    if "out" not in job.outputs.model_fields_set:
+        changed["out"] = job.outputs.out / name
+    shared_file = job.outputs.prometheus_textfile
+    if shared_file is not None and _depth(own, ("outputs", "prometheus_textfile")) < 2:
+        # Written whole by every run: of two jobs in one file the second would wipe out the first's numbers.
+        changed["prometheus_textfile"] = shared_file.with_name(f"{shared_file.stem}-{name}.prom")
+    return job.model_copy(update={"outputs": job.outputs.model_copy(update=changed)}) if changed else job
 
 
 def merge(shared: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -293,8 +299,9 @@ def _model_in(annotation: Any) -> type[BaseModel] | None:
 
 
 def _check_folders(file: TomlFile, jobs: Mapping[str, JobConfig]) -> None:
-    """Two jobs never write over each other's report."""
+    """Two jobs never write over each other's report or metrics."""
     owners: dict[Path, str] = {}
+    writers: dict[Path, str] = {}
     for name, job in jobs.items():
         other = owners.setdefault(job.outputs.out.resolve(), name)
         if other != name:
@@ -302,4 +309,11 @@ def _check_folders(file: TomlFile, jobs: Mapping[str, JobConfig]) -> None:
                 (JOBS, name, "outputs", "out"),
                 f"{job.outputs.out} is the folder of job {other!r} too; give each its own: "
                 f"[jobs.{name}.outputs] out = ...",
+            )
+        textfile = job.outputs.prometheus_textfile
+        if textfile is not None and (other := writers.setdefault(textfile.resolve(), name)) != name:
+            file.complain(
+                (JOBS, name, "outputs", "prometheus_textfile"),
+                f"{textfile} is the file of job {other!r} too, which would lose its metrics; give each its own: "
+                f"[jobs.{name}.outputs] prometheus_textfile = ...",
             )

@@ -441,3 +441,15 @@ def test_a_threshold_may_name_a_scenario_of_ones_own(tmp_path):
     (told,) = complaints(tmp_path, text.format("mein"))
     assert told.startswith("5: alerts.thresholds[0].number: ")
     assert "mine" in told
+
+
+def test_each_job_has_metrics_of_its_own_in_a_file_that_the_node_exporter_reads(tmp_path):
+    text = '[outputs]\nprometheus_textfile = "m.prom"\n[jobs.x]\n[jobs.y]\n[jobs.y.outputs]\nprometheus_textfile = '
+    jobs = load_jobs(written(tmp_path, f'{text}"y.prom"\n'))
+    assert [str(job.outputs.prometheus_textfile) for job in jobs.values()] == ["m-x.prom", "y.prom"]
+    (told,) = complaints(tmp_path, f'{text}"m-x.prom"\n')
+    assert told.startswith("6: jobs.y.outputs.prometheus_textfile: ")
+    assert "job 'x' too" in told
+    (told,) = complaints(tmp_path, '[outputs]\nprometheus_textfile = "metrics.txt"\n')
+    assert told.startswith("2: outputs.prometheus_textfile: ")
+    assert ".prom" in told
