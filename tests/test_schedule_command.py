@@ -83,6 +83,11 @@ def test_once_runs_what_is_due_and_ends(type_in, monkeypatch):
     assert sorted(ran) == [("daily", "2026-11-25T05:00:00+00:00"), ("six", "2026-11-25T05:17:00+00:00")]
     assert "job six: slot 2026-11-25 05:17 UTC ended, exit code 0; next 2026-11-25 12:17 CET (11:17 UTC)" in err
 
+    ran.clear()
+    monkeypatch.setattr(module.Dispatcher, "fire", lambda self, name: 0)
+    code, _, err = type_in("schedule", "--config", "jobs.toml", "--once", "--job", "six")
+    assert (code, ran, "job six: next " in err) == (0, [], True)
+
 
 class _At:
     @staticmethod

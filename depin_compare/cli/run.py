@@ -18,9 +18,6 @@ from depin_compare.cli.inputs import progress_bar, run_analysis, store_of, with_
 from depin_compare.cli.options import (
     ERROR,
     OK,
-    STALE,
-    THRESHOLD,
-    USAGE,
     AsOfOption,
     ConfigOption,
     DrawsOption,
@@ -37,8 +34,6 @@ if TYPE_CHECKING:
     from depin_compare.analysis import Analysis
     from depin_compare.jobs.config import JobConfig
     from depin_compare.jobs.stop import Stopped
-
-WORST_FIRST = (ERROR, USAGE, THRESHOLD, STALE, OK)
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +90,7 @@ def run(
 
     With --offline, --as-of or --replay it only looks at what is there: nothing is stored, remembered or alerted.
     """
-    from depin_compare.jobs.runner import FAIL_ON, exit_code, write_job_report
+    from depin_compare.jobs.runner import FAIL_ON, exit_code, worst_code, write_job_report
     from depin_compare.jobs.stop import Stopped, stoppable
 
     looks = bool(offline or as_of or replay)
@@ -149,7 +144,7 @@ def run(
             # The jobs of a file share nothing but the file: whatever ends one, the others still run.
             _tell_failure(one.name, error)
             codes.append(ERROR)
-    raise typer.Exit(min(codes, key=WORST_FIRST.index))
+    raise typer.Exit(worst_code(codes))
 
 
 def _is_crossed(job: JobConfig, analysis: Analysis, store: str | None) -> bool:

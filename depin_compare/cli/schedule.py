@@ -10,7 +10,7 @@ import typer
 
 from depin_compare.cli._app import app
 from depin_compare.cli.inputs import store_of
-from depin_compare.cli.options import ERROR, OK, ConfigOption, StoreOption
+from depin_compare.cli.options import ConfigOption, StoreOption
 from depin_compare.cli.output import note, write_whole
 
 if TYPE_CHECKING:
@@ -104,9 +104,10 @@ def run_schedule(config: Path, jobs: dict[str, JobConfig], store: str | None, *,
 
 
 def run_due(dispatcher: Dispatcher) -> int:
-    """Run what is due of every job, all at once; the exit code is 1 if one of them failed."""
+    """Run what is due of every job, all at once, and tell when the next is; the exit code is that of the worst run."""
     from concurrent.futures import ThreadPoolExecutor
 
+    from depin_compare.jobs.runner import worst_code
     from depin_compare.jobs.stop import Stopped, stoppable
 
     with ThreadPoolExecutor(len(dispatcher.jobs)) as pool:
@@ -116,7 +117,8 @@ def run_due(dispatcher: Dispatcher) -> int:
         except Stopped as stop:
             dispatcher.stop()
             return stop.exit_code
-    return ERROR if ERROR in codes or 2 in codes else max(codes, default=OK)
+    tell_next(dispatcher.jobs)
+    return worst_code(codes)
 
 
 def tell_next(jobs: dict[str, JobConfig]) -> None:

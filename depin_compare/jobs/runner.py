@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time as clock
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
@@ -24,12 +24,13 @@ if TYPE_CHECKING:
     from depin_compare.market.store import Store
     from fetchers import Collection, Progress
 
-__all__ = ["FAIL_ON", "JobRun", "exit_code", "on_outcome", "run_job", "settle", "write_job_report"]
+__all__ = ["FAIL_ON", "JobRun", "exit_code", "on_outcome", "run_job", "settle", "worst_code", "write_job_report"]
 
 log = logging.getLogger(__name__)
 
 OK, ERROR, USAGE, THRESHOLD, STALE = 0, 1, 2, 3, 4
 FAIL_ON = ("stale", "partial", "eroded", "exposed", "threshold")
+_WORST_FIRST = (ERROR, USAGE, THRESHOLD, STALE, OK)
 _KINDS: dict[int, Kind] = {OK: "ok", THRESHOLD: "threshold", STALE: "stale"}
 
 
@@ -199,6 +200,20 @@ def exit_code(analysis: Analysis, fail_on: Sequence[str], *, crossed: Callable[[
     if ("stale" in fail_on and stale) or ("partial" in fail_on and (stale or "partial" in told)):
         return STALE
     return OK
+
+
+def worst_code(codes: Iterable[int]) -> int:
+    """The exit code of several runs: that of the worst one; 0 if there was none.
+
+    A code that no run gives of itself (a signal ended it) counts as an error.
+
+    Examples
+    --------
+    >>> worst_code([0, 4, 3]), worst_code([3, 1, 4]), worst_code([4, -9]), worst_code([])
+    (3, 1, 1, 0)
+    """
+    told = [code if code in _WORST_FIRST else ERROR for code in codes]
+    return min(told, key=_WORST_FIRST.index, default=OK)
 
 
 class _Books:

@@ -23,7 +23,7 @@ from depin_compare.jobs.crontab import cron_trigger
 from depin_compare.jobs.lock import holder_of
 from depin_compare.jobs.logs import environment
 from depin_compare.jobs.outcome import read_state
-from depin_compare.jobs.runner import settle
+from depin_compare.jobs.runner import settle, worst_code
 from depin_compare.jobs.slots import MOST_ATTEMPTS, Decision, due, next_slot, trusted
 from depin_compare.jobs.stop import Stopped, stoppable
 
@@ -142,19 +142,19 @@ class Dispatcher:
         Returns
         -------
         int
-            The greatest exit code of a run, 0 if there was none; one that was ended by a signal counts as 1.
+            That of the worst run, as `depin_compare.jobs.runner.worst_code` has it.
         """
         self.running.add(name)
-        worst = 0
+        codes: list[int] = []
         try:
             while not self.stopping.is_set():
                 code = self._fire_once(self.jobs[name])
                 if code is None:
                     break
-                worst = max(worst, code if code >= 0 else 1)
+                codes.append(code)
         finally:
             self.running.discard(name)
-        return worst
+        return worst_code(codes)
 
     def overdue(self) -> list[str]:
         """Jobs that have something to do and don't do it, by what is known without asking the store."""

@@ -171,6 +171,18 @@ def test_a_slot_that_passes_in_the_course_of_a_run_follows_it(store, told):
     assert [slot for _, slot in runs.slots] == [SLOT, SLOT + SIX_HOURS]
 
 
+def test_a_failed_run_is_not_hidden_by_a_crossed_threshold_of_the_next(store, told):
+    now, runs = [SLOT], Runs(store)
+
+    def first_fails() -> None:
+        runs.code = 1 if len(runs.slots) == 1 else 3
+        now[0] = SLOT + timedelta(hours=6, minutes=5)
+
+    runs.meanwhile = first_fails
+    assert dispatcher_at(now, store, runs).fire("six") == 1
+    assert len(runs.slots) == 2
+
+
 def test_a_job_that_another_process_runs_is_waited_for_and_its_slot_is_not_lost(store, told, caplog):
     now, runs = [SLOT], Runs(store)
     dispatcher = dispatcher_at(now, store, runs)
