@@ -34,6 +34,8 @@ __all__ = ["Holder", "holder_of", "job_lock"]
 log = logging.getLogger(__name__)
 
 _NOTE_SECONDS = 1.0
+# Who asks by `holder_of` has the lock for a moment: a run that starts in it must not be turned away.
+_GLANCE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,7 +86,7 @@ def job_lock(job: str, store: Store, *, now: datetime) -> Iterator[None]:
     lock, note = _lock(job, store), _note_path(job, store)
     try:
         note.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        lock.acquire(timeout=_GLANCE_SECONDS, poll_interval=_GLANCE_SECONDS / 10)
         log.debug("job %s: lock taken", job, extra={"job": job})
     except filelock.Timeout as error:
         holder = _told(note)

@@ -104,6 +104,7 @@ def stored(config: JobConfig, collection: Collection, *, now: datetime, store: S
         If the store can't be written.
     """
     if not any(s.status in ("ok", "partial") for s in collection.statuses):
+        log.warning("no source answered: nothing was stored")
         return
     snapshot = store.write(
         observed_at=now,

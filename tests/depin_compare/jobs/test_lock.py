@@ -77,3 +77,14 @@ def test_half_a_note_of_a_killed_run_is_removed_by_the_next_and_another_jobs_is_
         one.write_text("{")
     with job_lock("default", store, now=NOW):
         assert (left.exists(), others.exists()) == (False, True)
+
+
+def test_a_glance_at_who_holds_a_job_turns_no_run_away(store, monkeypatch):
+    """`doctor` and a scheduler have the lock while they look; it is free when the run asks again."""
+    with job_lock("default", store, now=NOW):
+        pass
+    glance = lock._lock("default", store)
+    glance.acquire()
+    monkeypatch.setattr("filelock._api.time.sleep", lambda _: glance.release())
+    with job_lock("default", store, now=NOW):
+        assert note_of(store)[0].exists()
