@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
@@ -26,11 +25,10 @@ from depin_compare.jobs.alert_rules import (
 )
 from depin_compare.jobs.channels import Channel, beat, channels, send
 from depin_compare.jobs.config import AlertsConfig, JobConfig
+from depin_compare.jobs.logs import keep_secret, secret_variables, struck
 from depin_compare.jobs.outcome import JobOutcome
 from depin_compare.jobs.outcome import read_state as read_job_state
 from depin_compare.market.store import Store
-from fetchers import FETCHERS
-from fetchers.http import scrubbed
 from reports.summary import ADVICE_NOTE, verdict_lines
 
 __all__ = ["Judgement", "after_run", "digest", "is_crossed", "judged", "read_state", "state_path", "tell"]
@@ -171,13 +169,13 @@ def after_run(
     """
     now = now or outcome.finished_at
     well = fared_well(outcome)
-    secrets = _secrets(job)
+    keep_secret(secret_variables(job))
     found: list[Judgement] = []
     if job.alerts is not None:
         config = job.alerts
-        _guarded("alerts", secrets, lambda: found.append(tell(config, outcome, analysis, store, now=now, hide=secrets)))
+        _guarded("alerts", lambda: found.append(tell(config, outcome, analysis, store, now=now)))
         if well is not None:
-            _guarded("heartbeat", secrets, lambda: _beat(config, outcome.job, good=well))
+            _guarded("heartbeat", lambda: _beat(config, outcome.job, good=well))
     if job.outputs.prometheus_textfile is not None and well is not None:
         path = job.outputs.prometheus_textfile
 
@@ -187,16 +185,16 @@ def after_run(
 
             write_metrics(path, outcome, analysis, now=now, last_success_at=_last_success(store, outcome.job))
 
-        _guarded("metrics", secrets, metrics)
+        _guarded("metrics", metrics)
     return found[0] if found else None
 
 
-def _guarded(what: str, secrets: Iterable[str], call: Callable[[], object]) -> None:
+def _guarded(what: str, call: Callable[[], object]) -> None:
     try:
         call()
     # What follows a run must never cost the run: whatever goes wrong is told, without what it may hold.
     except Exception as error:
-        log.error("%s: %s: %s", what, type(error).__name__, _without(str(error), secrets))
+        log.error("%s: %s: %s", what, type(error).__name__, struck(str(error)))
 
 
 def _last_success(store: Store | None, job: str) -> datetime | None:
@@ -210,25 +208,9 @@ def _beat(config: AlertsConfig, job: str, *, good: bool) -> None:
         log.warning("heartbeat: the address in %s did not take it: %s", config.heartbeat_variable, reason)
 
 
-def _secrets(job: JobConfig) -> list[str]:
-    """Every value of the environment that no message may carry."""
-    alerts = job.alerts or AlertsConfig()
-    keys = {name: fetcher.key_variable for name, fetcher in FETCHERS.items()}
-    keys |= {name: source.key_variable for name, source in job.sources.items() if source.key_variable is not None}
-    variables = [alerts.urls_variable, alerts.heartbeat_variable, *filter(None, keys.values())]
-    return [value for name in variables for value in os.environ.get(name, "").split()]
-
-
-def _without(text: str, secrets: Iterable[str]) -> str:
-    for secret in secrets:
-        text = scrubbed(text, secret)
-    return text
-
-
 def tell(
-    config: AlertsConfig, outcome: JobOutcome, analysis: Analysis | None, store: Store | None, *, now: datetime,
-    hide: Iterable[str] = (),
-) -> Judgement:  # fmt: skip
+    config: AlertsConfig, outcome: JobOutcome, analysis: Analysis | None, store: Store | None, *, now: datetime
+) -> Judgement:
     """Judge a run, send what is new, and remember it.
 
     What is to be sent is written down before it is sent, and struck out address by address as it is taken: a run
@@ -238,15 +220,11 @@ def tell(
     ----------
     config, outcome, analysis, store, now
         As for `after_run`.
-    hide : iterable of str
-        Values to strike out of every line.
     """
     before, may_write = read_state(store, outcome.job)
-    hidden = list(hide)
     judgement = judged(config, outcome, analysis, before, now=now)
     new = tuple(
-        Unsent(kind=event.kind, line=_without(event.line, hidden), at=event.at, good=event.good)
-        for event in judgement.events
+        Unsent(kind=event.kind, line=struck(event.line), at=event.at, good=event.good) for event in judgement.events
     )
     state = judgement.state.model_copy(update={"unsent": (*judgement.state.unsent, *new)})
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from depin_compare.errors import ConfigError, DepinCompareError, StoreError, UnknownNameError
 from depin_compare.jobs.config import JobConfig
 from depin_compare.jobs.lock import job_lock
+from depin_compare.jobs.logs import struck
 from depin_compare.jobs.outcome import JobOutcome, JobState, Kind, clear_parts, read_state, write_state
 from depin_compare.jobs.run import analysis_of, asked, gathered, stored
 from depin_compare.jobs.slots import slots_between, trusted
@@ -115,7 +116,8 @@ def run_job(
         except Exception as error:
             code = USAGE if isinstance(error, ConfigError | UnknownNameError) else ERROR
             expected = isinstance(error, DepinCompareError | OSError)
-            detail = str(error) if expected else f"{type(error).__name__}: {error}"
+            # It goes into the store, past the log's own striking.
+            detail = struck(str(error) if expected else f"{type(error).__name__}: {error}")
             on_outcome(job, books.close("failed", exit_code=code, detail=detail), None, store)
             raise
         from depin_compare.jobs.alerts import is_crossed

@@ -310,3 +310,14 @@ def test_a_run_whose_collect_can_not_be_stored_makes_its_report_and_counts_as_fa
     assert "nothing was stored" in str(ended.outcome.detail)
     assert "No space left" in str(read_state(store, ended.outcome.job).last_detail)
     assert ended.written
+
+
+def test_what_a_failed_run_leaves_in_the_store_holds_no_key(config, store, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise OSError("no answer from https://host/?key=planted-k3y-of-vast")
+
+    monkeypatch.setenv("VAST_API_KEY", "planted-k3y-of-vast")
+    monkeypatch.setattr(runner, "asked", broken)
+    with pytest.raises(OSError, match="no answer"):
+        run_job(load_config(config), store=store, now=NOW, out=tmp_path / "report")
+    assert read_state(store, "default").last_detail == "no answer from https://host/?key=***"
