@@ -46,6 +46,7 @@ __all__ = [
 LONGEST_RUN = timedelta(minutes=30)
 _YEAR = timedelta(days=366)
 _LONGEST_CRON_JOB = 52
+_CONFIG_MAP_KEY = re.compile(r"(?!job\.toml$)[A-Za-z0-9._-]{1,253}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,8 +208,8 @@ def github_actions(jobs: Mapping[str, JobConfig], target: Target, *, now: dateti
 
 
 def kubernetes(jobs: Mapping[str, JobConfig], target: Target, *, now: datetime) -> Units:  # noqa: ARG001
-    """A CronJob a job, with the job file and, for a store in a folder, a volume."""
-    made = {}
+    """A CronJob a job, with the job file, the files it reads and, for a store in a folder, a volume."""
+    made, job_files = {}, "\n".join(_config_map(target.config))
     for job, line in _scheduled(jobs):
         assert job.schedule is not None
         unit = _short(_unit(job), job)
@@ -220,7 +221,7 @@ def kubernetes(jobs: Mapping[str, JobConfig], target: Target, *, now: datetime) 
             "cronjob.yml",
             unit=unit,
             version=version("depin-compare"),
-            job_file=indent(target.config.read_text("utf-8").rstrip("\n"), "    "),
+            job_file=job_files,
             claim="" if target.is_url else _filled("claim.yml", unit=unit),
             cron=_plain_weekdays(line),
             time_zone=line.time_zone.key,
@@ -230,6 +231,23 @@ def kubernetes(jobs: Mapping[str, JobConfig], target: Target, *, now: datetime) 
             data_volume=indent(volume, " " * 14),
         )
     return Units(files=made, warnings=_minute_warnings(jobs))
+
+
+def _config_map(config: Path) -> Iterator[str]:
+    """Entries of a ConfigMap: the job file, and the files of scenarios that any of its jobs reads beside it."""
+    from depin_compare.jobs.config_file import load_jobs
+
+    def lines(path: Path) -> str:
+        return indent(path.read_text("utf-8").rstrip("\n"), "    ")
+
+    yield lines(config)
+    for named in dict.fromkeys(path for job in load_jobs(config).values() for path in job.analysis.scenario_files):
+        if not _CONFIG_MAP_KEY.fullmatch(str(named)):
+            raise ConfigError(
+                f"{config}: reads scenarios from {named}, and a ConfigMap has no folders and takes letters, digits, "
+                "-, _ and . alone; lay the file beside the job file under such a name"
+            )
+        yield f"  {named}: |\n{lines(config.parent / named)}"
 
 
 UNITS: dict[str, Callable[..., Units]] = {

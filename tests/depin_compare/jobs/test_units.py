@@ -307,6 +307,20 @@ def test_kubernetes_takes_names_of_52_signs_without_underscores(config):
         kubernetes(jobs(name="a" * 39), target(config=config), now=NOW)
 
 
+def test_kubernetes_gets_the_scenarios_that_the_job_file_reads(tmp_path):
+    config, mine = tmp_path / "jobs.toml", '[mine]\nbase = "base"\npass_through = 0.5\n'
+    (tmp_path / "mine.toml").write_text(mine)
+    # A job that is not scheduled is checked too when the file is read.
+    config.write_text('[jobs.six-hourly]\n[jobs.hand.analysis]\nscenario_files = ["mine.toml"]\n')
+    made = kubernetes(jobs(), target(config=config), now=NOW).files["depin-compare-six-hourly.yml"]
+    assert next(yaml.safe_load_all(made))["data"] == {"job.toml": config.read_text(), "mine.toml": mine}
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "mine.toml").rename(tmp_path / "sub" / "mine.toml")
+    config.write_text('[analysis]\nscenario_files = ["sub/mine.toml"]\n')
+    with pytest.raises(ConfigError, match=r"sub/mine\.toml, and a ConfigMap has no folders"):
+        kubernetes(jobs(), target(config=config), now=NOW)
+
+
 # --- all --------------------------------------------------------------------------------------------------------------
 
 
