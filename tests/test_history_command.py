@@ -149,7 +149,7 @@ def test_export_writes_the_rows_asked_for(type_in, store, tmp_path):
     assert pl.read_csv(tmp_path / "rows.csv")["usd_per_accelerator_hour"].to_list() == [1.5]
     type_in("history", "export", "facts.json", "--table", "facts")
     assert len(json.loads((tmp_path / "facts.json").read_text())) == 5
-    assert type_in("history", "export", "rows.xlsx")[0] == 1
+    assert type_in("history", "export", "rows.xlsx")[0] == 2
 
 
 def test_import_fills_in_past_days_once(type_in, store, tmp_path):
@@ -183,3 +183,11 @@ def test_a_past_day_is_analysed_with_what_was_stored_by_then(type_in, store):
 def test_a_day_that_is_none_is_told_with_the_option_it_was_given_to(type_in, option):
     code, _, err = type_in("history", option, "20x")
     assert (code, f"{option}: '20x' is no day" in err, "--as-of" in err) == (2, True, False)
+
+
+def test_an_export_of_a_name_or_an_ending_that_is_none_writes_nothing(type_in, store, tmp_path):
+    code, _, err = type_in("history", "export", "rows.csv", "--network", "akashh")
+    assert (code, "did you mean akash" in err) == (2, True)
+    code, _, err = type_in("history", "export", "rows.xls")
+    assert (code, ".parquet" in err) == (2, True)
+    assert not list(tmp_path.glob("*rows*"))

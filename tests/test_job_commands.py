@@ -71,7 +71,12 @@ def test_init_never_writes_over_a_file_unasked(type_in, tmp_path):
     assert "[jobs.weekly]" in (tmp_path / "mine.toml").read_text()
     assert made(tmp_path) == {"mine.toml"}
     code, _, err = type_in("init", "nowhere/mine.toml")
-    assert (code, len(err.splitlines())) == (1, 1)
+    assert (code, len(err.splitlines()), "there is no folder nowhere" in err) == (2, 1, True)
+    code, out, _ = type_in("config", "check", "none.toml")
+    assert (code, out) == (
+        2,
+        "none.toml: can't be read: No such file or directory; `depin-compare init` writes a job file\n",
+    )
 
 
 def test_check_says_what_each_job_will_do(type_in, tmp_path):

@@ -237,8 +237,13 @@ def export(
     source: Annotated[str | None, typer.Option("--source", help="Only this source.")] = None,
 ) -> None:
     """Stored rows as one file, each with its snapshot and day."""
+    from depin_compare.market.history import EXPORT_ENDINGS
     from depin_compare.market.history import export as exported
 
+    if file.suffix not in EXPORT_ENDINGS:
+        raise typer.BadParameter(f"{file.name}: use an ending of {', '.join(EXPORT_ENDINGS)}", param_hint="FILE")
+    for what, name in (("network", network), ("accelerator", accelerator)):
+        _known(what, [name] if name is not None else None)
     wanted = {"network": network, "accelerator": accelerator, "source": source}
     rows = exported(
         store_of(store or context.obj), file, table=table.value, since=_midnight(since, "--since"),

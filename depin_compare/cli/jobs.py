@@ -35,6 +35,8 @@ def init(
 
     if file.exists() and not force:
         raise ConfigError(f"{file} is there already and stays as it is; name another, or write over it with --force")
+    if not file.parent.is_dir():
+        raise ConfigError(f"{file}: there is no folder {file.parent}; make it first, or name another file")
     write_whole(file, files("depin_compare.jobs").joinpath("template.toml").read_bytes())
     typer.echo(str(file))
     note(f"check it with `depin-compare config check {file}`, run it with `depin-compare run --config {file}`")

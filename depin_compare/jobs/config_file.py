@@ -63,7 +63,7 @@ def load_jobs(path: Path) -> dict[str, JobConfig]:
     ConfigError
         One line a complaint: ``FILE:LINE: key: what is wrong, what was seen, what to do``.
     """
-    file = TomlFile.read(path)
+    file = TomlFile.read(path, if_absent="`depin-compare init` writes a job file")
     jobs = _jobs_of(file)
     if not file.complaints:
         _check_folders(file, jobs)

@@ -35,8 +35,8 @@ class TomlFile:
     complaints: list[tuple[int, str]]
 
     @classmethod
-    def read(cls, path: Path) -> TomlFile:
-        """Read a file.
+    def read(cls, path: Path, *, if_absent: str = "") -> TomlFile:
+        """Read a file; ``if_absent`` says what to do where there is none.
 
         Raises
         ------
@@ -45,8 +45,11 @@ class TomlFile:
         """
         try:
             text = path.read_text("utf-8-sig")
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path}: can't be read: {error}") from error
+        except OSError as error:
+            mend = f"; {if_absent}" if if_absent and isinstance(error, FileNotFoundError) else ""
+            raise ConfigError(f"{path}: can't be read: {error.strerror or error}{mend}") from error
+        except UnicodeDecodeError as error:
+            raise ConfigError(f"{path}: can't be read: {error}; save it as UTF-8") from error
         try:
             document = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
