@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from depin_compare.analysis import Analysis
 from reports import words
+from reports.lettering import settable
 from reports.sections import SECTIONS
 from reports.sections.first_page import first_page
 from reports.sections.page import Page
@@ -30,7 +31,9 @@ def report_content(
     page = Page(analysis, charts, failed)
     first = first_page(page)
     sections = [section for made in SECTIONS.values() if (section := made(page)) is not None]
-    return {
+    if rest := page.charts_if_there(*(name for name in charts if name not in page.shown)):
+        sections.append({"title": "Further charts", "parts": rest})
+    content = {
         "title": TITLE,
         "question": QUESTION,
         "as_of": f"Data as of {words.minute(analysis.as_of)}",
@@ -42,3 +45,5 @@ def report_content(
         "first": first,
         "sections": sections,
     }
+    settled: dict[str, Any] = settable(content, dict(page.names.known))
+    return settled

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from reports.sections.assumptions import assumptions
+from reports.sections.assumptions import assumptions, not_modelled
 from reports.sections.data import data_states, manifest, sources
 from reports.sections.first_page import other_networks
 from reports.sections.market import model_against_market
 from reports.sections.networks import networks
-from reports.sections.outlook import erosion
+from reports.sections.outlook import erosion, sensitivity
 from reports.sections.page import Page
 from reports.sections.parts import Part
-from reports.sections.prices import prices
-from reports.sections.suppliers import margins
+from reports.sections.prices import every_price, prices
+from reports.sections.suppliers import every_margin, margins
 from reports.sections.token import tokens
-from reports.sections.work import comparisons
+from reports.sections.work import comparisons, every_comparison
 
 __all__ = ["SECTIONS"]
 
@@ -26,11 +26,16 @@ SECTIONS: dict[str, Callable[[Page], Part | None]] = {
     "prices": prices,
     "work": comparisons,
     "suppliers": margins,
-    "tokens": tokens,
     "outlook": erosion,
+    "sensitivity": sensitivity,
+    "tokens": tokens,
     "market": model_against_market,
     "assumptions": assumptions,
-    "data": data_states,
+    "not_modelled": not_modelled,
     "sources": sources,
+    "data": data_states,
     "manifest": manifest,
+    "every_comparison": every_comparison,
+    "every_price": every_price,
+    "every_margin": every_margin,
 }

@@ -86,8 +86,12 @@ def assumptions(page: Page) -> Part:
         parts.append(table_part(columns, told))
     else:
         parts.append(paragraph("No scenarios were recorded with this run."))
-    parts += [subheading("Not modelled"), {"type": "bullets", "items": list(NOT_MODELLED)}]
     return {"title": "Assumptions and scenarios", "parts": parts}
+
+
+def not_modelled(_: Page) -> Part:
+    """What the model leaves out, the same in every report."""
+    return {"title": "Not modelled", "parts": [{"type": "bullets", "items": list(NOT_MODELLED)}]}
 
 
 def changes(page: Page) -> list[Part]:

@@ -1,4 +1,4 @@
-"""How far cloud cost may fall, when what is lost, and what decides it."""
+"""Scenarios: how far cloud cost may fall and when what is lost; sensitivity: what decides it."""
 
 from __future__ import annotations
 
@@ -11,80 +11,89 @@ from reports.sections.page import Page
 from reports.sections.parts import Cell, Part, change_cell, column, paragraph, subheading, table_part
 from reports.words import NOT_KNOWN, REFERENCE_WORDS, percent
 
-_STATE_WORDS = {"already_lost": "already lost", "not_comparable": "not comparable"}
+_MOST_SCENARIOS = 8
+_MOST_NETWORKS = 40
+_MOST_DRIVERS = 60
 
 
 def erosion(page: Page) -> Part:
-    """Headroom, when each sign turns, and the buyer's advantage over time."""
-    parts = [page.chart("headroom")]
+    """How far cloud cost may fall, the paths of every scenario, how clouds price, and when what is lost."""
+    title = "Scenarios: how far cloud cost may fall"
+    parts = [
+        page.chart("advantage_erosion"),
+        page.chart("headroom"),
+        *page.charts_if_there("pricing_choice", "breakeven_dates"),
+    ]
     average = page.outlook.filter(pl.col("pricing") == "fleet_average")
     scenarios = view.ordered_scenarios(average) if average.height else []
     if not scenarios:
-        parts += [paragraph("No outlook could be computed."), page.chart("advantage_erosion")]
-        return {"title": "How far cloud cost may fall", "parts": parts}
-    parts.append(subheading("When the advantage and the margin are gone"))
+        return {"title": title, "parts": [paragraph("No outlook could be computed."), *parts]}
+    shown = scenarios[:_MOST_SCENARIOS]
+    pair = page.future_pair or view.ordered_pairs(average)[0]
+    parts.append(subheading("When the lead and the margin are gone"))
+    cloud = page.names.long_pair(*pair)
+    for told, rows in (
+        (
+            f"The buyer's lead over the list price of {cloud}",
+            view.of_pair(average, pair).filter(pl.col("quantity") == "advantage", pl.col("reference") == "list"),
+        ),
+        (
+            "The full margin of a node bought at the time, without token rewards",
+            average.filter(pl.col("quantity") == "full_margin_new_node").unique(
+                ["network", "scenario"], keep="first", maintain_order=True
+            ),
+        ),
+    ):
+        known = rows.filter(pl.col("state") != "not_comparable")
+        networks = known["network"].unique(maintain_order=True).to_list()
+        if not networks:
+            parts.append(paragraph(f"{told}: not known of any network.", quiet=True))
+            continue
+        body: list[list[Cell]] = []
+        for network in networks[:_MOST_NETWORKS]:
+            by_scenario = {r["scenario"]: r for r in view.rows(known.filter(pl.col("network") == network))}
+            today = next(iter(by_scenario.values()))["today"]
+            cells = [_outlook_cell(by_scenario.get(s)) for s in shown]
+            body.append([words.shorten(page.names(network), 34), change_cell(today), *cells])
+        columns = [
+            column(told, 2.2),
+            column("Today", 0.65, right=True),
+            *(column(page.names(s), 1.15, right=True) for s in shown),
+        ]
+        notes = []
+        if (missing := page.headlines.height - len(networks)) > 0:
+            notes.append(f"Not known of {words.plural(missing, 'further network')}.")
+        if len(networks) > _MOST_NETWORKS:
+            notes.append(f"{len(networks) - _MOST_NETWORKS} further networks are in erosion.csv.")
+        parts.append(table_part(columns, body, notes))
     parts.append(
         paragraph(
-            "Buyer: advantage over that cloud. Supplier: full margin, without token rewards. Clouds are taken to "
-            "price at the average cost of their whole fleet. A date is that of the central path, beneath it the "
-            "10th to 90th percentile of the draws; the end of the horizon is never given as a date.",
+            "Clouds price at the average cost of their whole fleet. A month is that by which half of the draws have "
+            "lost it; beneath it the share of the draws lost by the end of the horizon, which is never given as a "
+            "date. Every cloud and reference is in erosion.csv.",
             quiet=True,
         )
     )
-    shown = scenarios[:7]
-    for network in average["network"].unique(maintain_order=True).to_list()[:12]:
-        mine = average.filter(pl.col("network") == network)
-        body: list[list[Cell]] = []
-        pairs = [p for p in view.HEADLINE_REFERENCES if p in set(view.ordered_pairs(mine))]
-        for pair in pairs or view.ordered_pairs(mine):
-            for reference in view.REFERENCE_ORDER:
-                at = view.of_pair(mine, pair).filter(
-                    (pl.col("reference") == reference) & (pl.col("quantity") == "advantage")
-                )
-                if at.is_empty() or (at["state"] == "not_comparable").all():
-                    continue
-                by_scenario = {r["scenario"]: r for r in view.rows(at)}
-                today = next(iter(by_scenario.values()))["today"]
-                body.append(
-                    [
-                        f"Buyer, {page.names.long_pair(*pair)}",
-                        REFERENCE_WORDS[reference],
-                        change_cell(today),
-                        *(_outlook_cell(by_scenario.get(s)) for s in shown),
-                    ]
-                )
-        for quantity, name in (
-            ("full_margin", "Supplier, node bought today"),
-            ("full_margin_new_node", "Supplier, node bought then"),
-        ):
-            margin = mine.filter((pl.col("quantity") == quantity) & (pl.col("state") != "not_comparable"))
-            by_scenario = {r["scenario"]: r for r in reversed(view.rows(margin))}
-            if by_scenario:
-                today = next(iter(by_scenario.values()))["today"]
-                cells: list[Cell] = [_outlook_cell(by_scenario.get(s)) for s in shown]
-                body.append([{"text": name, "strong": True}, "", change_cell(today), *cells])
-            elif quantity == "full_margin":
-                reason = mine.filter(pl.col("quantity") == quantity)["not_comparable"].drop_nulls()
-                why: Cell = {"text": reason[0] if reason.len() else NOT_KNOWN, "quiet": True}
-                body.append([name, why, *[{"text": NOT_KNOWN, "quiet": True}] * (1 + len(shown))])
-        columns = [
-            column(page.names(network), 2.4),
-            column("Reference", 1.5),
-            column("Today", 0.7, right=True),
-            *(column(page.names(s), 1.3, right=True) for s in shown),
-        ]
-        parts.append(table_part(columns, body))
-    parts += [*drivers(page), page.chart("advantage_erosion")]
-    return {"title": "How far cloud cost may fall", "parts": parts}
+    return {"title": title, "parts": parts}
+
+
+def sensitivity(page: Page) -> Part:
+    """What decides the outlook: the tornado, what is stressed, and the two leading inputs of every network."""
+    told = [*page.charts_if_there("tornado", "stress", "stress_map", "sobol", "sensitivity"), *drivers(page)]
+    return {
+        "title": "Sensitivity: what decides",
+        "parts": told or [paragraph("Nothing moves any outlook in this run.")],
+    }
 
 
 def drivers(page: Page) -> list[Part]:
     """The two inputs that move each outlook most, and the age of what it rests on."""
     body: list[list[Cell]] = []
     found = view.headline_drivers(page.outlook, page.analysis.drivers)
+    left_out, found = len(found[_MOST_DRIVERS:]), found[:_MOST_DRIVERS]
     for r in found:
         alike = [x for x in found if x["network"] == r["network"]]
-        outer: list[Cell] = [{"text": page.names(r["network"]), "strong": True, "rows": len(alike)}]
+        outer: list[Cell] = [{"text": words.shorten(page.names(r["network"]), 34), "strong": True, "rows": len(alike)}]
         what = "Supplier, node bought then"
         if r["quantity"] == "advantage":
             what = f"Buyer, {page.names.long_pair(r['cloud'], r['silicon'])}"
@@ -102,7 +111,7 @@ def drivers(page: Page) -> list[Part]:
         return []
     horizon = found[0]["horizon"].year
     columns = [
-        column("Network", 0.8),
+        column("Network", 1.1),
         column("Quantity", 2.1),
         column(f"End of {horizon}", 0.8, right=True),
         column("Moved most by", 2.6),
@@ -112,25 +121,22 @@ def drivers(page: Page) -> list[Part]:
     note = (
         "Base scenario, clouds priced at the average of their fleet. Each input alone goes from its low to its "
         "high value; beneath it the result at either. Oldest data: price, measured fact or cost estimate in it. "
-        "All inputs are in drivers.csv."
+        f"All inputs{f' and {left_out} further quantities' if left_out else ''} are in drivers.csv."
     )
     return [subheading("What moves the outlook most"), table_part(columns, body, [note])]
 
 
 def _outlook_cell(row: view.Row | None) -> Cell:
-    """``Mar 2029``, ``already lost`` or ``not reached by 2036``."""
+    """``Mar 2029`` by which half of the draws are lost, ``already lost`` or ``not reached``, and the share lost."""
     if row is None or row["state"] == "not_comparable":
         return {"text": "n/c", "quiet": True}
-    never = f"not reached by {row['horizon'].year}"
     if row["state"] == "already_lost":
-        return {"text": _STATE_WORDS["already_lost"], "tone": "bad"}
-    low, high = (words.month(row[k]) if row[k] is not None else never for k in ("date_p10", "date_p90"))
-    drawn = row["probability_lost"] is not None
-    if row["state"] == "not_reached":
-        made: dict[str, Any] = {"text": never, "tone": "good"}
-        return made if low == never or not drawn else made | {"under": f"10 % of draws by {low}"}
-    dated: dict[str, Any] = {"text": words.month(row["date"]), "tone": "warn"}
-    return dated | ({"under": low if low == high else f"{low} to {high}"} if drawn else {})
+        return {"text": "already lost", "tone": "bad"}
+    lost = row["probability_lost"]
+    date = row["date_p50"] if lost is not None else row["date"]
+    never = f"not reached by {row['horizon'].year}"
+    made: dict[str, Any] = {"text": words.month(date, unknown=never), "tone": "good" if date is None else "warn"}
+    return made if lost is None else made | {"under": f"{percent(lost)} lost"}
 
 
 def _driver_cell(row: view.Row | None) -> Cell:

@@ -1,4 +1,4 @@
-"""Every price in use, how prices are spread, and where sources disagree."""
+"""What an hour costs and did, how prices are spread, where sources disagree; at the end every price in use."""
 
 from __future__ import annotations
 
@@ -13,12 +13,18 @@ _MOST_DISCREPANCIES = 15
 
 
 def prices(page: Page) -> Part:
+    """What an hour costs, how prices went, how they are spread, and where sources disagree."""
+    parts = [page.chart("price_ladder"), *page.charts_if_there("price_history")]
+    return {"title": "Prices", "parts": [*parts, *spreads(page), *discrepancies(page)]}
+
+
+def every_price(page: Page) -> Part | None:
     """Every price in use with its source, date, layer and age."""
     market = view.prices_in_use(page.analysis.market_prices, page.compared)
     shown = market.head(_MOST_ROWS)
     body: list[list[Cell]] = [
         [
-            page.names(r["network"]),
+            words.shorten(page.names(r["network"]), 34),
             page.names(r["accelerator"]),
             r["terms"].replace("_", " "),
             usd(r["usd_per_accelerator_hour"]),
@@ -31,24 +37,20 @@ def prices(page: Page) -> Part:
         for r in view.rows(shown)
     ]
     columns = [
-        column("Seller", 0.8),
+        column("Seller", 1.25),
         column("Accelerator", 1.75),
         column("Terms", 0.85),
         column("USD per hour", 0.75, right=True),
         column("Cheapest to dearest", 1.2, right=True),
         column("Offers", 0.55, right=True),
         column("Price kind", 0.8),
-        column("Source", 1.5),
-        column("Data", 2.4),
+        column("Source", 1.7),
+        column("Data", 1.7),
     ]
     left_out = page.analysis.market_prices.height - shown.height
     notes = [f"{left_out:,} further market prices, not used on these pages, are in offers.parquet."] if left_out else []
-    parts = (
-        [page.chart("price_ladder"), subheading("Prices in use"), table_part(columns, body, notes)]
-        if body
-        else [page.chart("price_ladder"), paragraph("No price is in use: no source gave one.")]
-    )
-    return {"title": "Prices", "parts": [*parts, *spreads(page), *discrepancies(page)]}
+    parts = [table_part(columns, body, notes)] if body else [paragraph("No price is in use: no source gave one.")]
+    return {"title": "Appendix: prices in use", "parts": parts}
 
 
 def spreads(page: Page) -> list[Part]:
@@ -57,7 +59,7 @@ def spreads(page: Page) -> list[Part]:
     shown = view.spreads_shown(every, _MOST_SPREADS)
     body: list[list[Cell]] = [
         [
-            page.names(r["network"]),
+            words.shorten(page.names(r["network"]), 34),
             page.names(r["accelerator"]),
             ", ".join(w.replace("_", " ") for w in (r["terms"], r["tier"]) if w),
             r["price_kind"].replace("_", " "),
@@ -72,7 +74,7 @@ def spreads(page: Page) -> list[Part]:
     if not body:
         return [heading, paragraph("No market has more than one offer in this run.", quiet=True)]
     columns = [
-        column("Seller", 0.9),
+        column("Seller", 1.2),
         column("Accelerator", 1.6),
         column("Terms", 1.1),
         column("Kind", 0.7),
@@ -104,7 +106,7 @@ def discrepancies(page: Page) -> list[Part]:
         return [heading, paragraph("No two sources differ by more than 10 % on the same offer.", quiet=True)]
     body: list[list[Cell]] = [
         [
-            {"text": page.names(r["network"]), "under": r["terms"].replace("_", " ")},
+            {"text": words.shorten(page.names(r["network"]), 34), "under": r["terms"].replace("_", " ")},
             page.names(r["accelerator"]),
             {"text": page.names(r["source_used"]), "under": page.observed(r["observed_at_used"], r["layer_used"])},
             usd(r["usd_per_accelerator_hour_used"]),
@@ -119,7 +121,7 @@ def discrepancies(page: Page) -> list[Part]:
         for r in view.rows(every.head(_MOST_DISCREPANCIES))
     ]
     columns = [
-        column("Seller", 0.9),
+        column("Seller", 1.2),
         column("Accelerator", 1.3),
         column("Used", 1.7),
         column("USD per hour", 0.65, right=True),

@@ -2,19 +2,58 @@
 
 from __future__ import annotations
 
-from reports import view
+from collections.abc import Sequence
+
+import polars as pl
+
+from reports import view, words
 from reports.sections.page import Page
-from reports.sections.parts import Cell, Part, change_cell, column, paragraph, span_words, table_part, use_words
+from reports.sections.parts import (
+    Cell,
+    Part,
+    change_cell,
+    column,
+    paragraph,
+    span_words,
+    subheading,
+    table_part,
+    use_words,
+)
 from reports.words import percent, usd
 
-_MOST_ROWS = 150
-_MOST_CHIPS = 10
+_MOST_ROWS = 120
+_MOST_CHIPS = 8
+_MOST_REASONS = 8
+_TITLE = "What suppliers keep"
 
 
 def margins(page: Page) -> Part:
-    """What suppliers keep: over time, and chip by chip today."""
+    """What suppliers keep: step by step, how full they are, over time, and on the chip that stands for the network."""
+    shown = [page.margin_of[n] for n in page.headlines["network"] if n in page.margin_of]
+    parts = [*page.charts_if_there("provider_waterfall", "utilisation"), page.chart("margin_erosion")]
+    if not shown:
+        return {"title": _TITLE, "parts": [*parts, paragraph("No supplier's margin is known in this run.")]}
+    parts += [subheading("The chip that stands for each network"), *_table(page, shown, [])]
+    return {"title": _TITLE, "parts": parts}
+
+
+def every_margin(page: Page) -> Part | None:
+    """Every other chip of which a margin is known, bounded; why the others have none."""
     every = view.margins_in_order(page.headlines, page.analysis.margins)
-    rows = view.rows(every.group_by("network", maintain_order=True).head(_MOST_CHIPS).head(_MOST_ROWS))
+    if every.is_empty():
+        return None
+    told = pl.col("full_margin").is_not_null() | pl.col("full_margin_with_rewards").is_not_null()
+    known = every.filter(told)
+    shown = known.group_by("network", maintain_order=True).head(_MOST_CHIPS).head(_MOST_ROWS)
+    notes = []
+    if (more := every.height - shown.height) > 0:
+        notes.append(f"{words.plural(more, 'further row')}, those without a known margin among them, in margins.csv.")
+    return (
+        {"title": "Appendix: margins by chip", "parts": _table(page, view.rows(shown), notes)} if shown.height else None
+    )
+
+
+def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> list[Part]:
     body: list[list[Cell]] = []
     reasons: dict[str, list[str]] = {}
     for r in rows:
@@ -26,7 +65,7 @@ def margins(page: Page) -> Part:
         body.append(
             [
                 {
-                    "text": page.names(r["network"]),
+                    "text": words.shorten(page.names(r["network"]), 34),
                     "under": page.observed(r["observed_at"], r["layer"], r["freshness"]),
                 },
                 {"text": page.names(r["accelerator"]), "under": r["archetype"].replace("_", " ")},
@@ -59,13 +98,12 @@ def margins(page: Page) -> Part:
         column("Breaks even", 0.9, right=True),
         column("With rewards", 0.7, right=True),
     ]
-    notes = [
+    told = [
         "Amounts in USD per calendar hour and accelerator; price in USD per rented accelerator-hour. Margins in % "
         "of what the supplier receives; full margin counts capital. Breaks even: the price, and beneath it the "
         "share of hours rented, at which the full margin is zero. n/k: not known.",
-        *(f"n/k: {why} ({'; '.join(dict.fromkeys(where))})." for why, where in reasons.items()),
+        *(f"n/k: {why} ({'; '.join(dict.fromkeys(where))})." for why, where in list(reasons.items())[:_MOST_REASONS]),
     ]
-    if len(rows) < every.height:
-        notes.append(f"{every.height - len(rows)} further rows are in margins.csv.")
-    table = table_part(columns, body, notes) if body else paragraph("No supplier's margin is known in this run.")
-    return {"title": "What suppliers keep", "parts": [page.chart("margin_erosion"), table]}
+    if len(reasons) > _MOST_REASONS:
+        told.append(f"{words.plural(len(reasons) - _MOST_REASONS, 'further reason')} in margins.csv.")
+    return [table_part(columns, body, [*told, *notes])]

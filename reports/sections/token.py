@@ -12,21 +12,34 @@ from reports.words import KIND_WORDS, NOT_KNOWN, percent, usd
 
 
 def tokens(page: Page) -> Part:
-    """What each network's token pays, a column a network."""
+    """What each network's token pays, a column a network of which anything is known, with every gap's reason once."""
     title = "What the token pays"
-    found = view.token_rows(page.analysis.token_economics, page.headlines)
-    heads = [h for h in view.rows(page.headlines) if any(network == h["network"] for network, _ in found)]
-    if not heads:
-        return {"title": title, "parts": [paragraph("No token measure was computed in this run.")]}
+    found = page.tokens_found
+    heads = view.rows(page.headlines)
+    some = {network for (network, _), rows in found.items() if any(r["value"] is not None for r in rows)}
+    shown_heads = [h for h in heads if h["network"] in some]
+    without = [h["display_name"] for h in heads if h["network"] not in some]
     parts: list[Part] = []
-    for start in range(0, len(heads), _MOST_TOKEN_COLUMNS):
-        shown = heads[start : start + _MOST_TOKEN_COLUMNS]
-        body: list[list[Cell]] = [
-            [{"text": told, "under": under}, *(form(found.get((h["network"], measure), [])) for h in shown)]
-            for measure, told, under, form in _TOKEN_LINES
-        ]
-        columns = [column("Measure", 2.0), *(column(h["display_name"], 2.0) for h in shown)]
-        parts.append(table_part(columns, body))
+    if not shown_heads:
+        return {"title": title, "parts": [paragraph("No token measure was computed in this run.")]}
+    for start in range(0, len(shown_heads), _MOST_TOKEN_COLUMNS):
+        shown = shown_heads[start : start + _MOST_TOKEN_COLUMNS]
+        reasons: dict[str, int] = {}
+        body: list[list[Cell]] = []
+        unknown: list[str] = []
+        for measure, told, under, form in _TOKEN_LINES:
+            cells = [form(found.get((h["network"], measure), [])) for h in shown]
+            if all(_is_gap(cell) for cell in cells):
+                unknown.append(told.lower())
+                continue
+            body.append([{"text": told, "under": under}, *(_numbered(cell, reasons) for cell in cells)])
+        columns = [column("Measure", 2.0), *(column(words.shorten(h["display_name"], 40), 2.0) for h in shown)]
+        notes = [f"[{number}] {words.shorten(reason, _LONGEST_REASON)}." for reason, number in reasons.items()]
+        if unknown:
+            notes.append(f"Not known of any of them: {words.listing(dict.fromkeys(unknown))}.")
+        parts.append(table_part(columns, body, notes))
+    if without:
+        parts.append(paragraph(f"Of no token measure is anything known for {words.listing(without)}.", quiet=True))
     parts.append(
         paragraph(
             "Per hour of the chip that stands for the network. Burned tokens are no revenue, and where providers "
@@ -36,6 +49,18 @@ def tokens(page: Page) -> Part:
         )
     )
     return {"title": title, "parts": parts}
+
+
+def _is_gap(cell: Cell) -> bool:
+    return isinstance(cell, dict) and cell.get("text") == NOT_KNOWN
+
+
+def _numbered(cell: Cell, reasons: dict[str, int]) -> Cell:
+    """A gap with the number of its reason, which stands beneath the table once."""
+    if not _is_gap(cell) or not isinstance(cell, dict) or not cell.get("under"):
+        return cell
+    number = reasons.setdefault(str(cell["under"]), len(reasons) + 1)
+    return {"text": f"{NOT_KNOWN} [{number}]", "quiet": True}
 
 
 def _token_cell(rows: Sequence[view.Row]) -> Cell:
@@ -86,7 +111,8 @@ def amount(row: view.Row) -> str:
     return f"{sign}{words.MINUS if value < 0 else ''}{count} {token}"
 
 
-_MOST_TOKEN_COLUMNS = 3
+_MOST_TOKEN_COLUMNS = 4
+_LONGEST_REASON = 240
 _BOUND_WORDS = {"upper": "at most ", "lower": "at least "}
 _BASIS_WORDS = {"period": "then", "today": "today", "stressed": "stressed"}
 _TOKEN_LINES: tuple[tuple[str, str, str, Any], ...] = (

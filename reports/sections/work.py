@@ -1,10 +1,13 @@
-"""The same work, network by network, against every cloud."""
+"""The same work against every cloud: the charts, what the clouds charge for it, and, at the end, every comparison."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
-from reports import view
+from reports import view, words
+from reports.sections.networks import anchor_of
 from reports.sections.page import Page
 from reports.sections.parts import (
     Cell,
@@ -20,9 +23,15 @@ from reports.sections.parts import (
 )
 from reports.words import KIND_WORDS, REFERENCE_WORDS, usd
 
+__all__ = ["comparisons", "every_comparison"]
+
+_MOST_CLOUD_ROWS = 120
+_MOST_ROWS = 240
+_MOST_REASONS = 6
+
 
 def comparisons(page: Page) -> Part:
-    """A table a network: its work's price against every cloud, silicon and reference."""
+    """The charts of equal work, and what the same tokens cost on every cloud."""
     parts: list[Part] = [
         paragraph(
             "The same model and workload on both sides, in USD per million output tokens with their prompts "
@@ -31,87 +40,134 @@ def comparisons(page: Page) -> Part:
             "with the floor margin a cloud is known to accept.",
             quiet=True,
         ),
+        page.chart("equal_work"),
+        *page.charts_if_there("advantage_heat_map"),
+    ]
+    title = "The same work"
+    if page.compared.is_empty():
+        return {"title": title, "parts": [*parts, paragraph("No network could be compared in this run.")]}
+    parts += [
+        subheading("What the clouds ask for it"),
         {"type": "tags", "items": [[k, v] for k, v in KIND_WORDS.items()]},
     ]
+    return {"title": title, "parts": [*parts, _clouds(page)]}
+
+
+def _clouds(page: Page) -> Part:
+    """Every reference of every cloud once a model, with its chip, kind, source and date."""
+    key = ["llm", "workload", "cloud", "silicon", "reference"]
+    every = page.compared.filter(pl.col("match") == "cheapest").unique(key, keep="first", maintain_order=True)
     origins = view.reference_origins(page.analysis.unit_costs)
-    same_chips = view.same_chip_comparison(page.headlines, page.analysis.comparison)
-
-    def chips(row: view.Row) -> str:
-        return page.names(row["reference_accelerator"]) if row["reference_accelerator"] else "no chip"
-
-    for head in view.rows(page.headlines.head(30)):
-        mine = page.compared.filter(pl.col("network") == head["network"])
-        parts.append(subheading(f"{head['display_name']}: {page.names(head['accelerator'])}"))
-        if mine.is_empty():
-            parts.append(paragraph(f"Not comparable: {head['sentence']}"))
+    claims = view.claimed_pairs(every)
+    body: list[list[Cell]] = []
+    reasons: dict[str, list[str]] = {}
+    blocks = [
+        (llm, load, pair, view.rows(view.of_pair(every.filter(llm=llm, workload=load), pair)))
+        for llm, load in every.select("llm", "workload").unique(maintain_order=True).iter_rows()
+        for pair in view.ordered_pairs(every)
+    ]
+    left_out = 0
+    for llm, load, pair, found in blocks:
+        by_reference = {r["reference"]: r for r in found}
+        present = [by_reference[r] for r in view.REFERENCE_ORDER if r in by_reference]
+        priced = [r for r in present if r["usd_per_mtok_reference"] is not None]
+        name = page.names.long_pair(*pair)
+        for r in present:
+            if r["usd_per_mtok_reference"] is None and r["not_comparable"]:
+                told = reasons.setdefault(r["not_comparable"], [])
+                told.append(f"{name}, {REFERENCE_WORDS[r['reference']].lower()}")
+        if len(body) + len(priced) > _MOST_CLOUD_ROWS:
+            left_out += len(priced)
             continue
-        first = mine.row(0, named=True)
-        band = span_words(first["usd_per_mtok_network_low"], first["usd_per_mtok_network_high"], usd)
-        parts.append(
-            paragraph(
-                f"{page.names(head['llm'])}, {page.names(head['workload'])}. {head['display_name']} asks "
-                f"{usd(first['network_usd_per_accelerator_hour'])} per accelerator-hour "
-                f"({page.observed(first['network_observed_at'], first['network_layer'])}), or "
-                f"{usd(first['usd_per_mtok_network'])} per million tokens "
-                f"({band or 'no band'}).",
+        for r in priced:
+            label = page.pair_cell(pair, claimed=pair in claims)
+            outer = (label if isinstance(label, dict) else {"text": label}) | {
+                "rows": len(priced),
+                "under": f"{page.names(llm)}, {page.names(load)}",
+            }
+            chip = page.names(r["reference_accelerator"]) if r["reference_accelerator"] else "no chip"
+            where = (*pair, r["reference_accelerator"], llm, load, r["reference"])
+            source, url = origins.get(where, (None, None))
+            body.append(
+                [
+                    *([outer] if r is priced[0] else []),
+                    {
+                        "text": REFERENCE_WORDS[r["reference"]],
+                        "under": words.shorten(terms_words(chip, r["reference_terms"]), 60),
+                    },
+                    usd(r["reference_usd_per_accelerator_hour"], unknown="none"),
+                    usd(r["usd_per_mtok_reference"]),
+                    span_words(r["usd_per_mtok_reference_low"], r["usd_per_mtok_reference_high"], usd),
+                    kind_cell(r["reference_kind"]),
+                    page.origin(r["reference_observed_at"], r["reference_layer"], source, url),
+                ]
             )
-        )
-        reasons: dict[str, list[str]] = {}
-        body: list[list[Cell]] = []
-        claims = view.claimed_pairs(mine)
-        same = same_chips.filter(pl.col("network") == head["network"])
-        blocks = [(p, view.of_pair(mine, p), "") for p in view.ordered_pairs(mine)]
-        blocks += [
-            (p, view.of_pair(same, p), ", the same chip") for p in (view.ordered_pairs(same) if same.height else [])
-        ]
-        for pair, block, addition in blocks:
-            by_reference = {r["reference"]: r for r in view.rows(block)}
-            present = [r for r in view.REFERENCE_ORDER if r in by_reference]
-            for i, reference in enumerate(present):
-                r = by_reference[reference]
-                key = (*pair, r["reference_accelerator"], r["llm"], r["workload"], reference)
-                source, url = origins.get(key, (None, None))
-                name = page.names.long_pair(*pair)
-                label: Cell = {"text": name, "rows": len(present), "under": addition.removeprefix(", ")}
-                if pair in claims and isinstance(label, dict):
-                    label["tone"] = "claim"
-                cells: list[Cell] = [label] if i == 0 else []
-                if r["not_comparable"] and r["usd_per_mtok_reference"] is None:
-                    reasons.setdefault(r["not_comparable"], []).append(f"{name}, {REFERENCE_WORDS[reference].lower()}")
-                    cells += [
-                        REFERENCE_WORDS[reference],
-                        "",
-                        {"text": "n/c", "quiet": True},
-                        "",
-                        change_cell(None),
-                        "",
-                        "",
-                    ]
-                else:
-                    cells += [
-                        {"text": REFERENCE_WORDS[reference], "under": terms_words(chips(r), r["reference_terms"])},
-                        usd(r["reference_usd_per_accelerator_hour"], unknown="none"),
-                        usd(r["usd_per_mtok_reference"]),
-                        span_words(r["usd_per_mtok_reference_low"], r["usd_per_mtok_reference_high"], usd),
-                        change_cell(r["advantage"]),
-                        kind_cell(r["reference_kind"]),
-                        page.origin(r["reference_observed_at"], r["reference_layer"], source, url),
-                    ]
-                body.append(cells)
-        columns = [
-            column("Cloud", 1.65),
-            column("Reference", 1.5),
-            column("USD per hour", 0.7, right=True),
-            column("USD per Mtok", 0.75, right=True),
-            column("Low to high", 1.25, right=True),
-            column("Buyer saves", 0.7, right=True),
-            column("Known as", 0.95),
-            column("Source and date", 1.9),
-        ]
-        told = [f"n/c: {why} ({'; '.join(dict.fromkeys(where))})." for why, where in reasons.items()]
-        parts.append(table_part(columns, body, told))
-    if page.headlines.height > 30:
-        parts.append(paragraph(f"{page.headlines.height - 30} further networks are in comparison.csv."))
-    if page.headlines.is_empty():
-        parts.append(paragraph("No network could be compared in this run."))
-    return {"title": "The same work, network by network", "parts": parts}
+    if not body:
+        return paragraph("No cloud's price is known for this work.")
+    columns = [
+        column("Cloud and work", 1.8),
+        column("Reference", 1.9),
+        column("USD per hour", 0.7, right=True),
+        column("USD per Mtok", 0.75, right=True),
+        column("Low to high", 1.25, right=True),
+        column("Known as", 0.95),
+        column("Source and date", 1.9),
+    ]
+    notes = _reasons(reasons)
+    notes += [f"{left_out:,} further prices of clouds are in comparison.csv."] if left_out else []
+    return table_part(columns, body, notes)
+
+
+def _reasons(reasons: Mapping[str, list[str]]) -> list[str]:
+    told = [f"n/c: {why} ({'; '.join(dict.fromkeys(where))})." for why, where in reasons.items()]
+    more = len(told) - _MOST_REASONS
+    return told[:_MOST_REASONS] + ([f"{words.plural(more, 'further reason')} in comparison.csv."] if more > 0 else [])
+
+
+def every_comparison(page: Page) -> Part | None:
+    """A row a network and cloud: what the buyer saves against each reference, the very same chip set apart."""
+    known = page.compared.filter(pl.col("advantage").is_not_null())
+    if known.is_empty():
+        return None
+    same = view.same_chip_comparison(page.headlines, page.analysis.comparison)
+    body: list[list[Cell]] = []
+    n_rows = left_out = 0
+    for head in view.rows(page.headlines):
+        blocks: list[tuple[tuple[str, str], str, list[view.Row]]] = []
+        for frame, what in ((known, ""), (same, "the same chip")):
+            mine = frame.filter(pl.col("network") == head["network"])
+            blocks += [(p, what, view.rows(view.of_pair(mine, p))) for p in view.ordered_pairs(mine) if mine.height]
+        if not blocks:
+            continue
+        if n_rows + len(blocks) > _MOST_ROWS:
+            left_out += len(blocks)
+            continue
+        n_rows += len(blocks)
+        first = blocks[0][2][0]
+        for pair, what, found in blocks:
+            at = {r["reference"]: r for r in found}
+            claimed = any(view.is_claim(r["reference_kind"]) for r in found)
+            name = page.names.long_pair(*pair)
+            label = f"{name}, {what}" if what else name
+            cells: list[Cell] = [{"text": label, "tone": "claim", "tail": "claim"} if claimed else label]
+            for reference in view.REFERENCE_ORDER:
+                row = at.get(reference, {})
+                cells += [
+                    usd(row.get("usd_per_mtok_reference"), unknown=""),
+                    change_cell(row.get("advantage")),
+                ]
+            outer: Cell = {
+                "text": words.shorten(head["display_name"], 34),
+                "strong": True,
+                "to": anchor_of(page, head["network"]),
+                "under": f"{page.names(head['accelerator'])}, {page.names(head['llm'])}: "
+                f"{usd(first['usd_per_mtok_network'])} per Mtok",
+                "rows": len(blocks),
+            }
+            body.append([*([outer] if pair == blocks[0][0] and what == blocks[0][1] else []), *cells])
+    columns = [column("Network", 1.9), column("Cloud", 2.2)]
+    for reference in view.REFERENCE_ORDER:
+        columns += [column(REFERENCE_WORDS[reference], 0.75, right=True), column("saves", 0.65, right=True)]
+    notes = ["USD per million output tokens with their prompts; saves: what the network's buyer pays less, in % of it."]
+    notes += [f"{left_out:,} further rows are in comparison.csv."] if left_out else []
+    return {"title": "Appendix: every comparison", "parts": [table_part(columns, body, notes)]}

@@ -102,7 +102,7 @@ def test_every_price_in_use_has_source_date_layer_and_age(
     analysis: Analysis, charts: dict[str, tuple[str, str]]
 ) -> None:
     content = report_content(analysis, charts, failed={})
-    (section,) = (s for s in content["sections"] if s["title"] == "Prices")
+    (section,) = (s for s in content["sections"] if s["title"] == "Appendix: prices in use")
     table, *_ = (p for p in section["parts"] if p["type"] == "table")
     assert table["rows"]
     for row in table["rows"]:
@@ -152,21 +152,27 @@ def test_hosts_prices_stand_beside_our_cost(analysis: Analysis, charts: dict[str
 
 def test_there_are_pages_for_everything_promised(reader: pypdf.PdfReader) -> None:
     titles = [str(item.title) for item in _flat(reader.outline)]
-    for title in (
+    order = [
+        "Decentralised GPU networks against the clouds",
+        "The networks",
         "Prices",
-        "The same work, network by network",
+        "The same work",
         "What suppliers keep",
-        "How far cloud cost may fall",
+        "Scenarios: how far cloud cost may fall",
+        "Sensitivity: what decides",
+        "What the token pays",
         "Model against market",
         "Assumptions and scenarios",
-        "Scenarios",
         "Not modelled",
-        "Data of this run",
-        "Rows left out",
         "Sources",
+        "Data of this run",
         "How this report was made",
-    ):
-        assert title in titles
+        "Appendix: every comparison",
+        "Appendix: prices in use",
+    ]
+    assert [title for title in titles if title in order] == order
+    pages = [reader.get_destination_page_number(item) for item in _flat(reader.outline)]
+    assert pages == sorted(pages)
 
 
 def _flat(outline: list[object]) -> list[pypdf.generic.Destination]:

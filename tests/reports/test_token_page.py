@@ -78,7 +78,7 @@ def test_numbers_of_the_page_are_those_of_the_frame(real: dc.Analysis) -> None:
 
 
 def test_the_drivers_are_the_first_two_of_the_tornado(real: dc.Analysis) -> None:
-    parts = section(real, "How far cloud cost may fall")
+    parts = section(real, "Sensitivity: what decides")
     (table,) = (part for part in parts if part["type"] == "table" and part["columns"][0]["title"] == "Network")
     assert len({len(row) for row in table["rows"]}) == 2  # the network spans its rows
     assert len(table["rows"]) >= 9
