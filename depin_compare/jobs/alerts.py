@@ -175,7 +175,9 @@ def after_run(
         config = job.alerts
         _guarded("alerts", lambda: found.append(tell(config, outcome, analysis, store, now=now)))
         if well is not None:
-            _guarded("heartbeat", lambda: _beat(config, outcome.job, good=well))
+            # A run that nobody answered ends well, but it is no sign of life of what is watched.
+            alive = well and _answered(analysis)
+            _guarded("heartbeat", lambda: _beat(config, outcome.job, good=alive))
     if job.outputs.prometheus_textfile is not None and well is not None:
         path = job.outputs.prometheus_textfile
 
@@ -187,6 +189,16 @@ def after_run(
 
         _guarded("metrics", metrics)
     return found[0] if found else None
+
+
+def _answered(analysis: Analysis | None) -> bool:
+    """Whether any source that was asked gave something; true where none was asked."""
+    if analysis is None:
+        return True
+    import polars as pl
+
+    states = set(analysis.source_states["state"].cast(pl.String))
+    return bool(states & {"ok", "partial"}) or not states & {"unreachable", "failed", "timed_out"}
 
 
 def _guarded(what: str, call: Callable[[], object]) -> None:

@@ -234,6 +234,14 @@ def test_the_heart_beats_after_each_run_as_its_watcher_understands_it(store, rec
     assert receiver.asked == asked
 
 
+def test_a_run_that_no_source_answered_is_no_sign_of_life(store, receiver, monkeypatch):
+    monkeypatch.setenv(HEART, receiver.url("/push?s={status}", scheme="http"))
+    monkeypatch.setenv(URLS, "")
+    for states in ({"akash": "ok", "azure": "unreachable"}, {"akash": "unreachable", "azure": "timed_out"}):
+        after_run(job(), outcome(), with_sources(**states), store)
+    assert receiver.asked == ["/push?s=ok", "/push?s=failed"]
+
+
 def test_a_watcher_that_is_away_costs_a_warning_that_names_the_variable(store, receiver, monkeypatch, caplog):
     for address, reason in (
         ("http://127.0.0.1:1/s3cret", "no connection"), ("not an address", "it holds no address that can be asked"),
