@@ -14,7 +14,7 @@ from fetchers import FETCHERS
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 
 
-def test_the_main_job_without_network_says_what_it_could_not_reach(type_in, tmp_path):
+def test_the_main_job_without_network_says_what_it_could_not_reach(type_in, drawn_quickly, tmp_path):
     code, out, err = type_in("run", "--out", "report")
     assert code == 0
     for name in ("akash", "azure", "ionet", "render", "token_prices"):
