@@ -44,7 +44,7 @@ def watch():
 def stored(monkeypatch):
     """A run is its lock, its repair, its collect and its books: what it makes of the prices is not asked here."""
 
-    def collected(job, *, now, store, **_):
+    def store_it(job, _collection, *, now, store):
         statuses = {"akash": {"status": "ok"}}
         rows = offers({"usd_per_accelerator_hour": 1.0 + now.timestamp() % 97, "observed_at": now})
         store.write(
@@ -52,7 +52,8 @@ def stored(monkeypatch):
             statuses=statuses,
         )  # fmt: skip
 
-    monkeypatch.setattr(runner, "collected", collected)
+    monkeypatch.setattr(runner, "asked", lambda *_, **__: None)
+    monkeypatch.setattr(runner, "stored", store_it)
     monkeypatch.setattr(os, "fsync", lambda _: None)  # the machine stays up
     monkeypatch.setattr(runner, "gathered", lambda *_, **__: None)
     monkeypatch.setattr(runner, "analysis_of", lambda *_, **__: None)
@@ -127,4 +128,4 @@ def test_runs_with_faults_lose_nothing_and_the_next_run_succeeds(tmp_path, store
     assert len(ledger.damaged) == RUNS // len(FAULTS)
     assert {"ok", "killed"} <= ended.keys()
     # No fault ends in anything but these: nothing else reaches the user.
-    assert {how.partition(":")[0] for how in ended} <= {"ok", "killed", "JobBusyError", "StoreError"}
+    assert {how.partition(":")[0] for how in ended} <= {"ok", "killed", "failed", "JobBusyError", "StoreError"}
