@@ -452,7 +452,13 @@ def analyse(
         sources=sources(),
         left_out=ages.left_out(mine, told_facts, hosted),
         display_names=names,
-        provenance={"draws": str(draws), "seed": str(seed), **(provenance or {})},
+        provenance={
+            "llms": ", ".join(llm_ids),
+            "workloads": ", ".join(workload_ids),
+            "draws": str(draws),
+            "seed": str(seed),
+            **(provenance or {}),
+        },
     )
 
 
