@@ -43,7 +43,7 @@ def remade(data: Analysis, asked: Analysis, *, instead: Analysis | None = None) 
     Returns
     -------
     Analysis
-        Without the states of the sources, which make no number.
+        Without the states of the sources, which make no number, and without its sensitivity, which takes longest.
 
     Raises
     ------
@@ -70,6 +70,7 @@ def remade(data: Analysis, asked: Analysis, *, instead: Analysis | None = None) 
         llm_ids=asked.provenance["llms"].split(", "),
         workload_ids=asked.provenance["workloads"].split(", "),
         scenario_ids=asked_scenarios,
+        sensitivity_ids=(),
         network_ids=asked.headlines["network"].to_list(),
         assumptions=assumption_set(_own_assumptions(asked)),
         overrides=_overrides(own),

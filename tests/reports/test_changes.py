@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from datetime import timedelta
 
 import changed_runs as runs
 import polars as pl
 import pytest
+from analysed import analysed_once
 from polars.testing import assert_frame_equal
 
 from depin_compare.analysis import Analysis
 from depin_compare.errors import ConfigError
+from depin_compare.market.dated_prices import TrendFits
 from depin_compare.remaking import remade
 from reports.change_causes import causes_moved
 from reports.change_words import change_sentence
@@ -22,9 +23,10 @@ from reports.words import Names
 
 
 @pytest.fixture(autouse=True)
-def _made_again_once(monkeypatch: pytest.MonkeyPatch, remembered: Callable[..., Analysis]) -> None:
-    """What is made again of equal arguments is worked out once."""
-    monkeypatch.setattr("depin_compare.remaking.analyse", remembered)
+def _made_again_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is made again of equal arguments is worked out once, and without what no change speaks of."""
+    monkeypatch.setattr("depin_compare.analysis.trend_fits", lambda *_: TrendFits.create_empty())
+    monkeypatch.setattr("depin_compare.remaking.analyse", analysed_once)
 
 
 def causes(frame: pl.DataFrame, *what: str) -> set[str]:

@@ -27,7 +27,7 @@ def made(
     offers = dc.reference_offers(as_of=DAY.date())
     price = pl.col("usd_per_accelerator_hour")
     offers = offers.with_columns(pl.when(pl.col("network") == "akash").then(price * price_factor).otherwise(price))
-    asked = {"llm_ids": ("llama-3.3-70b",), "scenario_ids": ("base",), "draws": 2} | asked
+    asked = {"llm_ids": ("llama-3.3-70b",), "scenario_ids": ("base",), "draws": 2, "sensitivity_ids": ()} | asked
     facts = dc.reference_facts(as_of=DAY.date())
     return dc.analyse(dc.Offers.validate(offers), facts, as_of=as_of, network_ids=network_ids, **asked)
 
