@@ -19,7 +19,7 @@ from reports import charts, drawing
 from reports.drawing import CARD, Forms, Picture, drawn, workers_for
 from reports.style import Look, empty
 
-KEPT = ("headroom", "source_ages", "years_ahead")
+KEPT = ("headroom", "source_ages")
 
 
 @pytest.fixture
