@@ -131,7 +131,7 @@ def _stand_in(order: Order, saved: Analysis) -> Iterator[None]:
         def analysis_of(_: JobConfig, inputs: Any) -> Analysis:
             return dataclasses.replace(saved, source_states=inputs.source_states)
 
-        def write_job_report(_: JobConfig, analysis: Analysis, out: Path | None = None) -> list[Path]:
+        def write_job_report(_: JobConfig, analysis: Analysis, out: Path | None = None, **_told: object) -> list[Path]:
             target = Path(out or order.out) / "states.csv"
             target.parent.mkdir(parents=True, exist_ok=True)
             analysis.source_states.select(pl.col("source", "state").cast(pl.String)).write_csv(target)

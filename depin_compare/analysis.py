@@ -207,13 +207,24 @@ class Analysis:
             raise ConfigError(
                 f"saved analysis has schema {version}, this version reads 1 to {_SCHEMA}; run the analysis again"
             )
-        loaded: dict[str, Any] = {name: _load_frame(frames.get(name, {}), schema) for name, schema in _FRAMES.items()}
-        return cls(
-            as_of=datetime.fromisoformat(document["as_of"]),
-            display_names=document["display_names"],
-            provenance=document["provenance"],
-            **loaded,
-        )
+        try:
+            loaded: dict[str, Any] = {n: _load_frame(frames.get(n, {}), schema) for n, schema in _FRAMES.items()}
+            return cls(
+                as_of=datetime.fromisoformat(document["as_of"]),
+                display_names=document["display_names"],
+                provenance=document["provenance"],
+                **loaded,
+            )
+        except _NOT_OURS as error:
+            told = " ".join(str(error).split())
+            raise ConfigError(f"saved analysis is damaged ({told}); run the analysis again") from error
+
+
+# What a document fails with whose frames have other columns, types or rules than ours.
+_NOT_OURS = (
+    AttributeError, LookupError, OSError, TypeError, ValueError, dy.exc.SchemaError, dy.exc.ValidationError,
+    pl.exceptions.PolarsError,
+)  # fmt: skip
 
 
 def _written(name: str, frame: pl.DataFrame) -> dict[str, Any]:
@@ -452,7 +463,13 @@ def analyse(
         sources=sources(),
         left_out=ages.left_out(mine, told_facts, hosted),
         display_names=names,
-        provenance={"draws": str(draws), "seed": str(seed), **(provenance or {})},
+        provenance={
+            "llms": ", ".join(llm_ids),
+            "workloads": ", ".join(workload_ids),
+            "draws": str(draws),
+            "seed": str(seed),
+            **(provenance or {}),
+        },
     )
 
 

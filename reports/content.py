@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from depin_compare.analysis import Analysis
+from depin_compare.errors import UnknownNameError
 from reports import words
 from reports.lettering import settable
 from reports.sections import SECTIONS
 from reports.sections.first_page import first_page
 from reports.sections.page import Page
+from reports.since import Since
 from reports.summary import ADVICE_NOTE, ages_line
 
-__all__ = ["TITLE", "Paper", "report_content"]
+__all__ = ["TITLE", "Paper", "check_sections", "report_content"]
 
 Paper = Literal["a4", "us-letter"]
 
@@ -24,15 +26,40 @@ QUESTION = (
 )
 
 
+def check_sections(sections: Sequence[str] | None) -> None:
+    """Whether every section asked for exists.
+
+    Raises
+    ------
+    UnknownNameError
+        If one does not; the message has the nearest names.
+    """
+    for name in sections or ():
+        if name not in SECTIONS:
+            raise UnknownNameError("section", name, SECTIONS)
+
+
 def report_content(
-    analysis: Analysis, charts: Mapping[str, tuple[str, str]], *, failed: Mapping[str, str], paper: Paper = "a4"
+    analysis: Analysis,
+    charts: Mapping[str, tuple[str, str]],
+    *,
+    failed: Mapping[str, str],
+    paper: Paper = "a4",
+    sections: Sequence[str] | None = None,
+    since: Since | None = None,
 ) -> dict[str, Any]:
-    """Everything the PDF says, as plain data: the template adds only how it looks."""
-    page = Page(analysis, charts, failed)
+    """Everything the PDF says, as plain data: the template adds only how it looks.
+
+    ``sections`` are those of `reports.sections.SECTIONS` to follow the first page, in the report's order whatever
+    their own; ``since`` is what changed since an earlier report.
+    """
+    check_sections(sections)
+    page = Page(analysis, charts, failed, since)
     first = first_page(page)
-    sections = [section for made in SECTIONS.values() if (section := made(page)) is not None]
-    if rest := page.charts_if_there(*(name for name in charts if name not in page.shown)):
-        sections.append({"title": "Further charts", "parts": rest})
+    asked = [make for name, make in SECTIONS.items() if sections is None or name in sections]
+    made = [section for make in asked if (section := make(page)) is not None]
+    if sections is None and (rest := page.charts_if_there(*(name for name in charts if name not in page.shown))):
+        made.append({"title": "Further charts", "parts": rest})
     content = {
         "title": TITLE,
         "question": QUESTION,
@@ -41,9 +68,9 @@ def report_content(
         "advice": ADVICE_NOTE,
         "date": [analysis.as_of.year, analysis.as_of.month, analysis.as_of.day],
         "paper": paper,
-        "anchors": [one["anchor"] for section in sections for one in section.get("pages", [])],
+        "anchors": [one["anchor"] for section in made for one in section.get("pages", [])],
         "first": first,
-        "sections": sections,
+        "sections": made,
     }
     settled: dict[str, Any] = settable(content, dict(page.names.known))
     return settled

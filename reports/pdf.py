@@ -7,7 +7,7 @@ machine; its date is the Analysis' own; nothing is read from the network. Same A
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
@@ -15,6 +15,7 @@ from pathlib import Path
 from depin_compare.analysis import Analysis
 from depin_compare.errors import DepinCompareError
 from reports.content import Paper, report_content
+from reports.since import Since
 
 __all__ = ["PAPERS", "Paper", "report_pdf"]
 
@@ -27,6 +28,8 @@ def report_pdf(
     *,
     failed: Mapping[str, str] | None = None,
     paper: Paper = "a4",
+    sections: Sequence[str] | None = None,
+    since: Since | None = None,
 ) -> bytes:
     """Typeset the report.
 
@@ -39,6 +42,10 @@ def report_pdf(
     failed : mapping, optional
         Name -> reason of every chart that could not; the page says so in its place.
     paper : {"a4", "us-letter"}
+    sections : sequence of str, optional
+        Which of `reports.sections.SECTIONS` follow the first page; default: all.
+    since : Since, optional
+        What changed since an earlier report.
 
     Returns
     -------
@@ -48,12 +55,12 @@ def report_pdf(
     Raises
     ------
     DepinCompareError
-        If the typesetter refuses the document.
+        If a section is not known, or the typesetter refuses the document.
     """
     import matplotlib
     import typst
 
-    content = report_content(analysis, charts, failed=failed or {}, paper=paper)
+    content = report_content(analysis, charts, failed=failed or {}, paper=paper, sections=sections, since=since)
     inputs = {"report": json.dumps(content, ensure_ascii=False, sort_keys=True, allow_nan=False)}
     inputs |= {f"chart-{name}": svg for name, (svg, _) in charts.items()}
     fonts = typst.Fonts(include_system_fonts=False, font_paths=[Path(matplotlib.get_data_path()) / "fonts" / "ttf"])

@@ -10,26 +10,36 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 import polars as pl
 
 from depin_compare.analysis import Analysis
 from depin_compare.errors import DepinCompareError
 from depin_compare.market.statistics import marked_outliers
+from reports.content import check_sections
+from reports.markdown import summary_markdown
 from reports.pdf import Paper
+from reports.since import Since
+from reports.verdicts import verdicts
 from reports.view import plain
 
-__all__ = ["CHART_ERRORS", "FORMATS", "Output", "write_report"]
+if TYPE_CHECKING:
+    from reports.drawing import Picture
+
+__all__ = ["DEFAULT_FORMATS", "FORMATS", "MOST_DPI", "MOST_PNG_WIDTH", "Output", "write_report"]
 
 log = logging.getLogger(__name__)
 
-FORMATS = ("pdf", "png", "csv", "parquet", "json")
+FORMATS = ("pdf", "png", "svg", "md", "csv", "parquet", "json")
+DEFAULT_FORMATS = tuple(name for name in FORMATS if name != "svg")
+# Pixels and dots an inch that are still a picture: half a phone's screen to a poster.
+LEAST_PNG_WIDTH, MOST_PNG_WIDTH = 200, 6000
+LEAST_DPI, MOST_DPI = 50, 800
 Output = Path
-
-# What a chart may fail with on data nobody foresaw; anything else is a bug that must be seen.
-CHART_ERRORS = (DepinCompareError, ValueError, ArithmeticError, LookupError, TypeError, pl.exceptions.PolarsError)
 
 _TABLES = {
     "comparison.csv": "comparison",
@@ -53,21 +63,39 @@ def write_report(
     analysis: Analysis,
     out_dir: str | os.PathLike[str],
     *,
-    formats: Iterable[str] = FORMATS,
+    formats: Iterable[str] = DEFAULT_FORMATS,
     paper: Paper = "a4",
+    sections: Sequence[str] | None = None,
+    since: Since | None = None,
+    png_width: int | None = None,
+    dpi: int | None = None,
+    card: bool | None = None,
+    workers: int | None = None,
 ) -> list[Path]:
     """Write charts, PDF, tables and manifest of one run.
 
     Parameters
     ----------
     analysis : Analysis
-        A whole run; nothing else is read.
+        A whole run, or a part of one; nothing else is read.
     out_dir : path
         Made if it does not exist. Files of an earlier report that this one does not write again are removed, other
         files are left alone.
-    formats : iterable of {"pdf", "png", "csv", "parquet", "json"}
-        Which kinds of files; ``manifest.json`` is always written.
+    formats : iterable of {"pdf", "png", "svg", "md", "csv", "parquet", "json"}
+        Which kinds of files; ``manifest.json`` is always written. Default: all but SVG.
     paper : {"a4", "us-letter"}
+    sections : sequence of str, optional
+        Of the PDF, by the names of `reports.sections.SECTIONS`, after its first page; default: all.
+    since : Since, optional
+        What changed since an earlier report, for the PDF, ``summary.md`` and ``changes.csv``.
+    png_width : int, optional
+        Width of the PNG charts, 200 to 6000. [pixel]
+    dpi : int, optional
+        Their dots per inch, 50 to 800: it sets their size where ``png_width`` does not. Default 150.
+    card : bool, optional
+        Write ``card.png``, the verdict in one picture of 1200 by 675 pixels; default: with the PNG charts.
+    workers : int, optional
+        Processes that draw; default: what is worth its start. The files are the same on any number.
 
     Returns
     -------
@@ -78,17 +106,51 @@ def write_report(
     Raises
     ------
     DepinCompareError
-        If a format is not known or the PDF can't be typeset. Then ``out_dir`` is as it was before.
+        If a format, section or size is not known, or the PDF can't be typeset. Then ``out_dir`` is as it was before.
     OSError
         If a file can't be written. Then, too, ``out_dir`` is as it was before.
     """
     wanted = list(dict.fromkeys(formats))
     if unknown := sorted(set(wanted) - set(FORMATS)):
         raise DepinCompareError(f"format {', '.join(unknown)} is not known; known are {', '.join(FORMATS)}")
+    for name, value, least, most in (
+        ("png_width", png_width, LEAST_PNG_WIDTH, MOST_PNG_WIDTH), ("dpi", dpi, LEAST_DPI, MOST_DPI),
+    ):  # fmt: skip
+        if value is not None and not least <= value <= most:
+            raise DepinCompareError(f"{name} is {value}, expected {least} to {most}")
+    check_sections(sections)
     out, begun = Path(out_dir), time.monotonic()
     out.parent.mkdir(parents=True, exist_ok=True)
-    contents, failed = _contents(analysis, wanted, paper)
-    contents["manifest.json"] = _manifest(analysis, contents, failed)
+    contents = {name: content.encode() for name, content in _texts(analysis, wanted, since).items()}
+    failed: dict[str, str] = {}
+    with ThreadPoolExecutor(1) as typesetter:
+        pictures: dict[str, Picture] = {}
+        if {"pdf", "png", "svg"} & set(wanted) or card:
+            from reports.drawing import Forms, drawn
+
+            forms = Forms(
+                png="png" in wanted,
+                svg=bool({"pdf", "svg"} & set(wanted)),
+                networks="pdf" in wanted and (sections is None or "networks" in sections),
+                png_width=png_width,
+                dpi=dpi,
+            )
+            pictures = drawn(analysis, forms, card="png" in wanted if card is None else card, workers=workers)
+            failed = {name: picture.failed for name, picture in pictures.items() if picture.failed is not None}
+            contents |= _pictures(pictures, wanted)
+        pdf = None
+        if "pdf" in wanted:
+            from reports.pdf import report_pdf
+
+            charts = {name: (one.svg, one.alt) for name, one in pictures.items() if one.svg is not None}
+            # The typesetter lets go of the interpreter: the tables are written meanwhile.
+            pdf = typesetter.submit(
+                report_pdf, analysis, charts, failed=failed, paper=paper, sections=sections, since=since
+            )
+        contents |= _tables(analysis, wanted)
+        if pdf is not None:
+            contents["report.pdf"] = pdf.result()
+    contents["manifest.json"] = _manifest(analysis, contents, failed, since)
     work = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     try:
         for name, content in contents.items():
@@ -108,31 +170,36 @@ def write_report(
     return [out / name for name in sorted(contents)]
 
 
-def _contents(analysis: Analysis, wanted: Sequence[str], paper: Paper) -> tuple[dict[str, bytes], dict[str, str]]:
-    """Name -> bytes of every file but the manifest, and chart -> reason of every chart that failed."""
+def _pictures(pictures: Mapping[str, Picture], wanted: Sequence[str]) -> dict[str, bytes]:
+    """Name -> bytes of every picture that is a file of its own."""
+    from reports.charts import CHARTS
+    from reports.drawing import CARD
+
     made: dict[str, bytes] = {}
-    failed: dict[str, str] = {}
-    if {"pdf", "png"} & set(wanted):
-        from reports.charts import CHARTS, network_charts
-        from reports.style import Look, alt_text, png_bytes, svg_text
+    for name, picture in pictures.items():
+        if picture.png is not None:
+            made["card.png" if name == CARD else f"charts/{name}.png"] = picture.png
+        if picture.svg is not None and "svg" in wanted and name in CHARTS:
+            made[f"charts/{name}.svg"] = picture.svg.encode()
+    return made
 
-        look = Look.of(analysis)
-        drawn: dict[str, tuple[str, str]] = {}
-        of_networks = network_charts(analysis) if "pdf" in wanted else {}
-        for name, draw in (CHARTS | of_networks).items():
-            try:
-                figure = draw(analysis, look)
-                if "png" in wanted and name in CHARTS:
-                    made[f"charts/{name}.png"] = png_bytes(figure)
-                if "pdf" in wanted:
-                    drawn[name] = (svg_text(figure), alt_text(figure))
-            except CHART_ERRORS as error:
-                made.pop(f"charts/{name}.png", None)
-                failed[name] = f"{type(error).__name__}: {error}".splitlines()[0]
-        if "pdf" in wanted:
-            from reports.pdf import report_pdf
 
-            made["report.pdf"] = report_pdf(analysis, drawn, failed=failed, paper=paper)
+def _texts(analysis: Analysis, wanted: Sequence[str], since: Since | None) -> dict[str, str]:
+    """Name -> text of what says the verdict and what changed."""
+    made: dict[str, str] = {}
+    if "md" in wanted:
+        made["summary.md"] = summary_markdown(analysis, since)
+    if "csv" in wanted:
+        # In the order of the page, unlike the tables.
+        made["verdicts.csv"] = verdicts(analysis).write_csv()
+        if since is not None and since.rows is not None:
+            made["changes.csv"] = since.rows.write_csv()
+    return made
+
+
+def _tables(analysis: Analysis, wanted: Sequence[str]) -> dict[str, bytes]:
+    """Name -> bytes of every frame that is a file of its own."""
+    made: dict[str, bytes] = {}
     if "csv" in wanted:
         made |= {name: _ordered(getattr(analysis, frame)).write_csv().encode() for name, frame in _TABLES.items()}
     if "parquet" in wanted:
@@ -140,7 +207,7 @@ def _contents(analysis: Analysis, wanted: Sequence[str], paper: Paper) -> tuple[
         made["offers.parquet"] = _parquet(_ordered(marked_outliers(analysis.offers, analysis.market_statistics)))
     if "json" in wanted:
         made["analysis.json"] = analysis.to_json().encode()
-    return made, failed
+    return made
 
 
 def _ordered(frame: pl.DataFrame) -> pl.DataFrame:
@@ -155,7 +222,9 @@ def _parquet(frame: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _manifest(analysis: Analysis, contents: dict[str, bytes], failed: dict[str, str]) -> bytes:
+def _manifest(
+    analysis: Analysis, contents: Mapping[str, bytes], failed: Mapping[str, str], since: Since | None
+) -> bytes:
     """Versions, seed, state and age of each source, SHA-256 of each output; keys sorted."""
     sources = {
         row["source"]: {
@@ -174,9 +243,10 @@ def _manifest(analysis: Analysis, contents: dict[str, bytes], failed: dict[str, 
     }
     manifest = {
         "as_of": analysis.as_of.isoformat(),
-        "charts_failed": failed,
+        "charts_failed": dict(failed),
         "outputs": {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()},
         "provenance": dict(analysis.provenance),
+        "since": since.as_of.isoformat() if since is not None and since.as_of is not None else None,
         "sources": sources,
     }
     return (json.dumps(manifest, indent=2, sort_keys=True, ensure_ascii=False) + "\n").encode()

@@ -10,7 +10,7 @@ import sys
 
 # Importing a module of commands registers them, in the order --help shows them.
 # polars, matplotlib and the rest are imported where they are used, so that --help stays fast.
-from depin_compare.cli import run, steps, trends, lists, scenarios, history, jobs, schedule, alerts, doctor  # noqa: F401  # isort: skip  (the order of --help)
+from depin_compare.cli import run, report, steps, trends, lists, scenarios, history, jobs, schedule, alerts, doctor  # noqa: F401  # isort: skip  (the order of --help)
 from depin_compare.cli._app import app
 from depin_compare.cli.options import ERROR, USAGE
 from depin_compare.cli.output import note

@@ -19,7 +19,17 @@ if TYPE_CHECKING:
     from depin_compare.market.store import Store
     from fetchers import Collection, Progress, SourceStatus
 
-__all__ = ["collected_now", "day_of", "job_of", "progress_bar", "run_analysis", "step_analysis", "store_of"]
+__all__ = [
+    "collected_now",
+    "day_of",
+    "job_of",
+    "job_with_outputs",
+    "progress_bar",
+    "run_analysis",
+    "saved_analysis",
+    "step_analysis",
+    "store_of",
+]
 
 
 def job_of(given: Path | JobConfig | None, name: str | None = None) -> JobConfig:
@@ -134,3 +144,45 @@ def day_of(text: str, option: str = "--as-of") -> date:
         return date.fromisoformat(text if len(text) > 7 else f"{text}-01")
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is no day; write YYYY-MM-DD", param_hint=option) from error
+
+
+def saved_analysis(path: Path) -> Analysis:
+    """A saved analysis, or the one in a folder that a run wrote into."""
+    from depin_compare.analysis import Analysis
+    from depin_compare.errors import ConfigError
+
+    file = path / "analysis.json" if path.is_dir() else path
+    try:
+        return Analysis.from_json(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file}: can't be read ({error.strerror}); run `depin-compare run` first") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(
+            f"{file}: not a saved analysis (no text); give the analysis.json of an earlier run"
+        ) from error
+    except ConfigError as error:
+        raise ConfigError(f"{file}: {error}") from error
+
+
+def job_with_outputs(job: JobConfig, **told: Any) -> JobConfig:
+    """The job with the forms of report that the command line asks for; what is None or empty is the job's."""
+    from pydantic import ValidationError
+
+    from depin_compare.jobs.config import OutputsConfig
+    from reports.content import check_sections
+
+    given = {key: value for key, value in told.items() if value not in (None, [])}
+    try:
+        checked = OutputsConfig.model_validate(given)
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        hint = _HINTS[str(wrong["loc"][0])]
+        raise typer.BadParameter(f"{wrong['input']}: {wrong['msg']}", param_hint=hint) from error
+    check_sections(checked.sections)
+    changed = job.outputs.model_copy(update={key: getattr(checked, key) for key in given})
+    return job.model_copy(update={"outputs": changed})
+
+
+_HINTS = {
+    "formats": "--format", "paper": "--paper", "sections": "--section", "png_width": "--png-width", "dpi": "--dpi",
+}  # fmt: skip

@@ -54,3 +54,26 @@ CsvOption = Annotated[bool, typer.Option("--csv", help="Rows as CSV.")]
 OutputOption = Annotated[
     Path | None, typer.Option("--output", "-o", help="Write the rows to this file (.csv, .json or .parquet).")
 ]
+FormatsOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--format", help="pdf, png, svg, md, csv, parquet or json; else the job's, else all but svg. Repeatable."
+    ),
+]
+PaperOption = Annotated[str | None, typer.Option("--paper", help="a4 or us-letter; else the job's.")]
+SectionsOption = Annotated[
+    list[str] | None,
+    typer.Option("--section", help="This section of the PDF after its first page; else the job's. Repeatable."),
+]
+PngWidthOption = Annotated[
+    int | None, typer.Option("--png-width", help="Width of the PNG charts in pixels, 200 to 6000; else the job's.")
+]
+DpiOption = Annotated[
+    int | None, typer.Option("--dpi", help="Dots per inch of the PNG charts, 50 to 800; else the job's, else 150.")
+]
+SinceOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--since", help="analysis.json to say what changed since; else the one that lies where the report goes."
+    ),
+]

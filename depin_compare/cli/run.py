@@ -1,4 +1,4 @@
-"""The main job and the report alone."""
+"""The main job, whole."""
 
 from __future__ import annotations
 
@@ -9,23 +9,36 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
 from depin_compare.cli._app import app
-from depin_compare.cli.inputs import progress_bar, run_analysis, store_of, with_analysis
+from depin_compare.cli.inputs import (
+    job_with_outputs,
+    progress_bar,
+    run_analysis,
+    saved_analysis,
+    store_of,
+    with_analysis,
+)
 from depin_compare.cli.options import (
     ERROR,
     OK,
     AsOfOption,
     ConfigOption,
+    DpiOption,
     DrawsOption,
+    FormatsOption,
     JobOption,
     MaxAgeOption,
     OfflineOption,
+    PaperOption,
+    PngWidthOption,
     ReplayOption,
+    SectionsOption,
     SeedOption,
+    SinceOption,
     StoreOption,
 )
 from depin_compare.cli.output import because, note
@@ -34,15 +47,9 @@ if TYPE_CHECKING:
     from depin_compare.analysis import Analysis
     from depin_compare.jobs.config import JobConfig
     from depin_compare.jobs.stop import Stopped
+    from reports.since import Since
 
 log = logging.getLogger(__name__)
-
-
-FormatsOption = Annotated[
-    list[str] | None,
-    typer.Option("--format", help="pdf, png, csv, parquet or json; else the job's, else all. Repeatable."),
-]
-PaperOption = Annotated[str | None, typer.Option("--paper", help="a4 or us-letter; else the job's.")]
 
 
 @app.command()
@@ -73,6 +80,10 @@ def run(
     seed: SeedOption = None,
     formats: FormatsOption = None,
     paper: PaperOption = None,
+    section: SectionsOption = None,
+    png_width: PngWidthOption = None,
+    dpi: DpiOption = None,
+    since: SinceOption = None,
     fail_on: Annotated[
         list[str] | None,
         typer.Option("--fail-on", help="stale or partial: exit 4; eroded, exposed, or threshold (one of [alerts] is "
@@ -90,7 +101,7 @@ def run(
 
     With --offline, --as-of or --replay it only looks at what is there: nothing is stored, remembered or alerted.
     """
-    from depin_compare.jobs.runner import FAIL_ON, exit_code, worst_code, write_job_report
+    from depin_compare.jobs.runner import FAIL_ON, exit_code, since_last, worst_code, write_job_report
     from depin_compare.jobs.stop import Stopped, stoppable
 
     looks = bool(offline or as_of or replay)
@@ -102,19 +113,20 @@ def run(
         raise typer.BadParameter(f"{', '.join(unknown)}: use {', '.join(FAIL_ON)}", param_hint="--fail-on")
     from depin_compare.jobs.config_checks import selected
 
+    outputs = {"formats": formats, "paper": paper, "sections": section, "png_width": png_width, "dpi": dpi}
     jobs = [
-        _with_outputs(
+        job_with_outputs(
             selected(
                 with_analysis(one, draws=draws, seed=seed),
                 networks=network or (),
                 llms=llm or (),
                 scenarios=scenario or (),
             ),
-            formats,
-            paper,
+            **outputs,
         )
         for one in _jobs(config, job)
     ]
+    before = saved_analysis(since) if since is not None else None
     several = len(jobs) > 1
     if slot is not None and several:
         raise typer.BadParameter("goes with one job: name it with --job", param_hint="--slot")
@@ -127,13 +139,21 @@ def run(
         try:
             if looks:
                 analysis = run_analysis(one, store=store, as_of=as_of, replay=replay, max_age_days=max_age)
-                _tell(analysis, write_job_report(one, analysis, folder), folder)
+                changed = since_last(one, analysis, folder, before=before)
+                _tell(analysis, write_job_report(one, analysis, folder, since=changed), folder, changed)
                 codes.append(exit_code(analysis, fail_on or (), crossed=partial(_is_crossed, one, analysis, store)))
             else:
                 with stoppable():
                     codes.append(
                         _run_once(
-                            one, store, folder, slot=slot, fail_on=fail_on or (), record=kept, max_age_days=max_age
+                            one,
+                            store,
+                            folder,
+                            slot=slot,
+                            fail_on=fail_on or (),
+                            record=kept,
+                            max_age_days=max_age,
+                            before=before,
                         )
                     )
         except Stopped as stop:
@@ -161,27 +181,9 @@ def _jobs(config: Path | None, name: str | None) -> list[JobConfig]:
     return [load_config(config, name)] if config is None or name is not None else list(load_jobs(config).values())
 
 
-def _with_outputs(job: JobConfig, formats: list[str] | None, paper: str | None) -> JobConfig:
-    """The job with the forms of report the command line asks for."""
-    from pydantic import ValidationError
-
-    from depin_compare.jobs.config import OutputsConfig
-
-    told: dict[str, Any] = {"formats": formats, "paper": paper}
-    given = {key: value for key, value in told.items() if value}
-    try:
-        checked = OutputsConfig.model_validate(given)
-    except ValidationError as error:
-        wrong = error.errors()[0]
-        hint = "--paper" if wrong["loc"][0] == "paper" else "--format"
-        raise typer.BadParameter(f"{wrong['input']}: {wrong['msg']}", param_hint=hint) from error
-    changed = job.outputs.model_copy(update={key: getattr(checked, key) for key in given})
-    return job.model_copy(update={"outputs": changed})
-
-
 def _run_once(
     job: JobConfig, store: str | None, folder: Path, *, slot: datetime | None, fail_on: Sequence[str],
-    record: Path | None, max_age_days: float | None,
+    record: Path | None, max_age_days: float | None, before: Analysis | None,
 ) -> int:  # fmt: skip
     """One run, told; its exit code."""
     from depin_compare.jobs.runner import run_job
@@ -192,10 +194,10 @@ def _run_once(
     with progress_bar() as progress:
         ended = run_job(
             job, store=store_of(store), now=datetime.now(UTC), out=folder, slot=slot, fail_on=fail_on, record=record,
-            progress=progress, max_age_days=max_age_days,
+            progress=progress, max_age_days=max_age_days, before=before,
         )  # fmt: skip
     if ended.analysis is not None:
-        _tell(ended.analysis, ended.written, folder)
+        _tell(ended.analysis, ended.written, folder, ended.since)
     elif ended.outcome.detail:
         note(ended.outcome.detail)
     return ended.outcome.exit_code or OK
@@ -209,12 +211,13 @@ def _end_at_once(job: str, stop: Stopped) -> NoReturn:
     os._exit(stop.exit_code)
 
 
-def _tell(analysis: Analysis, written: Sequence[Path], folder: Path) -> None:
-    """The verdicts and where the report lies on stdout, what could not be reached on stderr."""
+def _tell(analysis: Analysis, written: Sequence[Path], folder: Path, since: Since | None) -> None:
+    """The verdicts, what changed and where the report lies on stdout, what could not be reached on stderr."""
+    from reports.since import since_lines
     from reports.summary import verdict_lines
 
     tell_sources(analysis)
-    for line in verdict_lines(analysis):
+    for line in [*verdict_lines(analysis), *since_lines(since)]:
         typer.echo(line)
     pdf = next((path for path in written if path.suffix == ".pdf"), None)
     typer.echo(f"PDF: {pdf}" if pdf else f"Report: {folder}")
@@ -240,29 +243,3 @@ def tell_sources(analysis: Analysis) -> None:
             continue
         stand_in = "nothing" if row["layer"] is None else f"{row['layer']} data of {row['newest_observed_at']:%Y-%m-%d}"
         note(f"{row['source']}: {row['state']}, {stand_in} in its place{because(row['detail'])}")
-
-
-@app.command()
-def report(
-    analysis_file: Annotated[Path, typer.Argument(help="analysis.json of an earlier run.")] = Path(
-        "depin-report/analysis.json"
-    ),
-    out: Annotated[Path, typer.Option("--out", help="Folder the report goes to.")] = Path("depin-report"),
-    formats: FormatsOption = None,
-    paper: PaperOption = None,
-) -> None:
-    """Draw the report again from a saved analysis, without asking any source."""
-    from depin_compare.analysis import Analysis
-    from depin_compare.errors import ConfigError
-    from depin_compare.jobs.config import JobConfig
-    from reports.writer import FORMATS, write_report
-
-    asked = _with_outputs(JobConfig(), formats, paper).outputs
-    try:
-        text = analysis_file.read_text("utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"{analysis_file}: can't be read ({error.strerror}); run `depin-compare run` first"
-        ) from error
-    for path in write_report(Analysis.from_json(text), out, formats=asked.formats or FORMATS, paper=asked.paper):
-        typer.echo(str(path))

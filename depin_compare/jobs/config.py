@@ -137,8 +137,13 @@ class OutputsConfig(_Strict):
     """``[outputs]``: where the report goes, and in which form."""
 
     out: File = Path("depin-report")
-    formats: tuple[Literal["pdf", "png", "csv", "parquet", "json"], ...] | None = Field(default=None, min_length=1)
+    formats: tuple[Literal["pdf", "png", "svg", "md", "csv", "parquet", "json"], ...] | None = Field(
+        default=None, min_length=1
+    )
     paper: Literal["a4", "us-letter"] = "a4"
+    sections: tuple[str, ...] | None = None
+    png_width: int | None = Field(default=None, ge=200, le=6000)
+    dpi: int | None = Field(default=None, ge=50, le=800)
     prometheus_textfile: Annotated[File, AfterValidator(_textfile)] | None = None
 
 

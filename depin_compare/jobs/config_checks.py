@@ -33,6 +33,7 @@ def job_checks(job: JobConfig) -> Iterator[Check]:
     """
     from depin_compare.jobs.sources import ages_of
     from fetchers import FETCHERS
+    from reports.sections import SECTIONS
 
     for name in job.sources:
         yield ["sources", name], partial(_check_name, "source", name, FETCHERS)
@@ -47,6 +48,8 @@ def job_checks(job: JobConfig) -> Iterator[Check]:
     for name, table in job.scenarios.items():
         for place, what in own_scenario_faults(name, table):
             yield ["scenarios", name, *place], partial(_complain, what)
+    for index, name in enumerate(job.outputs.sections or ()):
+        yield ["outputs", "sections", index], partial(_check_name, "section", name, SECTIONS)
     for name, value in job.assumptions.items():
         yield ["assumptions", name], partial(assumption_set, {name: value.band()})
     yield from job.override_builders()

@@ -24,8 +24,11 @@ if TYPE_CHECKING:
     from depin_compare.analysis import Analysis
     from depin_compare.market.store import Store
     from fetchers import Collection, Progress
+    from reports.since import Since
 
-__all__ = ["FAIL_ON", "JobRun", "exit_code", "on_outcome", "run_job", "settle", "worst_code", "write_job_report"]
+__all__ = [
+    "FAIL_ON", "JobRun", "exit_code", "on_outcome", "run_job", "settle", "since_last", "worst_code", "write_job_report",
+]  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -37,11 +40,12 @@ _KINDS: dict[int, Kind] = {OK: "ok", THRESHOLD: "threshold", STALE: "stale"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobRun:
-    """A run that came to its end: the outcome, the analysis and the files of the report."""
+    """A run that came to its end: outcome, analysis, files of the report, and what changed since the last one."""
 
     outcome: JobOutcome
     analysis: Analysis | None = None
     written: Sequence[Path] = ()
+    since: Since | None = None
 
 
 def run_job(
@@ -55,6 +59,7 @@ def run_job(
     record: Path | None = None,
     progress: Progress | None = None,
     max_age_days: float | None = None,
+    before: Analysis | None = None,
 ) -> JobRun:
     """Run a job once.
 
@@ -78,6 +83,8 @@ def run_job(
         Called as each source ends.
     max_age_days : float, optional
         Beyond it a number leaves the verdict, whatever the limit of its source.
+    before : Analysis, optional
+        What the report says changed since; default: the one that lies where it goes.
 
     Returns
     -------
@@ -108,7 +115,8 @@ def run_job(
             as_of = datetime.combine(now.date(), time(), tzinfo=UTC)
             inputs = gathered(job, as_of=as_of, store=store, collection=collection, max_age_days=max_age_days)
             analysis = analysis_of(job, inputs)
-            written = write_job_report(job, analysis, out)
+            since = since_last(job, analysis, out, before=before)
+            written = write_job_report(job, analysis, out, since=since)
             _thinned(job, store, now)
         except Stopped as stop:
             books.close("stopped", exit_code=stop.exit_code, detail=str(stop))
@@ -129,7 +137,7 @@ def run_job(
             code = exit_code(analysis, fail_on, crossed=lambda: is_crossed(job, analysis, store))
             outcome = books.close(_KINDS[code], exit_code=code, report=out or job.outputs.out)
         on_outcome(job, outcome, analysis, store)
-        return JobRun(outcome=outcome, analysis=analysis, written=written)
+        return JobRun(outcome=outcome, analysis=analysis, written=written, since=since)
 
 
 def _unstored(job: JobConfig, collection: Collection, now: datetime, store: Store) -> StoreError | None:
@@ -343,12 +351,31 @@ def _thinned(job: JobConfig, store: Store, now: datetime) -> None:
         log.info("store: %d snapshots removed by the retention of job %s", gone, job.name)
 
 
-def write_job_report(job: JobConfig, analysis: Analysis, out: Path | None = None) -> list[Path]:
+def since_last(job: JobConfig, analysis: Analysis, out: Path | None = None, *, before: Analysis | None) -> Since | None:
+    """What changed since ``before``, else since the report that lies where this one goes."""
+    from reports.since import since_analysis, since_folder
+
+    return since_folder(out or job.outputs.out, analysis) if before is None else since_analysis(before, analysis)
+
+
+def write_job_report(
+    job: JobConfig, analysis: Analysis, out: Path | None = None, *, since: Since | None = None, card: bool | None = None
+) -> list[Path]:
     """The report of an analysis as the job wants it; the files written."""
-    from reports.writer import FORMATS, write_report
+    from reports.writer import DEFAULT_FORMATS, write_report
 
     asked = job.outputs
-    return write_report(analysis, out or asked.out, formats=asked.formats or FORMATS, paper=asked.paper)
+    return write_report(
+        analysis,
+        out or asked.out,
+        formats=asked.formats or DEFAULT_FORMATS,
+        paper=asked.paper,
+        sections=asked.sections,
+        png_width=asked.png_width,
+        dpi=asked.dpi,
+        since=since,
+        card=card,
+    )
 
 
 def _told(moment: datetime | None) -> str:

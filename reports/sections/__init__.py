@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reports.sections.assumptions import assumptions, not_modelled
+from reports.sections.changes import since_last
 from reports.sections.data import data_states, manifest, sources
 from reports.sections.first_page import other_networks
 from reports.sections.market import model_against_market
@@ -21,6 +22,7 @@ __all__ = ["SECTIONS"]
 
 # A section without anything to say gives None.
 SECTIONS: dict[str, Callable[[Page], Part | None]] = {
+    "changes": since_last,
     "other_networks": other_networks,
     "networks": networks,
     "prices": prices,

@@ -10,14 +10,22 @@ import polars as pl
 from depin_compare.analysis import Analysis
 from reports import view, words
 from reports.sections.parts import Cell, Part, linked
+from reports.since import Since
 from reports.words import NOT_KNOWN, Names
 
 
 class Page:
     """One Analysis, as the sections read it."""
 
-    def __init__(self, analysis: Analysis, charts: Mapping[str, tuple[str, str]], failed: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        analysis: Analysis,
+        charts: Mapping[str, tuple[str, str]],
+        failed: Mapping[str, str],
+        since: Since | None = None,
+    ) -> None:
         self.analysis = analysis
+        self.since = since
         self.charts = charts
         self.failed = failed
         self.shown: set[str] = set()

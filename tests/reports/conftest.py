@@ -703,6 +703,7 @@ def make(network_chips: dict[str, dict[str, float]] | None = None, months: int =
                     "scenario": s[0],
                     "title": TITLES[s[0]],
                     "meaning": f"What {TITLES[s[0]]} supposes.",
+                    "clouds": "azure aws google",
                     "parameter": parameter,
                     "low": 0.8 * value,
                     "central": value,

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
+import pypdf
 import pytest
 
 from depin_compare.analysis import Analysis
-from depin_compare.errors import DepinCompareError
+from depin_compare.errors import DepinCompareError, UnknownNameError
+from depin_compare.jobs.config import OutputsConfig
 from reports import charts, writer
+from reports.since import since_analysis
 from reports.writer import write_report
 
 TABLES = ("csv", "parquet")
@@ -45,6 +52,8 @@ def test_writes_everything_promised(written: list[Path], out: Path) -> None:
         "discrepancies.csv",
         "token_prices.csv",
         "market_check.csv",
+        "verdicts.csv",
+        "summary.md",
         "analysis.json",
         "offers.parquet",
         "manifest.json",
@@ -134,7 +143,8 @@ def test_an_error_midway_leaves_the_folder_as_it_was(
     out = tmp_path / "out"
     if exists:
         out.mkdir()
-        (out / "margins.csv").write_text("older")
+        for name in ("margins.csv", "summary.md", "changes.csv", "verdicts.csv"):
+            (out / name).write_text("older")
         (out / "notes.txt").write_text("the user's own")
     before = files(out) if exists else None
     replace = Path.replace
@@ -149,7 +159,7 @@ def test_an_error_midway_leaves_the_folder_as_it_was(
 
     monkeypatch.setattr(Path, "replace", failing)
     with pytest.raises(OSError, match="disk full"):
-        write_report(analysis, out, formats=TABLES)
+        write_report(analysis, out, formats=("md", "csv", "parquet"), since=since_analysis(analysis, analysis))
     monkeypatch.undo()
     assert (files(out) if exists else None) == before
     assert out.exists() == exists
@@ -193,4 +203,82 @@ def test_an_empty_run_is_written_too(empty_analysis: Analysis, tmp_path: Path) -
 
 
 def test_formats_are_all_known() -> None:
-    assert writer.FORMATS == ("pdf", "png", "csv", "parquet", "json")
+    assert writer.FORMATS == ("pdf", "png", "svg", "md", "csv", "parquet", "json")
+    assert set(writer.FORMATS) - set(writer.DEFAULT_FORMATS) == {"svg"}
+
+
+def test_svg_is_written_where_it_is_asked_for(analysis: Analysis, tmp_path: Path, drawn_quickly: None) -> None:
+    write_report(analysis, tmp_path, formats=("svg",))
+    names = set(files(tmp_path))
+    assert names == {f"charts/{name}.svg" for name in charts.CHARTS} | {"manifest.json"}
+    assert (tmp_path / "charts" / "headroom.svg").read_text().count("<svg") == 1
+    write_report(analysis, tmp_path, formats=("png",))
+    assert not list(tmp_path.rglob("*.svg"))
+
+
+def test_only_the_sections_asked_for_follow_the_first_page(
+    analysis: Analysis, tmp_path: Path, drawn_quickly: None
+) -> None:
+    def titles(sections: Sequence[str] | None) -> list[str]:
+        write_report(analysis, tmp_path, formats=("pdf",), sections=sections)
+        outline = pypdf.PdfReader(tmp_path / "report.pdf").outline
+        return [entry.title for entry in outline if not isinstance(entry, list)]
+
+    whole, part = titles(None), titles(["sources", "assumptions"])
+    assert [title for title in whole if title in part] == part
+    assert {"Sources", "Assumptions and scenarios"} < set(part)
+    assert len(part) < len(whole) - 4
+    assert set(titles([])) < set(part)
+    with pytest.raises(UnknownNameError, match=r"unknown section 'source'; did you mean sources"):
+        write_report(analysis, tmp_path / "out", sections=["source"])
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("size", "told"),
+    [
+        ({"png_width": 199}, "png_width is 199, expected 200 to 6000"),
+        ({"png_width": 6001}, "png_width is 6001, expected 200 to 6000"),
+        ({"dpi": 49}, "dpi is 49, expected 50 to 800"),
+        ({"dpi": 801}, "dpi is 801, expected 50 to 800"),
+    ],
+)
+def test_a_size_no_picture_has_is_refused(size: dict[str, int], told: str, analysis: Analysis, tmp_path: Path) -> None:
+    with pytest.raises(DepinCompareError, match=told):
+        write_report(analysis, tmp_path / "out", formats=("png",), **size)  # type: ignore[arg-type]
+    assert not (tmp_path / "out").exists()
+
+
+def test_the_job_file_takes_the_sizes_that_the_writer_takes() -> None:
+    limits = {}
+    for name in ("png_width", "dpi"):
+        limits[name] = {type(one).__name__: one for one in OutputsConfig.model_fields[name].metadata}
+    assert (limits["png_width"]["Ge"].ge, limits["png_width"]["Le"].le) == (200, writer.MOST_PNG_WIDTH)
+    assert (limits["dpi"]["Ge"].ge, limits["dpi"]["Le"].le) == (50, writer.MOST_DPI)
+    assert OutputsConfig(formats=writer.FORMATS).formats == writer.FORMATS
+
+
+def test_the_same_bytes_whatever_the_hashes_of_the_process(
+    one_network: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in charts.CHARTS if name != "headroom"]:
+        monkeypatch.delitem(charts.CHARTS, name)
+    saved = tmp_path / "analysis.json"
+    saved.write_text(one_network.to_json(), "utf-8")
+    formats = ("svg", "md", "csv", "parquet", "json")
+    write_report(Analysis.from_json(saved.read_text("utf-8")), tmp_path / "here", formats=formats)
+    code = f"""
+import sys
+from pathlib import Path
+from depin_compare.analysis import Analysis
+from reports import charts
+from reports.writer import write_report
+for name in [name for name in charts.CHARTS if name != "headroom"]:
+    del charts.CHARTS[name]
+write_report(Analysis.from_json(Path(sys.argv[1]).read_text("utf-8")), sys.argv[2], formats={formats!r})
+"""
+    environment = {**os.environ, "PYTHONHASHSEED": "7", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    there = tmp_path / "there"
+    subprocess.run([sys.executable, "-c", code, str(saved), str(there)], check=True, env=environment)
+    assert "charts/headroom.svg" in files(there)
+    assert files(there) == files(tmp_path / "here")

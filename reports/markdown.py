@@ -1,0 +1,148 @@
+"""The run in a page of GitHub-flavoured Markdown, for pull requests and chat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+
+import polars as pl
+
+from depin_compare.analysis import Analysis
+from reports import view, words
+from reports.sections.first_page import sentences
+from reports.sections.page import Page
+from reports.since import Since, shown, since_lines
+from reports.summary import ADVICE_NOTE, ages_line, left_out_lines
+from reports.verdicts import verdicts
+from reports.words import REFERENCE_WORDS, Names
+
+__all__ = ["escaped", "summary_markdown"]
+
+_MOST_NETWORKS = 8
+_MOST_CHANGES = 10
+_MOST_SOURCES = 12
+_NOT_TOLD = ("ok", "off", "reference")
+
+
+def summary_markdown(analysis: Analysis, since: Since | None = None) -> str:
+    """The verdict of a run as Markdown, with the numbers as the PDF prints them.
+
+    Three sentences, the verdict table, what changed since the last report, how old the data are and what could not
+    be reached, and the note that none of it is advice.
+
+    Parameters
+    ----------
+    analysis : Analysis
+        A whole run, or a selection of one.
+    since : Since, optional
+        What changed since an earlier report.
+    """
+    blocks = ["# Decentralised GPU networks against the clouds", escaped(ages_line(analysis))]
+    if analysis.headlines.height:
+        blocks += [_list(escaped(told) for told in sentences(Page(analysis, {}, {}))), *_verdict_table(analysis)]
+    else:
+        blocks.append("No network could be compared: no source gave a price.")
+    blocks += _since(since)
+    blocks += _unreached(analysis)
+    blocks.append(f"*{escaped(ADVICE_NOTE)}*")
+    return "\n\n".join(blocks) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Text as it is, whatever signs of Markdown or HTML are in it, on one line.
+
+    >>> escaped("a|b [c] `d` <e> *f*")
+    'a\\\\|b \\\\[c\\\\] \\\\`d\\\\` &lt;e&gt; \\\\*f\\\\*'
+    """
+    on_one_line = " ".join(text.split())
+    marked = re.sub(r"([\\`*_\[\]|~])", r"\\\1", on_one_line)
+    return marked.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _list(items: Iterable[str]) -> str:
+    return "\n".join(f"- {item}" for item in items)
+
+
+def _table(titles: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence[bool]) -> str:
+    """A table; cells are Markdown already."""
+    lines = [titles, ["---:" if one else "---" for one in right], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _verdict_table(analysis: Analysis) -> list[str]:
+    """A row a network and reference, against the first cloud of the first page."""
+    every = view.plain(verdicts(analysis))
+    compared = view.headline_comparison(analysis.headlines, analysis.comparison)
+    pair = next(iter(view.headline_pairs(compared)), None)
+    networks = every["network"].unique(maintain_order=True).to_list()
+    shown_networks = networks[:_MOST_NETWORKS]
+    names = Names(known=analysis.display_names)
+    body: list[list[str]] = []
+    for network in shown_networks:
+        rows = view.rows(every.filter(pl.col("network") == network))
+        mine = [row for row in rows if pair is not None and (row["cloud"], row["silicon"]) == pair] or [
+            {**rows[0], "reference": None, "advantage_printed": "n/c", "advantage_gone_printed": "n/c"}
+        ]
+        for i, row in enumerate(mine):
+            mark = words.aged(row["freshness"])
+            first = [
+                f"**{escaped(row['display_name'])}**",
+                escaped(row["full_margin_printed"]),
+                escaped(f"{row['verdict']}{f', data {mark}' if mark else ''}"),
+            ]
+            network_cell, margin, verdict = first if i == 0 else ["", "", ""]
+            reference = REFERENCE_WORDS.get(row["reference"] or "", row["reference"] or "")
+            body.append(
+                [
+                    network_cell, escaped(reference), row["advantage_printed"], row["advantage_gone_printed"], margin,
+                    verdict,
+                ]
+            )  # fmt: skip
+    against = f"against {names.long_pair(*pair)}" if pair else "against no cloud"
+    titles = [
+        "Network",
+        f"Reference, {escaped(against)}",
+        "Buyer saves",
+        "Advantage gone, P50",
+        "Supplier keeps",
+        "Verdict",
+    ]
+    table = _table(titles, body, [False, False, True, True, True, False])
+    notes = (
+        "Buyer saves: % of the cloud's price or cost of the same tokens. Supplier keeps: full-cost margin, % of "
+        "receipts, without token rewards. Advantage gone: when half of the draws have lost it in the base scenario. "
+        "n/c: not comparable."
+    )
+    more = len(networks) - len(shown_networks)
+    rest = [f"{words.plural(more, 'further network')} and every other cloud: verdicts.csv." if more else ""]
+    return [table, " ".join(filter(None, [notes, *rest]))]
+
+
+def _since(since: Since | None) -> list[str]:
+    lines = since_lines(since)
+    if since is None or not lines:
+        return []
+    told = ["## Since the last report", escaped(lines[0])]
+    if since.rows is None or since.rows.is_empty():
+        return told
+    rows = shown(view.plain(since.rows))["sentence"].head(_MOST_CHANGES).to_list()
+    left_out = since.rows.height - len(rows)
+    more = [f"{words.plural(left_out, 'further change')}: changes.csv."] if left_out else []
+    return [*told, _list([*(escaped(row) for row in rows), *more])]
+
+
+def _unreached(analysis: Analysis) -> list[str]:
+    """What gave nothing in this run and what stands in for it; what is too old for a verdict."""
+    states = view.plain(analysis.source_states).filter(~pl.col("state").is_in(_NOT_TOLD)).sort("source")
+    lines = []
+    for row in view.rows(states.head(_MOST_SOURCES)):
+        stand_in = (
+            "nothing" if row["layer"] is None else f"{row['layer']} data of {words.day(row['newest_observed_at'])}"
+        )
+        detail = f" ({row['detail']})" if row["detail"] else ""
+        state = row["state"].replace("_", " ")
+        lines.append(escaped(f"{row['source']}: {state}, {stand_in} in its place{detail}"))
+    if states.height > len(lines):
+        lines.append(f"{states.height - len(lines)} more: manifest.json.")
+    lines += [escaped(line) for line in left_out_lines(analysis)]
+    return ["## What could not be reached", _list(lines)] if lines else []
