@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from depin_compare.errors import ModelDomainError
-from depin_compare.units import FloatArray
+from depin_compare.units import FloatArray, FloatOrArray
 
-__all__ = ["Band", "one_at_a_time", "quadrature", "quadrature_band"]
+__all__ = ["Band", "all_ends", "one_at_a_time", "quadrature", "quadrature_band"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,39 @@ def one_at_a_time(
 
     moved = {name: (at(name, band.low), at(name, band.high)) for name, band in inputs.items() if band.low < band.high}
     return central, moved
+
+
+def all_ends(
+    model: Callable[[Mapping[str, FloatOrArray]], FloatArray], inputs: Mapping[str, Band]
+) -> tuple[FloatArray, dict[str, tuple[FloatArray, FloatArray]]]:
+    """`one_at_a_time` of a model that takes arrays, in one call.
+
+    Parameters
+    ----------
+    model : callable
+        Takes ``{name: value}``, floats or arrays of shape (n,), and returns an array whose last axis is that of n.
+    inputs : mapping
+        Band of each input.
+
+    Examples
+    --------
+    >>> central, moved = all_ends(lambda v: v["a"] * v["b"], {"a": Band(1, 2, 4), "b": Band.certain(3)})
+    >>> float(central), {name: tuple(map(float, ends)) for name, ends in moved.items()}
+    (6.0, {'a': (3.0, 12.0)})
+    """
+    uncertain = [name for name, band in inputs.items() if band.low < band.high]
+    n = 1 + 2 * len(uncertain)
+    values: dict[str, FloatOrArray] = {
+        name: band.central if uncertain else np.full(n, band.central) for name, band in inputs.items()
+    }
+    for i, name in enumerate(uncertain):
+        column = np.full(n, inputs[name].central)
+        column[[1 + 2 * i, 2 + 2 * i]] = inputs[name].low, inputs[name].high
+        values[name] = column
+    found = np.asarray(model(values), dtype=float)
+    found = np.broadcast_to(found, (*found.shape[:-1], n))
+    ends = {name: (found[..., 1 + 2 * i], found[..., 2 + 2 * i]) for i, name in enumerate(uncertain)}
+    return found[..., 0], ends
 
 
 def quadrature(

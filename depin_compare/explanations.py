@@ -520,7 +520,8 @@ class _Explainer:
             )  # fmt: skip
 
         def crossing(v: Values) -> float:
-            (lost,) = loss_years(lambda t: 1.0 - path(v, world.at(t)), world.clock.years)
+            monthly = 1.0 - path(v, world)[:, None]
+            (lost,) = loss_years(lambda t, _: 1.0 - path(v, world.at(t)), monthly, world.clock.years)
             day = world.clock.day(float(lost))
             return math.inf if day is None else float(day.toordinal())
 

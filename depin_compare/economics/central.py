@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
-from depin_compare.bands import Band, one_at_a_time
+from depin_compare.bands import Band, all_ends
 from depin_compare.economics.margins import node_margin
 from depin_compare.economics.nodes import Node
-from depin_compare.economics.sampled import MARGINS
 from depin_compare.economics.starts import Pair, Subject, node_bands
 from depin_compare.economics.world import Clock, MarginModel, World, loss_years
 from depin_compare.units import FloatArray, FloatOrArray
@@ -58,8 +58,8 @@ class View:
 
     @property
     def horizon(self) -> World:
-        """The world at the last month."""
-        return self.world.at(self.clock.years[-1:])
+        """The world at the last month, ready for many values at once."""
+        return self.world.at(self.clock.years[-1:]).upright()
 
     @property
     def centre(self) -> dict[str, FloatOrArray]:
@@ -73,8 +73,8 @@ class View:
         found: _T = self.known[key]
         return found
 
-    def solve(self, pairs: Iterable[Pair]) -> None:
-        """When each pair's central path is lost: those of one case at once, since they are carried alike."""
+    def solve(self, pairs: Iterable[Pair], subjects: Sequence[Subject]) -> None:
+        """When each central path is lost: pairs of one case at once, since they are carried alike, and all nodes."""
         ratios: dict[tuple[bool, bool], dict[float, None]] = {}
         named: dict[tuple[bool, bool], tuple[str, str, str]] = {}
         for pair in pairs:
@@ -82,12 +82,31 @@ class View:
             named.setdefault(case, pair.reference_key)
             ratios.setdefault(case, {})[pair.ratio] = None
         for case, reference in named.items():
-            self.once(("lost", case), lambda: self._solved(reference, list(ratios[case])))  # noqa: B023  (called here)
+            self.once(("lost", case), partial(self._pairs_lost, reference, list(ratios[case])))
+        if subjects:
+            self.once("margins lost", partial(self._margins_lost, subjects))
 
-    def _solved(self, reference: tuple[str, str, str], ratios: list[float]) -> dict[float, float]:
-        centre = self.centre
-        found = loss_years(lambda t: self.world.at(t).carried(centre, *reference), self.clock.years, np.array(ratios))
+    def _pairs_lost(self, reference: tuple[str, str, str], ratios: list[float]) -> dict[float, float]:
+        world, centre, scale = self.world, self.centre, np.array(ratios)
+        monthly = np.outer(world.carried(centre, *reference), scale)
+        found = loss_years(lambda t, i: scale[i] * world.at(t).carried(centre, *reference), monthly, self.clock.years)
         return dict(zip(ratios, found.tolist(), strict=True))
+
+    def _margins_lost(self, subjects: Sequence[Subject]) -> dict[int, list[float]]:
+        """By subject, in the order of `MARGINS`."""
+        bands = [node_bands(one, one.node) for one in subjects if one.node is not None]
+        columns = {name: np.array([band[name].central for band in bands]) for name in bands[0]}
+        world, centre, n = self.world, self.centre, len(bands)
+
+        def over(t: FloatArray, i: npt.NDArray[np.intp]) -> FloatArray:
+            values = {name: column[i % n] for name, column in columns.items()}
+            both = MarginModel(world=world.at(t)).over({**centre, **values})
+            asked: FloatArray = np.where(i < n, both[0], both[1])
+            return asked
+
+        monthly = MarginModel(world=world.upright()).over({**centre, **columns})
+        found = loss_years(over, np.concatenate(list(monthly), axis=1), self.clock.years)
+        return {id(one): [float(found[k]), float(found[n + k])] for k, one in enumerate(subjects)}
 
     def lost(self, pair: Pair) -> float:
         """Years until the central path of a pair is lost."""
@@ -111,7 +130,7 @@ class View:
         at, reference = self.horizon, pair.reference_key
         return self.once(
             ("ends", self.world.case(*reference)),
-            lambda: one_at_a_time(lambda v: at.carried(v, *reference)[-1], self.world.inputs),
+            lambda: all_ends(lambda v: at.carried(v, *reference)[-1], self.world.inputs),
         )
 
     def margins(self, subject: Subject, node: Node) -> CentralMargins:
@@ -121,22 +140,14 @@ class View:
         def made() -> CentralMargins:
             centre: dict[str, FloatOrArray] = {name: band.central for name, band in bands.items()}
             prices = subject.usd_per_accelerator_hour.central * world.network_price(centre)
-            at_horizon, ends = one_at_a_time(MarginModel(world=self.horizon), bands)
+            at_horizon, ends = all_ends(lambda v: MarginModel(world=self.horizon)(v)[:, -1], bands)
             return CentralMargins(
                 prices=prices,
                 cash=np.asarray(node_margin({**centre, **world.provider(centre)}, prices).cash),
                 full=MarginModel(world=world)(centre),
-                lost=[
-                    float(loss_years(partial(_margin_over, world, centre, i), self.clock.years)[0])
-                    for i in range(len(MARGINS))
-                ],
+                lost=self.known["margins lost"][id(subject)],
                 at_horizon=at_horizon,
                 ends={name: (bands[name], both) for name, both in ends.items()},
             )
 
         return self.once(("margins", id(subject)), made)
-
-
-def _margin_over(world: World, centre: Mapping[str, FloatOrArray], i: int, years: FloatArray) -> FloatArray:
-    over: FloatArray = MarginModel(world=world.at(years)).over(centre)[i]
-    return over

@@ -153,21 +153,19 @@ def erosion(
         for subject in subjects
     ]
     worlds = [World(scenario=one, pricing=pricing, clock=clock) for one in scenarios for pricing in PRICINGS]
+    comparable = [pair for start in starts for pair in start.pairs if pair.not_comparable is None]
+    nodes = [start.subject for start in starts if start.node is not None]
     with ThreadPoolExecutor(sampled.workers) as pool:
         for world in worlds:
-            sampled.sample(
-                world,
-                [pair for start in starts for pair in start.pairs if pair.not_comparable is None],
-                [start.subject for start in starts if start.node is not None],
-                pool,
-            )
+            sampled.sample(world, comparable, nodes, pool)
+        sampled.finish()
     views: list[View] = []
     for world in worlds:
         # Where no new silicon sets a price both pricings are one, and so is what is known of them.
         alike = views[-1].known if world.prices_alike and world.pricing != PRICINGS[0] else None
         views.append(View(world=world, known=alike or {}))
     for view in views:
-        view.solve([pair for start in starts for pair in start.pairs if pair.not_comparable is None])
+        view.solve(comparable, nodes)
     made = _Made()
     for start in starts:
         for view in views:
@@ -293,10 +291,10 @@ def _margins_of(start: _Start, view: View, sampled: Sampled, made: _Made) -> lis
     for i, quantity in enumerate(MARGINS):
         made.odds.add({**key, "quantity": quantity}, probability_lost=_by_year(spreads[i], view.clock))
         moved: list[Moved] = [
-            (name, unit_of(world.scenario, name), band, float(low[i, -1]), float(high[i, -1]))
+            (name, unit_of(world.scenario, name), band, float(low[i]), float(high[i]))
             for name, (band, (low, high)) in central.ends.items()
         ]
-        drivers = ranked(key, quantity, float(central.at_horizon[i, -1]), moved)
+        drivers = ranked(key, quantity, float(central.at_horizon[i]), moved)
         made.drivers.extend(drivers)
         entries.append({
             "quantity": quantity,

@@ -6,9 +6,9 @@ import hashlib
 import os
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 
@@ -82,6 +82,18 @@ class _Drawn:
     def shared(self) -> FloatArray:
         return self.world.shared(self.values, self.world.clock.years)
 
+    @cached_property
+    def over_price(self) -> tuple[FloatArray, FloatArray]:
+        """1 over the network's price as a multiple of today's, and the highest it has been."""
+        over = 1.0 / self.network_price
+        return over, np.maximum.accumulate(over, axis=0)
+
+    @cached_property
+    def over_new_price(self) -> tuple[FloatArray, FloatArray]:
+        """The same of an hour's work on a node bought at the time, which takes less hardware."""
+        over = self.shared / self.network_price
+        return over, np.maximum.accumulate(over, axis=0)
+
     def carried(self, cloud: str, silicon: str, reference: str) -> tuple[FloatArray, FloatArray]:
         """Ratio of prices as a multiple of today's, and the highest it has been."""
         case = self.world.case(cloud, silicon, reference)
@@ -103,6 +115,7 @@ class Sampled:
     years: FloatArray
     workers: int
     _spreads: dict[Key, Spread] = field(default_factory=dict)
+    _running: list[dict[Key, Future[Spread]]] = field(default_factory=list)
     _ratios: dict[int, tuple[bytes, FloatArray]] = field(default_factory=dict)
     _scratch: threading.local = field(default_factory=threading.local)
 
@@ -117,18 +130,29 @@ class Sampled:
     def sample(
         self, world: World, pairs: Iterable[Pair], subjects: Sequence[Subject], pool: ThreadPoolExecutor
     ) -> None:
-        """Work out every path of a world that is not known from another."""
+        """Have every path of a world worked out that is not known from another; `finish` waits for the last."""
         drawn = _Drawn(world=world.upright(), draws=self.draws)
         tasks: dict[Key, Callable[[], Spread]] = {}
         for pair in pairs:
             key = self._advantage_key(world, pair)
-            if key not in self._spreads and key not in tasks:
+            if key not in tasks and not self._is_known(key):
                 tasks[key] = self._advantage_task(drawn, pair)
         for subject in subjects:
             keys = [self._margin_key(world, subject, quantity) for quantity in MARGINS]
-            if not any(key in self._spreads for key in keys):
+            if not self._is_known(keys[0]):
                 tasks |= zip(keys, self._margin_tasks(drawn, subject), strict=True)
-        self._spreads.update(zip(tasks, pool.map(lambda task: task(), tasks.values()), strict=True))
+        self._running.append({key: pool.submit(task) for key, task in tasks.items()})
+        # While the paths of one world are sorted the next one's arrays are made; more worlds at once take memory.
+        self.finish(all_but=1)
+
+    def finish(self, *, all_but: int = 0) -> None:
+        """Wait for the paths of every world but the last so many."""
+        while len(self._running) > all_but:
+            for key, path in self._running.pop(0).items():
+                self._spreads[key] = path.result()
+
+    def _is_known(self, key: Key) -> bool:
+        return key in self._spreads or any(key in world for world in self._running)
 
     def _advantage_key(self, world: World, pair: Pair) -> Key:
         return (world.price_key(pair.cloud, pair.silicon, pair.reference), self._ratio(pair)[0])
@@ -163,20 +187,26 @@ class Sampled:
         return task
 
     def _margin_tasks(self, drawn: _Drawn, subject: Subject) -> list[Callable[[], Spread]]:
+        """Of a node bought today, and of one bought at the time."""
         assert subject.node is not None
         own = self.draws.values(node_bands(subject, subject.node), node_keys(subject, subject.node))
-        price, shared, event = drawn.network_price, drawn.shared, drawn.event
+        values: Mapping[str, FloatOrArray] = {**drawn.values, **own}
+        moved = drawn.world.provider(values)
 
-        def needed() -> FloatOrArray:
-            values: Mapping[str, FloatOrArray] = {**drawn.values, **own}
-            told: dict[str, FloatOrArray] = {**values, **drawn.world.provider(values)}
-            return node_breakeven_price(told) / values["usd_per_accelerator_hour"]
+        def needed() -> FloatArray:
+            over = node_breakeven_price({**values, **moved}) / values["usd_per_accelerator_hour"]
+            return np.asarray(over)
 
-        def today() -> Spread:
-            return spread(np.divide(needed(), price, out=self._room()), self.years, among=event)
+        today = None if moved else np.ascontiguousarray(np.broadcast_to(needed(), (self.draws.size,)))
+        event = drawn.event
 
-        def new() -> Spread:
-            room = np.divide(needed(), price, out=self._room())
-            return spread(np.multiply(room, shared, out=room), self.years, among=event)
+        def task(falling: FloatArray, highest: FloatArray) -> Spread:
+            if today is None:
+                return spread(np.multiply(falling, needed(), out=self._room()), self.years, among=event)
+            # Where the scenario moves nothing of the provider's own, what he needs is one number a draw.
+            with np.errstate(divide="ignore"):
+                limit = 1.0 / today
+            room = np.multiply(falling, today, out=self._room())
+            return spread(room, self.years, highest=highest, limit=limit, among=event)
 
-        return [today, new]
+        return [partial(task, *drawn.over_price), partial(task, *drawn.over_new_price)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 
 import numpy as np
+import numpy.typing as npt
 
 from depin_compare.bands import Band
 from depin_compare.economics.erosion import adopted_share, cost_index, tenant_price
@@ -81,18 +82,18 @@ class Clock:
 
 
 def loss_years(
-    over: Callable[[FloatArray], FloatArray], years: FloatArray, scale: FloatArray | None = None
+    over: Callable[[FloatArray, npt.NDArray[np.intp]], FloatArray], monthly: FloatArray, years: FloatArray
 ) -> FloatArray:
-    """When each path 1 - scale x over(t) is first no longer above zero.
+    """When each path 1 - over(t) is first no longer above zero.
 
     Parameters
     ----------
     over : callable
-        Of moments, shape (n,), gives as many ratios, >= 0 and continuous; two rows are two paths.
+        Of moments and of the paths they are asked of, both of shape (n,), gives as many ratios, >= 0 and continuous.
+    monthly : ndarray, shape (n_months, n_paths)
+        The same ratios at ``years``.
     years : ndarray, shape (n_months,)
         Where to look for the first crossing, rising from 0. [years]
-    scale : ndarray, shape (n_paths,), optional
-        What the ratio starts from, path by path; 1 where none is given.
 
     Returns
     -------
@@ -101,34 +102,31 @@ def loss_years(
 
     Notes
     -----
-    The month comes from the path at ``years``, so that the first of several crossings is found; within it the
-    crossing is found by Chandrupatla's method (scipy.optimize.elementwise.find_root), of all paths at once, to less
-    than a second.
+    The month comes from ``monthly``, so that the first of several crossings is found; within it the crossing is
+    found by Chandrupatla's method (scipy.optimize.elementwise.find_root), of all paths at once, to less than a second.
 
     Examples
     --------
-    >>> loss_years(lambda t: 0.73**-t, np.arange(121) / 12, np.array([1.86 / 6.88, 2.0, 0.001])).round(4).tolist()
+    >>> years, start = np.arange(121) / 12, np.array([1.86 / 6.88, 2.0, 0.001])
+    >>> loss_years(lambda t, i: start[i] * 0.73**-t, np.outer(0.73**-years, start), years).round(4).tolist()
     [4.1563, 0.0, inf]
     """
     from scipy.optimize.elementwise import find_root
 
-    scales = np.ones(1) if scale is None else scale
-    lost = np.outer(over(years), scales) >= 1.0
+    lost = monthly >= 1.0
     first = np.argmax(lost, axis=0)
-    found = np.where(lost[first, np.arange(len(scales))], 0.0, np.inf)
+    found = np.where(lost[first, np.arange(lost.shape[1])], 0.0, np.inf)
     (turns,) = np.nonzero(first)
     if turns.size == 0:
         return found
 
-    def gap(t: FloatArray, one: FloatArray) -> FloatArray:
+    def gap(t: FloatArray, path: FloatArray) -> FloatArray:
         # In logs a steady decline is a straight line; a fall to minus infinity is a long way, but a number.
         with np.errstate(divide="ignore"):
-            return np.clip(np.log(over(t) * one), -700.0, 700.0)
+            return np.clip(np.log(over(t, path.astype(np.intp))), -700.0, 700.0)
 
     bracket = (years[first[turns] - 1], years[first[turns]])
-    root = find_root(
-        gap, bracket, args=(scales[turns],), tolerances={"xatol": 1e-9, "xrtol": 0.0, "fatol": 0.0, "frtol": 0.0}
-    )
+    root = find_root(gap, bracket, args=(turns,), tolerances={"xatol": 1e-9, "xrtol": 0.0, "fatol": 0.0, "frtol": 0.0})
     found[turns] = np.where(root.success, root.x, bracket[1])
     return found
 

@@ -16,10 +16,10 @@ __all__ = [
 ]
 
 
-def _check(condition: bool | np.bool_ | npt.NDArray[np.bool_], message: str) -> None:
-    """Raise `ModelDomainError` unless the condition holds everywhere."""
-    if not (condition.all() if isinstance(condition, np.ndarray) else condition):
-        raise ModelDomainError(message)
+def _check(condition: bool | np.bool_ | npt.NDArray[np.bool_], rule: str, *seen: FloatOrArray) -> None:
+    """Raise `ModelDomainError` unless the condition holds everywhere; what was seen is put in words only then."""
+    if not np.all(condition):
+        raise ModelDomainError(f"{rule}, got {', '.join(str(one) for one in seen)}" if seen else rule)
 
 
 def capital_recovery_factor(cost_of_capital: FloatOrArray, life_years: FloatOrArray) -> FloatOrArray:
@@ -55,8 +55,8 @@ def capital_recovery_factor(cost_of_capital: FloatOrArray, life_years: FloatOrAr
     0.27741
     """
     rate, life = np.asarray(cost_of_capital, dtype=float), np.asarray(life_years, dtype=float)
-    _check(rate >= 0, f"cost_of_capital must be >= 0, got {cost_of_capital}")
-    _check(life > 0, f"life_years must be > 0, got {life_years}")
+    _check(rate >= 0, "cost_of_capital must be >= 0", cost_of_capital)
+    _check(life > 0, "life_years must be > 0", life_years)
     # expm1/log1p keep the ratio exact as the rate goes to zero, where the printed form is 0/0.
     safe = np.where(rate > 0, rate, 1.0)
     factor = np.where(rate > 0, safe / -np.expm1(-life * np.log1p(safe)), 1.0 / life)
@@ -105,9 +105,9 @@ def capital_usd_per_hour(
     >>> round(capital_usd_per_hour(40_000, salvage_usd=8_000, cost_of_capital=0.12, life_years=5), 5)
     1.12296
     """
-    _check(np.asarray(capex_usd) >= 0, f"capex_usd must be >= 0, got {capex_usd}")
-    _check(np.asarray(salvage_usd) >= 0, f"salvage_usd must be >= 0, got {salvage_usd}")
-    _check(np.asarray(stake_usd) >= 0, f"stake_usd must be >= 0, got {stake_usd}")
+    _check(np.asarray(capex_usd) >= 0, "capex_usd must be >= 0", capex_usd)
+    _check(np.asarray(salvage_usd) >= 0, "salvage_usd must be >= 0", salvage_usd)
+    _check(np.asarray(stake_usd) >= 0, "stake_usd must be >= 0", stake_usd)
     factor = capital_recovery_factor(cost_of_capital, life_years)
     present_salvage = salvage_usd / (1.0 + cost_of_capital) ** life_years
     return (capex_usd - present_salvage) * factor / HOURS_PER_YEAR + cost_of_capital * stake_usd / HOURS_PER_YEAR
@@ -149,9 +149,9 @@ def power_usd_per_hour(
     0.08216
     """
     u = np.asarray(utilisation)
-    _check((u >= 0) & (u <= 1), f"utilisation must be within 0..1, got {utilisation}")
-    _check(np.asarray(pue) >= 1, f"pue must be >= 1, got {pue}")
-    _check(np.asarray(usd_per_kwh) >= 0, f"usd_per_kwh must be >= 0, got {usd_per_kwh}")
+    _check((u >= 0) & (u <= 1), "utilisation must be within 0..1", utilisation)
+    _check(np.asarray(pue) >= 1, "pue must be >= 1", pue)
+    _check(np.asarray(usd_per_kwh) >= 0, "usd_per_kwh must be >= 0", usd_per_kwh)
     _check((np.asarray(load_kw) >= 0) & (np.asarray(idle_kw) >= 0), "load_kw and idle_kw must be >= 0")
     return usd_per_kwh * pue * (load_kw * utilisation + idle_kw * (1.0 - utilisation))
 
@@ -213,7 +213,7 @@ def inference_cost(
     """
     _check(np.asarray(usd_per_accelerator_hour) >= 0, "usd_per_accelerator_hour must be >= 0")
     _check(np.asarray(tokens_per_second) > 0, "tokens_per_second must be > 0; an unknown rate has no price")
-    _check(np.asarray(buyer_fee) >= 0, f"buyer_fee must be >= 0, got {buyer_fee}")
+    _check(np.asarray(buyer_fee) >= 0, "buyer_fee must be >= 0", buyer_fee)
     for name, share in (
         ("reached_share", reached_share),
         ("availability", availability),

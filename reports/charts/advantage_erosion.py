@@ -145,7 +145,7 @@ def advantage_erosion(
         mine = shown.filter(pl.col("network") == network)
         for j, scenario in enumerate(told):
             axes = grid[i][j]
-            prepare(axes, first, last, left=j == 0, bottom=i == len(drawn) - 1, zero=None, few=few, top=1.45)
+            prepare(axes, first, last, left=j == 0, bottom=i == len(drawn) - 1, zero=None, few=few, top=1.66)
             _panel(axes, mine.filter(pl.col("scenario") == scenario), references, gid=f"{network}:{scenario}")
             if i == 0:
                 scenario_head(axes, sheet, look, scenario, chances, gap=gap)

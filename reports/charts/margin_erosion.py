@@ -136,7 +136,7 @@ def margin_erosion(
         for j, scenario in enumerate(told):
             axes = grid[i][j]
             here = mine.filter(pl.col("scenario") == scenario)
-            prepare(axes, first, last, left=j == 0, bottom=i == len(drawn) - 1, zero=None, few=few, top=1.25)
+            prepare(axes, first, last, left=j == 0, bottom=i == len(drawn) - 1, zero=None, few=few, top=1.42)
             _panel(axes, here, colour, gid=f"{network}:{scenario}")
             if i == 0:
                 scenario_head(axes, sheet, look, scenario, chances, gap=gap)

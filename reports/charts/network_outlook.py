@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.charts._panels import draw_path, end_labels, is_below, prepare, span_of_dates
+from reports.charts._panels import FLOOR, draw_path, end_labels, is_below, prepare, span_of_dates
 from reports.style import MUTED, REFERENCE_COLOUR, Key, Look, Sheet, empty, styled
 from reports.view import future_pair, plain
 from reports.words import REFERENCE_WORDS, minute, percent
@@ -14,6 +16,7 @@ from reports.words import REFERENCE_WORDS, minute, percent
 __all__ = ["network_outlook"]
 
 _REFERENCES = ("list", "committed", "modelled_cost")
+_LINES: dict[str, Literal["-", "--"]] = {"list": "-", "committed": "--", "modelled_cost": "-"}
 
 
 def finding(advantage: pl.DataFrame, margin: pl.DataFrame) -> str:
@@ -30,9 +33,10 @@ def finding(advantage: pl.DataFrame, margin: pl.DataFrame) -> str:
         else:
             told.append(f"The lead over the list price goes from {percent(now)} to {percent(then)} by {year}")
     if margin.height:
-        last = margin.sort("month")["full_margin_new_node_p50"][-1]
-        kept = "keeps" if told else "A supplier who buys then keeps"
-        told.append(f"a supplier who buys then {kept} {percent(last)}" if told else f"{kept} {percent(last)}")
+        path = margin.sort("month")
+        value, year = path["full_margin_new_node_p50"][-1], path["date"][-1].year
+        who = f"{'a' if told else 'A'} supplier who buys in {year}"
+        told.append(f"{who} keeps {percent(value)}" if value > 0 else f"{who} does not cover his full cost")
     return "; ".join(told) if told else "Nothing is known of its outlook"
 
 
@@ -69,17 +73,19 @@ def network_outlook(advantage_paths: pl.DataFrame, margin_paths: pl.DataFrame, l
         plot_height=1.62,
         keys=[
             *(
-                Key(label=f"over {REFERENCE_WORDS[r].lower()}", colour=REFERENCE_COLOUR[r], line="-")
+                Key(label=f"over {REFERENCE_WORDS[r].lower()}", colour=REFERENCE_COLOUR[r], line=_LINES[r])
                 for r in _REFERENCES
+                if r in set(advantage["reference"])
             ),
-            Key(label="node bought at the time", colour=look.network(network)[0], line="-"),
-            Key(label="node bought today", colour=MUTED, line="--"),
+            *_node_keys(look.network(network)[0], known=margin.height > 0),
+            Key(label=f"below {percent(FLOOR)}", colour=MUTED, marker="v"),
         ],
     )
     ((left, right),) = sheet.grid(1, 2, left=0.42, right=0.5, below=0.22, above=0.08, gap_x=0.95)
     _panel(
         left,
-        [(advantage.filter(pl.col("reference") == r), "advantage", REFERENCE_COLOUR[r], "-") for r in _REFERENCES],
+        [(advantage.filter(pl.col("reference") == r), "advantage", REFERENCE_COLOUR[r], _LINES[r])
+         for r in _REFERENCES],
         first, last, gid=f"{network}:advantage",
     )  # fmt: skip
     _panel(
@@ -90,20 +96,35 @@ def network_outlook(advantage_paths: pl.DataFrame, margin_paths: pl.DataFrame, l
     return sheet.figure
 
 
+def _node_keys(colour: str, *, known: bool) -> list[Key]:
+    """What the lines of the margins are, where there are any."""
+    if not known:
+        return []
+    return [
+        Key(label="node bought at the time", colour=colour, line="-"),
+        Key(label="node bought today", colour=MUTED, line="--"),
+    ]
+
+
 def _panel(
     axes: Axes, lines: list[tuple[pl.DataFrame, str, str, str]], first: object, last: object, *, gid: str
 ) -> None:
     prepare(axes, first, last, left=True, bottom=True, zero=None)  # type: ignore[arg-type]
-    ends = []
+    ends, seen = [], False
     for part, quantity, colour, line in lines:
         if part.is_empty():
             continue
         median = part.with_columns(pl.col(f"{quantity}_p50").alias(quantity))
-        draw_path(axes, median, quantity, colour=colour, line=line, band=True, gid=f"{gid}:{quantity}")
+        draw_path(axes, median, quantity, colour=colour, line=line, band=True,
+                  gid=":".join([gid, *part["reference"][:1]] if "reference" in part.columns else [gid, quantity])
+                  )  # fmt: skip
         value = median.sort("month")[quantity][-1]
         if not is_below(value):
             ends.append((value, percent(value), colour))
-    if all(part.is_empty() for part, *_ in lines):
-        axes.text(0.5, 0.6, "not known", transform=axes.transAxes, ha="center", fontsize=7, color=MUTED,
+        seen = seen or not all(map(is_below, median[quantity]))
+    if not seen:
+        known = any(part.height for part, *_ in lines)
+        words = f"below {percent(FLOOR)} throughout" if known else "not known"
+        axes.text(0.5, 0.6, words, transform=axes.transAxes, ha="center", fontsize=7, color=MUTED,
                   style="italic", gid=f"none:{gid}")  # fmt: skip
     end_labels(axes, ends, gap=0.15)

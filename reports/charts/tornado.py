@@ -144,7 +144,7 @@ def _bars(
         axes.text(0.5, 0.5, "not known", transform=axes.transAxes, ha="center", fontsize=6.5, color=MUTED,
                   style="italic", gid=f"none:{gid}")  # fmt: skip
         return
-    axes.axvline(0, color=INK, lw=0.8, ls=(0, (1, 1.5)), zorder=3)
+    axes.axvline(0, color=INK, lw=0.8, ls=(0, (1, 1.5)), zorder=3, gid="zero")
     for y, row in enumerate(part.iter_rows(named=True)):
         middle = _within(row["at_horizon"])
         # The longer bar first: where both ends lie on one side, neither hides the other.

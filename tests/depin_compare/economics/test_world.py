@@ -52,10 +52,11 @@ def margin(of: World, **changed: float) -> np.ndarray:
 
 
 def lost(of: World, path, **changed: float) -> float:
-    over = (lambda t: 1.0 - path(of.at(t), **changed)) if path is advantage else (
-        lambda t: 1.0 - path(of.at(t), **changed)[0]
-    )  # fmt: skip
-    return float(loss_years(over, CLOCK.years)[0])
+    def over(t, _):
+        ratio = 1.0 - path(of.at(t), **changed)
+        return ratio if path is advantage else ratio[0]
+
+    return float(loss_years(over, over(CLOCK.years, None)[:, None], CLOCK.years)[0])
 
 
 # What does not erode.
@@ -260,7 +261,8 @@ def test_first_crossings_are_found_of_all_paths_at_once(scale, rate, swing):
     def over(t):
         return np.exp(rate * t) * (1.0 + swing * np.sin(4.0 * t))
 
-    found = loss_years(over, CLOCK.years, np.array(scale))
+    start = np.array(scale)
+    found = loss_years(lambda t, i: start[i] * over(t), np.outer(over(CLOCK.years), start), CLOCK.years)
     for one, t in zip(scale, found, strict=True):
         monthly = np.flatnonzero(one * over(CLOCK.years) >= 1.0)
         if monthly.size == 0:
@@ -273,7 +275,10 @@ def test_first_crossings_are_found_of_all_paths_at_once(scale, rate, swing):
 
 
 def test_a_fall_to_nothing_at_once_is_dated():
-    found = loss_years(lambda t: np.where(t > 1.0, np.inf, 0.5), CLOCK.years)
+    def over(t, _):
+        return np.where(t > 1.0, np.inf, 0.5)
+
+    found = loss_years(over, over(CLOCK.years, None)[:, None], CLOCK.years)
     assert found[0] == pytest.approx(1.0, abs=1e-6)
 
 

@@ -1,0 +1,365 @@
+"""Charts of the future and the card: each draws its frame's numbers, and says what is true of them."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable
+
+import polars as pl
+import pytest
+import report_data
+from chart_artists import cut_off, lines, marks, overlapping, said, texts, words
+from contradictions import contradicted
+from matplotlib.figure import Figure
+
+from depin_compare.analysis import Analysis
+from reports.charts import CHARTS
+from reports.charts.network_outlook import network_outlook
+from reports.charts.summary_card import card_png, summary_card
+from reports.style import Look, alt_text, title_of
+from reports.words import MINUS
+
+FUTURE = (
+    "advantage_erosion", "breakeven_dates", "headroom", "margin_erosion", "pricing_choice", "stress", "tornado",
+)  # fmt: skip
+AVERAGE = pl.col("pricing") == "fleet_average"
+BASE = pl.col("scenario") == "base"
+# What is written beside marks, by chart: none of it may lie on another of its kind in the same panel.
+LABELS = ("fate:", "row:", "input:", "scenario:", "name:", "title", "footer")
+
+
+def draw(name: str, analysis: Analysis) -> Figure:
+    return CHARTS[name](analysis, Look.of(analysis))
+
+
+def card(analysis: Analysis) -> Figure:
+    return summary_card(analysis, Look.of(analysis))
+
+
+DRAWERS: dict[str, Callable[[Analysis], Figure]] = {
+    **{name: lambda a, name=name: draw(name, a) for name in FUTURE},  # type: ignore[misc]
+    "summary_card": card,
+}
+
+
+@pytest.fixture(scope="module")
+def reference_only() -> Analysis:
+    return report_data.reference_only()
+
+
+@pytest.fixture(scope="module")
+def worlds(reference_only: Analysis) -> dict[str, Analysis]:
+    """Fewer scenarios than the reference data have, so that each world is computed in a second."""
+    few = reference_only.scenarios.filter(pl.col("scenario").is_in(report_data.FEW_SCENARIOS))
+    return contradicted(dataclasses.replace(reference_only, scenarios=few))
+
+
+class TestOnTheSheet:
+    """Nothing leaves the sheet or lies on another, whatever the networks."""
+
+    @pytest.mark.parametrize("name", DRAWERS)
+    @pytest.mark.parametrize("which", ["analysis", "one_network", "thirty_networks", "reference_only"])
+    def test_all_words_stand_on_the_sheet_and_apart(
+        self, name: str, which: str, request: pytest.FixtureRequest
+    ) -> None:
+        figure = DRAWERS[name](request.getfixturevalue(which))
+        assert list(cut_off(figure)) == []
+        for prefix in LABELS:
+            assert overlapping(figure, prefix) == []
+
+    @pytest.mark.parametrize("name", DRAWERS)
+    def test_long_names_and_missing_values_stand_on_the_sheet(self, name: str, analysis: Analysis) -> None:
+        long = {
+            n: f"{n.title()} Decentralised Compute Cooperative of Lower Saxony" for n in ("akash", "ionet", "render")
+        }
+        headlines = analysis.headlines.with_columns(pl.col("network").replace_strict(long).alias("display_name"))
+        figure = DRAWERS[name](dataclasses.replace(analysis, headlines=headlines, display_names=long))
+        assert list(cut_off(figure)) == []
+        for prefix in LABELS:
+            assert overlapping(figure, prefix) == []
+
+    @pytest.mark.parametrize("name", FUTURE)
+    def test_every_mark_can_be_found(self, name: str, analysis: Analysis) -> None:
+        figure = draw(name, analysis)
+        drawn = [artist for axes in figure.axes for artist in [*axes.lines, *axes.patches, *axes.collections]]
+        assert drawn
+        assert all(artist.get_gid() for artist in drawn)
+
+
+class TestTitlesFollowTheWorld:
+    """Titles change when what they say is no longer true."""
+
+    def test_everything_lost_is_said(self, worlds: dict[str, Analysis]) -> None:
+        lost = worlds["everything_lost"]
+        assert re.match(
+            r"None of 3 networks is below the list price of .* even today", title_of(draw("advantage_erosion", lost))
+        )
+        assert "don't earn their full cost even today" in title_of(draw("margin_erosion", lost))
+        assert re.match(r"All \d+ advantages over list prices are already lost", title_of(draw("headroom", lost)))
+        assert title_of(draw("breakeven_dates", lost)).startswith("Likelier than not, all 3 networks are without")
+        assert "before any cut of the clouds' cost" in title_of(draw("stress", lost))
+        assert title_of(card(lost)).startswith("None of 3 networks undercut the cloud's list price")
+
+    def test_nothing_lost_is_said(self, worlds: dict[str, Analysis]) -> None:
+        kept = worlds["nothing_reached"]
+        assert title_of(draw("advantage_erosion", kept)).startswith("All 3 networks stay below the list price")
+        assert title_of(draw("headroom", kept)).startswith("List prices may fall")
+        assert title_of(draw("breakeven_dates", kept)).startswith("Likelier than not, none of 3 networks are without")
+        assert title_of(card(kept)).startswith("All 3 networks undercut the cloud's list price")
+
+    def test_nothing_known_is_said(self, worlds: dict[str, Analysis]) -> None:
+        nothing = worlds["no_network_price"]
+        for name in FUTURE:
+            assert "No comparable data" in words(draw(name, nothing)), name
+        assert title_of(card(nothing)) == "No network can be compared with a cloud today"
+
+
+class TestErosion:
+    """Margin and advantage, month by month."""
+
+    def test_lines_are_medians_and_bands_hold_them(self, analysis: Analysis) -> None:
+        paths = analysis.margin_paths.with_columns(full_margin_p50=pl.col("full_margin") - 0.05)
+        figure = draw("margin_erosion", dataclasses.replace(analysis, margin_paths=paths))
+        mine = paths.filter(pl.col("network") == "ionet", BASE, AVERAGE).sort("month")
+        (line,) = lines(figure, "path:ionet:base:fleet_average")
+        assert list(line.get_ydata()) == pytest.approx(mine["full_margin_p50"].to_list())
+        low, high = (list(edge.get_ydata()) for edge in lines(figure, "edge:ionet:base:fleet_average"))
+        inside = [v for v in zip(low, line.get_ydata(), high, strict=True) if v[0] > -1]
+        assert inside
+        assert all(a <= b <= c for a, b, c in inside)
+
+    def test_what_becomes_of_a_line_is_told_once_a_panel(self, analysis: Analysis) -> None:
+        figure = draw("margin_erosion", analysis)
+        mine = analysis.margin_paths.filter(pl.col("network") == "akash", BASE, AVERAGE).sort("month")
+        lost = mine.filter(pl.col("full_margin_p50") <= 0)
+        told = said(figure, "fate:akash:base")
+        assert told == ("lost today" if mine["full_margin_p50"][0] <= 0 else f"lost {lost['date'][0]:%Y}")
+
+    def test_only_lines_with_a_band_are_told_and_a_band_has_its_lines_colour(self, analysis: Analysis) -> None:
+        figure = draw("advantage_erosion", analysis)
+        bands = {str(b.get_gid()).removeprefix("band:"): b for b in marks(figure, "band:")}
+        assert {gid.split(":")[-1] for gid in bands} == {"list", "modelled_cost"}
+        for gid, band in bands.items():
+            (line,) = lines(figure, f"path:{gid}")
+            assert tuple(band.get_facecolor()[0][:3]) == pytest.approx(_rgb(line.get_color()))
+        told = {str(t.get_gid()) for t in texts(figure) if str(t.get_gid()).startswith("fate:")}
+        assert told == {f"fate:{gid}" for gid in bands}
+
+    @pytest.mark.parametrize("name", ["advantage_erosion", "margin_erosion"])
+    def test_an_event_says_how_likely_it_is(self, name: str, reference_only: Analysis) -> None:
+        figure = draw(name, reference_only)
+        assert said(figure, "chance:fractile") == "15% chance"
+        assert not said(figure, "chance:base")
+        assert "over all draws, with and without it" in alt_text(figure)
+        assert (
+            len({str(t.get_gid()).split(":")[1] for t in texts(figure) if str(t.get_gid()).startswith("scenario:")})
+            == 8
+        )
+
+
+def _rgb(colour: object) -> tuple[float, ...]:
+    from matplotlib.colors import to_rgb
+
+    return to_rgb(colour)  # type: ignore[arg-type]
+
+
+class TestHeadroomBars:
+    """How far the clouds may fall."""
+
+    def test_a_bar_that_is_cut_has_an_arrow_and_its_number(self, worlds: dict[str, Analysis]) -> None:
+        figure = draw("headroom", worlds["everything_lost"])
+        bars = {str(b.get_gid()).removeprefix("bar:"): b.get_width() for b in marks(figure, "bar:")}
+        cut = {str(line.get_gid()).removeprefix("cut:") for line in lines(figure, "cut:")}
+        assert cut
+        assert all(bars[gid] == -1.0 for gid in cut)
+        assert all(said(figure, f"value:{gid}") for gid in cut)
+
+    def test_the_title_speaks_of_networks_that_are_not_drawn(self, thirty_networks: Analysis) -> None:
+        figure = draw("headroom", thirty_networks)
+        n = thirty_networks.outlook.filter(
+            AVERAGE, BASE, pl.col("quantity") == "advantage", pl.col("reference") == "list",
+            pl.col("headroom").is_not_null(),
+        ).height  # fmt: skip
+        lost = re.match(r"(?:All|(\w+) of) (\d+) advantages", title_of(figure))
+        assert lost is None or int(lost[2]) == n
+        assert "the title speaks of all" in alt_text(figure)
+
+    def test_ticks_name_the_ends(self, analysis: Analysis) -> None:
+        axes = draw("headroom", analysis).axes[0]
+        assert [t.get_text() for t in axes.get_xticklabels() if t.get_text()] == [f"{MINUS}100%", "0%", "100%"]
+
+
+class TestBreakevenDates:
+    """When it is lost."""
+
+    def test_bars_are_what_is_newly_lost_and_the_last_what_never_is(self, analysis: Analysis) -> None:
+        figure = draw("breakeven_dates", analysis)
+        heights = {str(b.get_gid()): b.get_height() for b in marks(figure, "bar:akash:0:")}
+        mine = analysis.erosion_probabilities.filter(
+            pl.col("network") == "akash", BASE, AVERAGE, pl.col("quantity") == "advantage",
+            pl.col("reference") == "list", pl.col("cloud") == "aws", pl.col("silicon") == "nvidia",
+        ).sort("year")  # fmt: skip
+        assert len(heights) == mine.height + 1
+        assert sum(heights.values()) == pytest.approx(1.0)
+        assert heights["bar:akash:0:never"] == pytest.approx(1 - mine["probability_lost"][-1])
+
+    def test_what_is_not_known_has_no_bar(self, analysis: Analysis) -> None:
+        figure = draw("breakeven_dates", analysis)
+        assert said(figure, "none:render:3") == "not known"
+        assert not marks(figure, "bar:render:3")
+
+
+class TestTornado:
+    """Which inputs decide."""
+
+    def test_bars_run_from_the_low_to_the_high_end_and_say_both(self, analysis: Analysis) -> None:
+        figure = draw("tornado", analysis)
+        gid = "akash:advantage:network_lag_years"
+        row = analysis.drivers.filter(
+            pl.col("network") == "akash", BASE, AVERAGE, pl.col("quantity") == "advantage", pl.col("rank") == 1,
+            pl.col("reference") == "list", pl.col("cloud") == "aws", pl.col("silicon") == "nvidia",
+        ).row(0, named=True)  # fmt: skip
+        ends = {str(b.get_gid()).split(":")[-1]: b.get_x() + b.get_width() for b in marks(figure, f"bar:{gid}")}
+        tip = {
+            str(b.get_gid()).split(":")[-1]: sorted((b.get_x(), b.get_x() + b.get_width()))
+            for b in marks(figure, f"bar:{gid}")
+        }
+        assert set(ends) == {"at_low", "at_high"}
+        assert tip["at_low"][0] == pytest.approx(row["at_low"])
+        assert tip["at_high"][1] == pytest.approx(row["at_high"])
+        assert said(figure, f"value:{gid}:low").endswith("%")
+        assert said(figure, f"value:{gid}:high").endswith("%")
+
+    def test_a_scenario_can_be_named(self, analysis: Analysis) -> None:
+        from reports.charts.tornado import tornado
+
+        look = Look.of(analysis)
+        figure = tornado(analysis.headlines, analysis.drivers, analysis.advantage_paths, look, scenario="maia200")
+        assert look.names("maia200") in alt_text(figure)
+
+    def test_the_title_names_the_input_of_rank_one(self, analysis: Analysis) -> None:
+        swapped = analysis.drivers.with_columns(
+            pl.col("input").replace({"network_lag_years": "event", "event": "network_lag_years"})
+        )
+        assert title_of(draw("tornado", analysis)).startswith("Networks' lag behind the clouds decides most")
+        assert title_of(draw("tornado", dataclasses.replace(analysis, drivers=swapped))).startswith(
+            "Whether the chip arrives decides most"
+        )
+
+
+class TestPricingChoice:
+    """Fleet average against marginal."""
+
+    def test_dots_are_multiples_of_the_clouds_cost(self, reference_only: Analysis) -> None:
+        figure = draw("pricing_choice", reference_only)
+        at = {
+            name: float(line.get_xdata()[0])
+            for name in ("average", "marginal")
+            for line in lines(figure, f"{name}:akash:cloud_mix")
+        }
+        mine = reference_only.advantage_paths.filter(
+            pl.col("network") == "akash", pl.col("scenario") == "cloud_mix", pl.col("month") == 36,
+            pl.col("cloud") == "azure", pl.col("silicon") == "nvidia", pl.col("reference") == "modelled_cost",
+        )  # fmt: skip
+        found = {r["pricing"]: 1 - r["advantage_p50"] for r in mine.to_dicts()}
+        assert at == pytest.approx({"average": found["fleet_average"], "marginal": found["marginal"]})
+        change = found["marginal"] / found["fleet_average"] - 1
+        assert said(figure, "value:akash:cloud_mix").endswith(f"+{change * 100:.{0 if change >= 0.0995 else 1}f}%")
+
+    def test_the_title_turns_with_the_sign(self, reference_only: Analysis) -> None:
+        """What one way of pricing gives is told of the other."""
+        turned = reference_only.advantage_paths.with_columns(
+            pl.col("pricing").replace_strict(
+                {"marginal": "fleet_average", "fleet_average": "marginal"}, return_dtype=pl.String
+            )
+        )
+        dearer = title_of(draw("pricing_choice", reference_only))
+        cheaper = title_of(draw("pricing_choice", dataclasses.replace(reference_only, advantage_paths=turned)))
+        assert re.search(r"networks are up to \d+% dearer", dearer)
+        assert re.search(r"networks are up to \d+% cheaper", cheaper)
+
+
+class TestStress:
+    """Margin when the clouds' cost falls at once."""
+
+    def test_cells_are_the_margins_and_the_worst_corner_is_told(self, analysis: Analysis) -> None:
+        figure = draw("stress", analysis)
+        (image,) = (im for axes in figure.axes for im in axes.images if im.get_gid() == "cells:akash:utilisation")
+        cells = image.get_array()
+        mine = analysis.stress.filter(
+            pl.col("network") == "akash", pl.col("accelerator") == "h100-sxm-80", pl.col("utilisation").is_not_null()
+        )
+        assert cells.shape == (mine["utilisation"].n_unique(), mine["cloud_cost_cut"].n_unique())
+        corner = mine.filter(pl.col("utilisation") == 1.0, pl.col("cloud_cost_cut") == 0.0)["full_margin"].item()
+        assert cells[-1, 0] == pytest.approx(corner)
+        assert said(figure, "corner:akash:utilisation:1") == f"< {MINUS}100%"
+
+    def test_today_and_zero_are_marked(self, analysis: Analysis) -> None:
+        figure = draw("stress", analysis)
+        (today,) = lines(figure, "today:akash:utilisation")
+        use = sorted(analysis.stress["utilisation"].drop_nulls().unique())
+        assert use[round(today.get_ydata()[0])] == pytest.approx(0.7)
+        assert marks(figure, "zero:akash:utilisation")
+
+    def test_a_network_without_rewards_or_margin_says_so(self, analysis: Analysis) -> None:
+        figure = draw("stress", analysis)
+        assert said(figure, "none:akash:token_price_factor") == "no token rewards on record"
+        assert "Not known, so not drawn: Render." in alt_text(figure)
+
+    def test_the_title_gives_the_first_cut_at_which_the_margin_is_gone(self, analysis: Analysis) -> None:
+        def titled(margin: pl.Expr) -> str:
+            frame = analysis.stress.with_columns(full_margin=margin)
+            return title_of(draw("stress", dataclasses.replace(analysis, stress=frame)))
+
+        assert titled(0.5 - pl.col("cloud_cost_cut")).endswith("a sudden fall of clouds' cost of 60% ends it")
+        assert titled(pl.lit(0.2)).endswith("earn their full cost even if clouds' cost falls 90% at once")
+        assert "earn less than their full cost before any cut" in titled(pl.lit(-0.2))
+        assert titled(pl.lit(None, dtype=pl.Float64)) == "No supplier's margin under stress is known"
+
+
+class TestNetworkOutlook:
+    """One network's page."""
+
+    def test_lines_are_medians_of_three_references_and_two_nodes(self, analysis: Analysis) -> None:
+        figure = network_outlook(analysis.advantage_paths, analysis.margin_paths, Look.of(analysis), network="akash")
+        drawn = {str(line.get_gid()) for line in lines(figure, "path:")}
+        assert drawn == {
+            "path:akash:advantage:list", "path:akash:advantage:committed", "path:akash:advantage:modelled_cost",
+            "path:akash:margin:full_margin", "path:akash:margin:full_margin_new_node",
+        }  # fmt: skip
+        assert list(cut_off(figure)) == []
+
+    def test_a_panel_that_is_not_known_says_so(self, analysis: Analysis) -> None:
+        figure = network_outlook(analysis.advantage_paths, analysis.margin_paths, Look.of(analysis), network="render")
+        assert said(figure, "none:render:margin") == "not known"
+        assert "node bought" not in said(figure, "key")
+
+    def test_the_title_follows_a_loss(self, analysis: Analysis) -> None:
+        lost = analysis.margin_paths.with_columns(full_margin_new_node_p50=pl.lit(-0.3))
+        title = title_of(network_outlook(analysis.advantage_paths, lost, Look.of(analysis), network="akash"))
+        assert title.endswith("does not cover his full cost")
+
+
+class TestCard:
+    """The verdict in one picture."""
+
+    def test_it_is_1200_by_675_and_the_same_twice(self, analysis: Analysis) -> None:
+        first, second = (card_png(card(analysis)) for _ in range(2))
+        assert first == second
+        assert (int.from_bytes(first[16:20]), int.from_bytes(first[20:24])) == (1200, 675)
+
+    def test_its_numbers_are_the_frames(self, analysis: Analysis) -> None:
+        figure = card(analysis)
+        row = analysis.comparison.filter(
+            pl.col("network") == "akash", pl.col("accelerator") == "h100-sxm-80", pl.col("reference") == "list",
+            pl.col("cloud") == "aws", pl.col("silicon") == "nvidia",
+        )  # fmt: skip
+        assert said(figure, "list:akash") == f"+{row['advantage'].item() * 100:.0f}%"
+        assert said(figure, "margin:render") == "not known"
+
+    def test_it_counts_those_it_has_no_room_for(self, thirty_networks: Analysis) -> None:
+        figure = card(thirty_networks)
+        n = thirty_networks.headlines.height
+        assert len([t for t in texts(figure) if re.match(r"name:.*:0", str(t.get_gid()))]) == 6
+        assert f"{n - 6} more in the report" in alt_text(figure)
