@@ -58,8 +58,9 @@ def report_content(
     first = first_page(page)
     asked = [make for name, make in SECTIONS.items() if sections is None or name in sections]
     made = [section for make in asked if (section := make(page)) is not None]
-    if sections is None and (rest := page.charts_if_there(*(name for name in charts if name not in page.shown))):
-        made.append({"title": "Further charts", "parts": rest})
+    rest = [name for name in charts if name not in page.shown and not name.startswith("network/")]
+    if sections is None and rest:
+        made.append({"title": "Further charts", "parts": page.charts_if_there(*rest)})
     content = {
         "title": TITLE,
         "question": QUESTION,

@@ -11,16 +11,16 @@ from reports.style import is_drawable
 __all__ = ["breakable", "settable"]
 
 _MAY_BREAK = "\N{ZERO WIDTH SPACE}"
-_LONGEST_WORD = 18
+_LONGEST_WORD = 14
 _AFTER = re.compile(r"(?<=[/._\-=&?:,+])(?=\w)")
-_RUN = re.compile(r"\w{19,}")
+_RUN = re.compile(r"\w{17,}")
 # What stands in for a letter that no font here has and no id stands for.
 _NO_LETTER = "\N{WHITE SQUARE}"
 _NEVER = frozenset({"link", "to", "anchor", "svg", "type", "kind", "tone", "alt", "paper"})
 
 
 def breakable(text: str) -> str:
-    """The text with chances to break inside words of more than 18 letters: hosts, ids, file names.
+    """The text with chances to break inside words of more than 14 letters: hosts, ids, file names.
 
     >>> breakable("prices.example.org/akash").replace("\\u200b", "|"), breakable("short.name")
     ('prices.|example.|org/|akash', 'short.name')

@@ -69,7 +69,11 @@ def ages_line(analysis: Analysis) -> str:
     oldest = max(ages_in_days(analysis.as_of, prices["observed_at"].to_list()), default=None)
     tail = f"; oldest price in use {words.age(oldest)}" if oldest is not None else ""
     old = states.filter(states["freshness"].is_in(["stale", "expired"])).sort("age_days", descending=True)
-    told = [f"{row['source']} {words.age(row['age_days'])}" for row in old.head(3).iter_rows(named=True)]
+    named = {**analysis.display_names, **words.CLOUD_NAMES}
+    told = [
+        f"{named.get(row['source'], row['source'])} {words.age(row['age_days'])}"
+        for row in old.head(3).iter_rows(named=True)
+    ]
     rest = f" and {old.height - 3} more" if old.height > 3 else ""
     stale = f"; beyond their expected age: {', '.join(told)}{rest}" if told else ""
     return f"{start}; sources: {', '.join(parts)}{tail}{stale}."

@@ -232,7 +232,8 @@ def _sentence(
     chip = names.get(subject.accelerator, subject.accelerator)
     model = names.get(subject.llm, subject.llm)
     if subject.expired is not None:
-        return f"{name}: not comparable, {subject.expired}."
+        named = subject.expired.replace(f" of {subject.accelerator} at {subject.network} ", f" of {chip} at {name} ")
+        return f"{name}: not comparable, {named}."
     if pairs.is_empty():
         return f"{name} on {chip}, serving {model}: no cloud price on record to compare with."
     price = pairs["usd_per_mtok_network"][0]
@@ -241,10 +242,17 @@ def _sentence(
         for reference, words in (("list", "list prices"), ("modelled_cost", "modelled costs"))
         if len(rows := pairs.filter(pl.col("reference") == reference))
     ]
-    told = [f"{name} serves a million {model} tokens on {chip} for ${price:.3g}: {' and '.join(against)} of the clouds"]
+    told = [f"{name} serves a million {model} tokens on {chip} for ${price:.3g}: {_joined(against)} of the clouds"]
     told.append(_supplier(subject, margins))
     told.append(_future(outlook))
     return ". ".join(part for part in told if part) + "."
+
+
+def _joined(against: Sequence[str]) -> str:
+    """``dearer than all 8 list prices and all 7 modelled costs``: a word that both share is said once."""
+    first, *rest = against
+    word = first.split(" than ")[0] + " than "
+    return " and ".join([first, *(one.removeprefix(word) for one in rest)])
 
 
 def _cheaper_than(advantages: pl.Series, words: str) -> str:

@@ -521,7 +521,8 @@ def _margins_on_payment(market: Mapping[str, object], costed: Node) -> dict[str,
         "cash_margin": here.cash,
         "full_margin": float(central),
         "full_margin_low": float(low),
-        "full_margin_high": float(high),
+        # Added up in quadrature, the band's upper end may pass what no margin can: all of the receipts.
+        "full_margin_high": min(float(high), 1.0),
         "breakeven_utilisation": breakeven_utilisation(price.central, **node_running_costs(values)),
     }
 

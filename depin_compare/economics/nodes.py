@@ -11,7 +11,7 @@ import polars as pl
 from depin_compare.bands import Band
 from depin_compare.errors import ModelDomainError, UnknownNameError
 from depin_compare.market.overrides import UserChanges
-from depin_compare.refdata import accelerators, hardware_prices
+from depin_compare.refdata import accelerators, hardware_prices, networks
 from depin_compare.refdata.assumption_set import AssumptionSet
 
 __all__ = [
@@ -207,7 +207,7 @@ def node(network: str, accelerator: str, archetype: str, facts: pl.DataFrame, as
         ),
     }
     words = {
-        "take_rate": f"{network} publishes no take rate",
+        "take_rate": f"{_name_of(network)} publishes no take rate",
         "load_kw": "nobody publishes what this chip draws",
         "capex_usd": "no sourced price to buy this chip",
     }
@@ -271,6 +271,11 @@ def _take_rate(facts: pl.DataFrame, network: str) -> Band | None:
     spreads = facts.filter(pl.col("network") == network, pl.col("metric") == "mint_settle_spread")["value"]
     values = [float(value) + float(spreads.sum()) for value in rates]
     return Band(min(values), values[0], max(values))
+
+
+def _name_of(network: str) -> str:
+    known = networks().filter(pl.col("network") == network)["display_name"]
+    return str(known[0]) if len(known) else network
 
 
 def _measured_utilisation(facts: pl.DataFrame, network: str, accelerator: str, drift: float) -> tuple[Band, str] | None:

@@ -661,7 +661,9 @@ def _gap(book: _Book, margins: pl.DataFrame, markets: pl.DataFrame) -> Iterator[
         return
     known = [row for row in margins.iter_rows(named=True) if row["breakeven_usd_per_accelerator_hour"] is not None]
     if not known:
-        reasons = margins["not_known"].drop_nulls().unique().sort().to_list() if margins.height else []
+        every = margins["not_known"].drop_nulls().unique().sort().to_list() if margins.height else []
+        # Chips share reasons: each is told once.
+        reasons = dict.fromkeys(part for reason in every for part in reason.split("; "))
         reason = f"no break-even price: {'; '.join(reasons) or 'no price on record that a provider is paid'}"
         yield from (book.unknown(measure, reason) for measure in (usd, tokens, required))
         return

@@ -22,7 +22,6 @@ __all__ = ["SECTIONS"]
 
 # A section without anything to say gives None.
 SECTIONS: dict[str, Callable[[Page], Part | None]] = {
-    "changes": since_last,
     "other_networks": other_networks,
     "networks": networks,
     "prices": prices,
@@ -32,6 +31,7 @@ SECTIONS: dict[str, Callable[[Page], Part | None]] = {
     "sensitivity": sensitivity,
     "tokens": tokens,
     "market": model_against_market,
+    "changes": since_last,
     "assumptions": assumptions,
     "not_modelled": not_modelled,
     "sources": sources,

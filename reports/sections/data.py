@@ -28,7 +28,7 @@ def data_states(page: Page) -> Part:
         parts.append(
             table_part(
                 [
-                    column("Source", 1.0),
+                    column("Source", 1.2),
                     column("Gives", 2.2),
                     column("This time", 1.1),
                     column("Data in use", 1.7),
@@ -86,17 +86,25 @@ def too_old(page: Page) -> list[Part]:
     rows = view.rows(view.plain(page.analysis.left_out))
     if not rows:
         return []
-    columns = [column("Whose", 1.0), column("What", 1.4), column("Rows", 0.6, right=True), column("Why", 5)]
+    # What differs only in its subject has one row, with the reason of the first.
+    groups: dict[tuple[str, str], list[view.Row]] = {}
+    for r in rows:
+        groups.setdefault((r["network"], r["metric"]), []).append(r)
+    columns = [column("Whose", 1.2), column("What", 2.4), column("Rows", 0.6, right=True), column("Why", 4)]
     body: list[list[Cell]] = [
         [
-            page.names(r["network"]),
-            ", ".join([r["metric"].replace("_", " "), *([page.names(r["subject"])] if r["subject"] else [])]),
-            f"{r['rows']:,}",
-            r["reason"],
+            page.names(network),
+            {
+                "text": metric.replace("_", " "),
+                "under": words.shorten(", ".join(page.names(r["subject"]) for r in alike if r["subject"]), 160),
+            },
+            f"{sum(r['rows'] for r in alike):,}",
+            page.told(alike[0]["reason"])
+            + (f"; {words.plural(len(alike) - 1, 'more', 'more')} alike" if alike[1:] else ""),
         ]
-        for r in rows[:_MOST_ROWS]
+        for (network, metric), alike in list(groups.items())[:_MOST_ROWS]
     ]
-    more = len(rows) - len(body)
+    more = len(groups) - len(body)
     notes = [f"{words.plural(more, 'further group')} in analysis.json."] if more else []
     return [subheading("Too old for the verdict"), table_part(columns, body, notes)]
 

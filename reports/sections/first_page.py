@@ -45,10 +45,12 @@ def first_page(page: Page) -> list[Part]:
         table = _one_row_each(page, heads[:_MOST_ON_FIRST_PAGE])
         if (more := len(heads) - _MOST_ON_FIRST_PAGE) > 0:
             table["notes"].append(f"{words.plural(more, 'further network')} on the next page.")
+    few = len(heads) <= _MOST_IN_DETAIL
+    chart = page.chart("years_ahead")
     return [
-        table | {"large": len(heads) <= _MOST_IN_DETAIL},
+        table | {"large": few},
         {"type": "bullets", "items": sentences(page)},
-        page.chart("years_ahead") | {"rest": True},
+        *([chart, {"type": "contents"}] if few else [chart | {"rest": True}]),
     ]
 
 
@@ -134,7 +136,7 @@ def _one_row_each(page: Page, heads: Sequence[view.Row]) -> Part:
         for head in heads
     ]
     columns = [
-        column("Network and chip", 2.0),
+        column("Network and chip", 1.9),
         *(
             column(
                 f"{page.names.pair(cloud, silicon, claim=(cloud, silicon) in claims)}: "
@@ -146,7 +148,7 @@ def _one_row_each(page: Page, heads: Sequence[view.Row]) -> Part:
         ),
         column("Supplier keeps", 1.25, right=True),
         column("Breaks even at", 1.0, right=True),
-        column("Verdict", 1.3),
+        column("Verdict", 1.55),
     ]
     note = "What the buyer saves (+) or pays more against each cloud's list price and its modelled cost, in % of it. "
     return table_part(columns, body, [note + _NOTE.partition(". ")[2]])

@@ -72,9 +72,11 @@ def one_page(page: Page, head: view.Row) -> list[Part]:
     network = head["network"]
     mine = page.compared.filter(pl.col("network") == network)
     outlook = page.outlook.filter(pl.col("network") == network, pl.col("pricing") == "fleet_average")
-    parts: list[Part] = [paragraph(words.shorten(head["sentence"], 420)), glance(page, head, mine)]
+    parts: list[Part] = [paragraph(words.shorten(page.told(head["sentence"]), 420)), glance(page, head, mine)]
     if why := page.margin_of.get(network, {}).get("not_known"):
-        parts.append(paragraph(f"Supplier's margin {NOT_KNOWN}: {words.shorten(why, _LONGEST_REASON)}.", quiet=True))
+        parts.append(
+            paragraph(f"Supplier's margin {NOT_KNOWN}: {words.shorten(page.told(why), _LONGEST_REASON)}.", quiet=True)
+        )
     parts += against(page, mine, outlook)
     parts += scenarios(page, mine, outlook)
     parts += decisive(page, outlook)
@@ -118,8 +120,8 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame) -> Part:
         _hour(margin.get("stop_usd_per_accelerator_hour")),
     ]
     columns = [
-        column("Verdict", 1.1),
-        column("Chip and work", 1.6),
+        column("Verdict", 1.35),
+        column("Chip and work", 1.5),
         column("Price", 1.5),
         column("USD per Mtok", 1.0, right=True),
         column("Use", 0.95, right=True),
@@ -157,7 +159,7 @@ def against(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Part]
         "Beneath a saving: the cloud's USD per million tokens. Gone by: base scenario, the month by which half of the "
         "draws have lost it; the share is that of the draws in which it is not lost by the end of the horizon."
     )
-    return [subheading("Against the clouds"), table_part(columns, body, [note])]
+    return [subheading("Against the clouds"), table_part(columns, body, [note]) | {"large": True}]
 
 
 def date_cell(row: view.Row | None) -> Cell:
@@ -214,7 +216,7 @@ def scenarios(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Par
     )
     dropped = len(told) - len(body)
     notes = [note] + ([f"{words.plural(dropped, 'further scenario')} in erosion.csv."] if dropped else [])
-    return [subheading("In every scenario"), table_part(columns, body, notes)]
+    return [subheading("In every scenario"), table_part(columns, body, notes) | {"large": True}]
 
 
 def _future_cells(row: view.Row | None) -> list[Cell]:
@@ -269,7 +271,7 @@ def _nothing_known(page: Page, heads: list[view.Row]) -> list[Part]:
         [
             {"text": words.shorten(head["display_name"], 60), "strong": True},
             verdict_cell(head),
-            words.shorten(head["sentence"].removeprefix(f"{head['display_name']}: "), _LONGEST_REASON),
+            words.shorten(page.told(head["sentence"]).removeprefix(f"{head['display_name']}: "), _LONGEST_REASON),
             token_facts(page, head).removeprefix("Token and fees: "),
         ]
         for head in heads[:_MOST_SHARED_ROWS]

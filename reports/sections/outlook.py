@@ -68,6 +68,7 @@ def erosion(page: Page) -> Part:
         parts.append(table_part(columns, body, notes))
     parts.append(
         paragraph(
+            f"Not reached: by the end of {average['horizon'][0].year}. "
             "Clouds price at the average cost of their whole fleet. A month is that by which half of the draws have "
             "lost it; beneath it the share of the draws lost by the end of the horizon, which is never given as a "
             "date. Every cloud and reference is in erosion.csv.",
@@ -112,10 +113,10 @@ def drivers(page: Page) -> list[Part]:
     horizon = found[0]["horizon"].year
     columns = [
         column("Network", 1.1),
-        column("Quantity", 2.1),
+        column("Quantity", 2.3),
         column(f"End of {horizon}", 0.8, right=True),
-        column("Moved most by", 2.6),
-        column("and by", 2.6),
+        column("Moved most by", 2.5),
+        column("and by", 2.5),
         column("Oldest data", 0.8, right=True),
     ]
     note = (
@@ -134,8 +135,10 @@ def _outlook_cell(row: view.Row | None) -> Cell:
         return {"text": "already lost", "tone": "bad"}
     lost = row["probability_lost"]
     date = row["date_p50"] if lost is not None else row["date"]
-    never = f"not reached by {row['horizon'].year}"
-    made: dict[str, Any] = {"text": words.month(date, unknown=never), "tone": "good" if date is None else "warn"}
+    made: dict[str, Any] = {
+        "text": words.month(date, unknown="not reached"),
+        "tone": "good" if date is None else "warn",
+    }
     return made if lost is None else made | {"under": f"{percent(lost)} lost"}
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -12,6 +14,11 @@ from reports import view, words
 from reports.sections.parts import Cell, Part, linked
 from reports.since import Since
 from reports.words import NOT_KNOWN, Names
+
+_OF_ID = re.compile(r"\b(of|at) ([a-z0-9][a-z0-9.-]*[a-z0-9])(?![\w-])")
+
+
+_NOTHING_DRAWN = re.compile(r">No comparable data: ([^<]+)<")
 
 
 class Page:
@@ -56,6 +63,12 @@ class Page:
         name = self.names.long_pair(*pair)
         return {"text": name, "tone": "claim", "tail": "claim"} if claimed else name
 
+    def told(self, reason: str) -> str:
+        """A reason with names for the ids in it: ``the price of a100-sxm at akash`` -> ``of A100 SXM at Akash``."""
+        return _OF_ID.sub(
+            lambda found: f"{found[1]} {self.names(found[2])}" if found[2] in self.names.known else found[0], reason
+        )
+
     def has_chart(self, name: str) -> bool:
         """Whether a chart is there to be shown, or missing for a reason that must be told."""
         return name in self.charts or name in self.failed
@@ -68,7 +81,12 @@ class Page:
         """A chart, or the sentence that says why it is missing."""
         self.shown.add(name)
         if name in self.charts:
-            return {"type": "chart", "svg": f"chart-{name}", "alt": self.charts[name][1]}
+            svg, alt = self.charts[name]
+            # A chart of nothing is a sentence on the page, not a box.
+            if (empty := _NOTHING_DRAWN.search(svg)) is not None:
+                title = alt.partition(". ")[0]
+                return {"type": "quiet", "text": f"{title}: {html.unescape(empty[1]).strip()}."}
+            return {"type": "chart", "svg": f"chart-{name}", "alt": alt}
         reason = self.failed.get(name, "it was not drawn in this run")
         return {"type": "chart", "missing": f"The chart {name.replace('_', ' ')} is missing: {reason}."}
 

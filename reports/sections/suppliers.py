@@ -58,7 +58,9 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> list[P
     reasons: dict[str, list[str]] = {}
     for r in rows:
         if r["not_known"]:
-            reasons.setdefault(r["not_known"], []).append(f"{page.names(r['network'])}, {page.names(r['accelerator'])}")
+            reasons.setdefault(page.told(r["not_known"]), []).append(
+                f"{page.names(r['network'])}, {page.names(r['accelerator'])}"
+            )
         full = change_cell(r["full_margin"], unknown="n/k")
         band = span_words(r["full_margin_low"], r["full_margin_high"], percent)
         money = [usd(r[f"{part}_usd_per_hour"], unknown="n/k") for part in ("power", "opex", "capital", "profit")]
@@ -102,7 +104,7 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> list[P
         "Amounts in USD per calendar hour and accelerator; price in USD per rented accelerator-hour. Margins in % "
         "of what the supplier receives; full margin counts capital. Breaks even: the price, and beneath it the "
         "share of hours rented, at which the full margin is zero. n/k: not known.",
-        *(f"n/k: {why} ({'; '.join(dict.fromkeys(where))})." for why, where in list(reasons.items())[:_MOST_REASONS]),
+        *(f"n/k: {why} ({'; '.join(dict.fromkeys(places))})." for why, places in list(reasons.items())[:_MOST_REASONS]),
     ]
     if len(reasons) > _MOST_REASONS:
         told.append(f"{words.plural(len(reasons) - _MOST_REASONS, 'further reason')} in margins.csv.")

@@ -74,7 +74,7 @@ def _clouds(page: Page) -> Part:
         name = page.names.long_pair(*pair)
         for r in present:
             if r["usd_per_mtok_reference"] is None and r["not_comparable"]:
-                told = reasons.setdefault(r["not_comparable"], [])
+                told = reasons.setdefault(page.told(r["not_comparable"]), [])
                 told.append(f"{name}, {REFERENCE_WORDS[r['reference']].lower()}")
         if len(body) + len(priced) > _MOST_CLOUD_ROWS:
             left_out += len(priced)

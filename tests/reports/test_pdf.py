@@ -73,9 +73,10 @@ def test_every_network_has_one_page_seed_networks_first(
 
 def test_the_first_page_leads_to_the_network_pages(reader: pypdf.PdfReader) -> None:
     links = [annotation.get_object() for annotation in reader.pages[0].get("/Annots", [])]
-    targets = {str(link["/Dest"]) for link in links if "/Dest" in link}
-    assert len([link for link in links if "/Dest" in link]) >= 3, links
-    assert len(targets) == 3
+    named = reader.named_destinations
+    names = {str(link["/Dest"]) for link in links if isinstance(link.get("/Dest"), str)}
+    targets = {reader.get_destination_page_number(named[name]) for name in names}
+    assert targets == {1, 2, 3}
 
 
 def test_numbers_on_the_first_page_are_those_of_the_frames(pages: list[str], analysis: Analysis) -> None:
@@ -187,7 +188,8 @@ def _flat(outline: list[object]) -> list[pypdf.generic.Destination]:
 
 def test_dates_are_never_those_of_the_horizon(pages: list[str]) -> None:
     text = " ".join(pages)
-    assert "not reached by 2036" in text
+    assert "not reached" in text
+    assert "Dec 2036" not in text
     assert "already lost" in text
 
 

@@ -85,7 +85,7 @@ def test_a_network_that_hides_its_take_gives_no_margin_and_says_so():
     found = only(margins_of("vast", 0.40, nodes=[own(("vast",))]), archetype="own")
     assert found["full_margin"] is None
     assert found["breakeven_usd_per_accelerator_hour"] is None
-    assert found["not_known"] == "vast publishes no take rate"
+    assert found["not_known"] == "Vast.ai publishes no take rate"
 
 
 def test_my_price_for_the_hardware_stands_in_where_nobody_publishes_one():
