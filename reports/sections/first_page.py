@@ -175,11 +175,13 @@ def _price(page: Page) -> str:
             ahead, many = int((rows["advantage"] > 0).sum()), rows.height
             told.append(f"less than {words.of_many(ahead, many)} {name}{'s' if many > 1 else ''}")
         else:
-            told.append(f"{words.of_many(cheaper, least.height)}{'' if told else ' networks'} than every {name} known")
+            told.append(f"{words.of_many(cheaper, least.height)} than every {name}")
     if n == 1:
         (name,) = known["network"].unique().to_list()
         return f"Price: for the same tokens {page.names(name)} asks {words.listing(told)} of the clouds."
-    return f"Price: less for the same tokens ask {words.listing(told)} of the clouds."
+    first, *rest = told
+    first = first.replace(" than", " networks are cheaper than", 1)
+    return f"Price: for the same tokens {', '.join([first, *rest])} known of the clouds."
 
 
 def _margin(page: Page) -> str:
@@ -197,9 +199,9 @@ def _margin(page: Page) -> str:
     covers = sum(r["full_margin"] >= 0 for r in known)
     worst, best = ranked[0], ranked[-1]
     return (
-        f"Supplier: on {words.of_many(covers, len(known))} networks whose margin is known a provider covers all cost, "
-        f"capital included; from {percent(worst['full_margin'])} of receipts on {page.names(worst['network'])} to "
-        f"{percent(best['full_margin'])} on {page.names(best['network'])}."
+        f"Supplier: on {words.of_many(covers, len(known))} networks whose margin is known, a provider covers all cost, "
+        f"capital included; he keeps from {percent(worst['full_margin'])} of receipts "
+        f"({page.names(worst['network'])}) to {percent(best['full_margin'])} ({page.names(best['network'])})."
     )
 
 
@@ -234,7 +236,7 @@ def _future(page: Page) -> str:
     least, most = ranked[0], ranked[-1]
     return (
         f"Future: in the base scenario {words.of_many(likely, len(drawn))} networks that lead over the list price of "
-        f"{cloud} today more likely than not lose that lead by {year}; the probability goes from "
+        f"{cloud} today will more likely than not have lost it by {year}; the probability goes from "
         f"{percent(least['probability_lost'])} ({page.names(least['network'])}) to "
         f"{percent(most['probability_lost'])} ({page.names(most['network'])})."
     )

@@ -57,6 +57,7 @@ def stored(monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda _: None)  # the machine stays up
     monkeypatch.setattr(runner, "gathered", lambda *_, **__: None)
     monkeypatch.setattr(runner, "analysis_of", lambda *_, **__: None)
+    monkeypatch.setattr(runner, "since_last", lambda *_, **__: None)
     monkeypatch.setattr(runner, "write_job_report", lambda *_, **__: [])
     monkeypatch.setattr(runner, "exit_code", lambda *_, **__: 0)
     monkeypatch.setattr(runner, "on_outcome", lambda *_, **__: None)
