@@ -12,6 +12,15 @@ from depin_compare.market.store import Store
 from fetchers import FETCHERS
 
 NOW = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
+ONE_SCENARIO = '[analysis]\nscenarios = ["base"]\nsensitivity = []\n'
+
+
+@pytest.fixture
+def one_scenario(type_in, monkeypatch, tmp_path):
+    """Commands without a job file of their own take one scenario, where the scenarios are not the matter."""
+    file = tmp_path / "one-scenario.toml"
+    file.write_text(ONE_SCENARIO)
+    monkeypatch.setenv("DEPIN_COMPARE_CONFIG", str(file))
 
 
 def test_the_main_job_without_network_says_what_it_could_not_reach(type_in, drawn_quickly, tmp_path):
@@ -38,28 +47,44 @@ def test_the_main_job_without_network_says_what_it_could_not_reach(type_in, draw
     assert "akash" in json.dumps(manifest)
 
 
-def test_two_offline_runs_of_one_day_give_the_same_bytes(type_in, jobs_analyse_anew, tmp_path):
-    for out in ("one", "two"):
-        assert type_in("run", "--offline", "--as-of", "2026-11-22", "--draws", "256", "--out", out)[0] == 0
-    files = sorted(p.relative_to(tmp_path / "one") for p in (tmp_path / "one").rglob("*") if p.is_file())
+DAY = ("--offline", "--as-of", "2026-11-22", "--draws", "256")
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """Folder of what several tests look at."""
+    return tmp_path_factory.mktemp("kept")
+
+
+@pytest.fixture
+def whole(type_in, jobs_analyse_anew, kept):
+    """The folder of a whole offline run, made once."""
+    if not (kept / "whole").exists():
+        assert type_in("run", *DAY, "--out", str(kept / "whole"))[0] == 0
+    return kept / "whole"
+
+
+def test_two_offline_runs_of_one_day_give_the_same_bytes(type_in, whole, tmp_path):
+    assert type_in("run", *DAY, "--out", "again")[0] == 0
+    files = sorted(p.relative_to(whole) for p in whole.rglob("*") if p.is_file())
     assert files
     for file in files:
-        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+        assert (whole / file).read_bytes() == (tmp_path / "again" / file).read_bytes(), file
 
 
-def test_fail_on_turns_an_unreachable_source_into_exit_code_four(type_in):
+def test_fail_on_turns_an_unreachable_source_into_exit_code_four(type_in, one_scenario):
     assert type_in("run", "--out", "report", "--format", "csv", "--fail-on", "stale")[0] == 4
     assert type_in("run", "--offline", "--out", "report", "--format", "csv", "--fail-on", "eroded")[0] == 3
 
 
-def test_old_data_are_stale_whatever_layer_they_come_from(type_in, tmp_path):
+def test_old_data_are_stale_whatever_layer_they_come_from(type_in, one_scenario, tmp_path):
     assert type_in("run", "--offline", "--out", "report", "--format", "csv", "--fail-on", "stale")[0] == 4
     sources = json.loads((tmp_path / "report" / "manifest.json").read_text())["sources"]
     assert (sources["akash"]["expected_age_days"], sources["akash"]["freshness"]) == (1, "stale")
     assert sources["akash"]["limit_age_days"] == 730  # of the dated prices that stand in
 
 
-def test_a_later_day_finds_the_packaged_prices_too_old_for_a_verdict(type_in, time_machine):
+def test_a_later_day_finds_the_packaged_prices_too_old_for_a_verdict(type_in, one_scenario, time_machine):
     def verdicts(*words):
         code, out, _ = type_in("erosion", "--json", *words)
         assert code == 0
@@ -79,7 +104,7 @@ def test_a_later_day_finds_the_packaged_prices_too_old_for_a_verdict(type_in, ti
     assert type_in("erosion", "--max-age", "0")[0] == 2
 
 
-def test_a_folder_that_can_not_be_written_is_one_line_and_exit_code_one(type_in, tmp_path):
+def test_a_folder_that_can_not_be_written_is_one_line_and_exit_code_one(type_in, one_scenario, tmp_path):
     (tmp_path / "file").write_text("in the way")
     code, _, err = type_in("run", "--offline", "--out", str(tmp_path / "file" / "report"))
     assert code == 1
@@ -89,7 +114,7 @@ def test_a_folder_that_can_not_be_written_is_one_line_and_exit_code_one(type_in,
     assert type_in("run", "--offline", "--record", "x")[0] == 2
 
 
-def test_words_it_does_not_know_are_usage_errors(type_in, tmp_path):
+def test_words_it_does_not_know_are_usage_errors(type_in, one_scenario, tmp_path):
     assert type_in("run", "--fail-on", "rain")[0] == 2
     assert type_in("compare", "--as-of", "yesterday")[0] == 2
     code, _, err = type_in("compare", "--network", "akahs")
@@ -102,7 +127,7 @@ def test_words_it_does_not_know_are_usage_errors(type_in, tmp_path):
     assert (code, "--format" in err, "docx" in err) == (2, True, True)
 
 
-def test_table_json_csv_and_file_hold_the_same_rows(type_in, tmp_path):
+def test_table_json_csv_and_file_hold_the_same_rows(type_in, one_scenario, tmp_path):
     as_json = json.loads(type_in("margins", "--network", "render", "--json")[1])
     as_csv = pl.read_csv(type_in("margins", "--network", "render", "--csv")[1].encode())
     assert type_in("margins", "--network", "render", "-o", "rows.parquet")[0] == 0
@@ -116,7 +141,7 @@ def test_table_json_csv_and_file_hold_the_same_rows(type_in, tmp_path):
     assert "rtx-4090" in out
 
 
-def test_discrepancies_of_the_users_offers_say_which_source_is_used(type_in, tmp_path):
+def test_discrepancies_of_the_users_offers_say_which_source_is_used(type_in, one_scenario, tmp_path):
     assert type_in("run", "--offline", "--out", "first", "--format", "parquet")[0] == 0
     offers = pl.read_parquet(tmp_path / "first" / "offers.parquet")
     one = offers.filter(pl.col("network") == "akash", pl.col("accelerator") == "h100-sxm")
@@ -133,7 +158,7 @@ def test_discrepancies_of_the_users_offers_say_which_source_is_used(type_in, tmp
     assert pl.read_csv(tmp_path / "none.csv").height == 0
 
 
-def test_step_commands_take_the_users_own_offers(type_in, tmp_path):
+def test_step_commands_take_the_users_own_offers(type_in, one_scenario, tmp_path):
     assert type_in("run", "--offline", "--out", "first", "--format", "parquet")[0] == 0
     offers = pl.read_parquet(tmp_path / "first" / "offers.parquet")
     cheaper = offers.with_columns(
@@ -154,16 +179,10 @@ def test_step_commands_take_the_users_own_offers(type_in, tmp_path):
         assert all(r == pytest.approx(b / 2) for b, r in known)
 
 
-def test_a_report_is_drawn_again_from_a_saved_analysis(type_in, tmp_path):
-    assert (
-        type_in(
-            "run", *["--offline", "--as-of", "2026-11-22", "--out", "first", "--format", "pdf", "--format", "json"]
-        )[0]
-        == 0
-    )
-    code, out, _ = type_in("report", "first/analysis.json", "--out", "again", "--format", "pdf")
+def test_a_report_is_drawn_again_from_a_saved_analysis(type_in, whole, tmp_path):
+    code, out, _ = type_in("report", str(whole / "analysis.json"), "--out", "again", "--format", "pdf")
     assert (code, out.split()) == (0, ["again/manifest.json", "again/report.pdf"])
-    assert (tmp_path / "first" / "report.pdf").read_bytes() == (tmp_path / "again" / "report.pdf").read_bytes()
+    assert (whole / "report.pdf").read_bytes() == (tmp_path / "again" / "report.pdf").read_bytes()
 
 
 def test_sources_and_assumptions_are_listed_without_network(type_in):
@@ -192,7 +211,7 @@ def test_explain_follows_a_number_and_says_how_to_ask(type_in):
     assert (code, "h100-sxm" in err) == (2, True)
 
 
-def test_tokens_lists_every_measure_of_a_network(type_in):
+def test_tokens_lists_every_measure_of_a_network(type_in, one_scenario):
     rows = json.loads(type_in("tokens", "--network", "akash", "--json")[1])
     assert {row["network"] for row in rows} == {"akash"}
     assert {"network_take", "emission_coverage", "subsidy_gap_usd_per_hour"} <= {row["measure"] for row in rows}
@@ -319,12 +338,13 @@ def _run_with_akash(**answer):
 
     responses.reset()
     _serve_akash(**answer)
-    collection = collected(JobConfig(), now=NOW, store=None)
-    return analysis_of(JobConfig(), gathered(JobConfig(), as_of=NOW, store=None, collection=collection))
+    job = JobConfig.model_validate({"analysis": {"scenarios": ["base"], "sensitivity": []}})
+    collection = collected(job, now=NOW, store=None)
+    return analysis_of(job, gathered(job, as_of=NOW, store=None, collection=collection))
 
 
 @responses.activate
-def test_a_fetcher_that_raises_costs_no_other(type_in, monkeypatch, tmp_path, reachable):
+def test_a_fetcher_that_raises_costs_no_other(type_in, one_scenario, monkeypatch, tmp_path, reachable):
     import dataclasses
 
     def broken(*_, **__):
@@ -344,7 +364,7 @@ def test_the_package_ships_its_tables_and_no_tests():
     assert {p.name for p in folder.glob("*.csv")} >= {"accelerators.csv", "reference_prices.csv", "assumptions.csv"}
 
 
-def test_my_own_node_from_options_and_from_the_job_file(type_in, tmp_path):
+def test_my_own_node_from_options_and_from_the_job_file(type_in, one_scenario, tmp_path):
     day = ("--as-of", "2026-11-22", "--json")
     code, out, _ = type_in(
         "margins",
@@ -370,7 +390,9 @@ def test_my_own_node_from_options_and_from_the_job_file(type_in, tmp_path):
         else:
             assert 0 < row["stop_usd_per_accelerator_hour"] < row["breakeven_usd_per_accelerator_hour"]
     job = tmp_path / "job.toml"
-    job.write_text('[node]\naccelerator = "rtx-4090"\nusd_per_kwh = 0.21\ncapex_usd = 1800\nutilisation = 0.6\n')
+    job.write_text(
+        ONE_SCENARIO + '[node]\naccelerator = "rtx-4090"\nusd_per_kwh = 0.21\ncapex_usd = 1800\nutilisation = 0.6\n'
+    )
     assert json.loads(type_in("margins", "--config", str(job), "--node", *day)[1]) == rows
     halved = json.loads(type_in("margins", "--config", str(job), "--hours-per-day", "7.2", *day)[1])
     assert {row["utilisation"] for row in halved} == {0.3}

@@ -14,6 +14,8 @@ from depin_compare.analysis import Analysis, analyse
 from depin_compare.economics.uncertainty import DEFAULT_DRAWS
 
 FEW_DRAWS = 64
+# A whole analysis takes some ten MB.
+MOST_KEPT = 12
 _MADE: dict[bytes, Analysis] = {}
 
 
@@ -39,6 +41,8 @@ def analysed_once(*args: Any, **options: Any) -> Analysis:
     pickler.fast = True  # by value, whatever objects are the same one
     pickler.dump((args, options))
     key = hashlib.sha256(written.getvalue()).digest()
-    if key not in _MADE:
-        _MADE[key] = analyse(*args, **options)
-    return _MADE[key]
+    made = _MADE.pop(key, None) or analyse(*args, **options)
+    _MADE[key] = made  # the newest last
+    while len(_MADE) > MOST_KEPT:
+        _MADE.pop(next(iter(_MADE)))
+    return made
