@@ -19,7 +19,7 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import IO, Any
 
 import polars as pl
@@ -227,7 +227,9 @@ def _feed(child: subprocess.Popen[bytes], work: _Work, analysis: Analysis, forms
     """Hand a helper one chart after another; what it does not give back waits again."""
     name: str | None = None
     try:
-        _send(child.stdin, (analysis, forms))
+        _send(child.stdin, forms)
+        for part in fields(analysis):
+            _send(child.stdin, (part.name, _packed(getattr(analysis, part.name))))
         while (name := work.next()) is not None:
             _send(child.stdin, name)
             answer = pickle.load(_stream(child.stdout))
@@ -245,7 +247,8 @@ def _serve() -> None:
     """The helper: an analysis, then names, each answered with its picture."""
     asked, answers = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr
-    analysis, forms = pickle.load(asked)
+    forms = pickle.load(asked)
+    analysis = Analysis(**{name: _unpacked(held) for name, held in (pickle.load(asked) for _ in fields(Analysis))})
     look = Look.of(analysis)
     while True:
         try:
@@ -257,6 +260,24 @@ def _serve() -> None:
         except Exception as error:
             answer = error
         _send(answers, answer)
+
+
+def _packed(held: Any) -> Any:
+    """A frame as compressed Arrow, anything else as it is: pickled whole, a frame takes five times its memory."""
+    if not isinstance(held, pl.DataFrame):
+        return held
+    buffer = io.BytesIO()
+    held.write_ipc(buffer, compression="lz4")
+    return _Frame(buffer.getvalue())
+
+
+def _unpacked(held: Any) -> Any:
+    return pl.read_ipc(io.BytesIO(held.arrow)) if isinstance(held, _Frame) else held
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    arrow: bytes
 
 
 def _send(stream: IO[bytes] | None, message: Any) -> None:

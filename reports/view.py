@@ -169,11 +169,20 @@ def headline_drivers(outlook: pl.DataFrame, drivers: pl.DataFrame) -> list[Row]:
     )
     buyer = (pl.col("quantity") == "advantage") & pl.col("reference").is_in(["list", "modelled_cost"])
     supplier = pl.col("quantity") == "full_margin_new_node"
-    told = rows(plain(drivers).filter(pl.col("rank") <= 2)) if drivers.height else []
+    # Of these networks alone: the pages of many ask for their few rows of the whole tornado one after the other.
+    asked = shown["network"].unique(maintain_order=True).to_list()
+    told = rows(
+        plain(
+            drivers.filter(
+                (pl.col("rank") <= 2) & (pl.col("scenario") == "base") & (pl.col("pricing") == "fleet_average"),
+                pl.col("network").is_in(asked),
+            )
+        )
+    )
     key = ("network", "cloud", "silicon", "reference", "scenario", "pricing", "quantity")
     leading = {(*(r[k] for k in key), r["rank"]): r for r in told}
     found: list[Row] = []
-    for network in shown["network"].unique(maintain_order=True).to_list() if told else []:
+    for network in asked if drivers.height else []:
         mine = shown.filter(pl.col("network") == network)
         pairs = [p for p in HEADLINE_REFERENCES[:2] if p in set(ordered_pairs(mine.filter(buyer)))]
         picked = [r for p in pairs for r in rows(of_pair(mine.filter(buyer), p))]

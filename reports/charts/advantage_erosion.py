@@ -18,7 +18,7 @@ from reports.charts._panels import (
     span_of_dates,
 )
 from reports.style import MUTED, REFERENCE_COLOUR, Key, Look, Sheet, empty, styled
-from reports.view import REFERENCE_ORDER, future_pair, headline_paths, ordered_scenarios
+from reports.view import REFERENCE_ORDER, future_pair, headline_paths, of_pair, ordered_scenarios
 from reports.words import REFERENCE_WORDS, minute, of_many, percent
 
 __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "advantage_erosion"]
@@ -70,6 +70,11 @@ def finding(known: pl.DataFrame, look: Look) -> str:
     return f"{text} ({look.names(scenario)})"
 
 
+def _known(headlines: pl.DataFrame, paths: pl.DataFrame) -> pl.DataFrame:
+    """Medians that are known, network by network in the order of every page."""
+    return medians(headline_paths(headlines, paths), "advantage").filter(pl.col("advantage").is_not_null())
+
+
 @styled
 def advantage_erosion(
     headlines: pl.DataFrame, advantage_paths: pl.DataFrame, look: Look, *, scenarios: pl.DataFrame | None = None
@@ -87,12 +92,12 @@ def advantage_erosion(
     scenarios : ScenarioValues, optional
         Says which scenarios are events, and how likely.
     """
-    every = headline_paths(headlines, advantage_paths).filter(pl.col("pricing") == "fleet_average")
-    known = medians(every, "advantage").filter(pl.col("advantage").is_not_null())
-    pair = future_pair(known)
+    average = advantage_paths.filter(pl.col("pricing") == "fleet_average")
+    # The cloud is found in the first month, and its rows alone are put in order: the paths may be a million rows.
+    pair = future_pair(_known(headlines, average.filter(pl.col("month") == 0)))
     if pair is None:
         return empty("No network's advantage can be followed", "no network is comparable with a cloud", look)
-    known = known.filter((pl.col("cloud") == pair[0]) & (pl.col("silicon") == pair[1]))
+    known = _known(headlines, of_pair(average, pair))
     networks = known["network"].unique(maintain_order=True).to_list()
     every_scenario = ordered_scenarios(known)
     drawn, told = networks[:MOST_NETWORKS], every_scenario[:MOST_SCENARIOS]

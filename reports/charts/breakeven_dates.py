@@ -73,7 +73,7 @@ def breakeven_dates(
         Which one; the first (base) where none is named.
     """
     known = plain(probabilities).filter(pl.col("pricing") == "fleet_average")
-    pair = future_pair(plain(paths))
+    pair = future_pair(plain(paths.filter(pl.col("month") == 0)))
     if known.is_empty() or pair is None:
         return empty("No break-even date can be stated", "no network has a path", look)
     told = scenario or ordered_scenarios(known)[0]

@@ -45,12 +45,14 @@ def pricing_choice(headlines: pl.DataFrame, paths: pl.DataFrame, look: Look) -> 
     look : Look
         Names, colours, date.
     """
-    known = plain(headline_paths(headlines, paths)).filter(pl.col("reference") == "modelled_cost")
+    # One month of one reference, before anything else is done to the paths: they may be a million rows.
+    costs = paths.filter(pl.col("reference") == "modelled_cost")
+    month = min(MONTHS, int(costs["month"].max() or 0))  # type: ignore[arg-type]
+    known = plain(headline_paths(headlines, costs.filter(pl.col("month") == month)))
     if known.is_empty():
         return empty(finding(pl.DataFrame(), look.as_of.year), "no network has a path against modelled cost", look)
     pair = ordered_pairs(known)[0]
-    month = min(MONTHS, int(known["month"].max()))  # type: ignore[arg-type]
-    here = known.filter(pl.col("cloud") == pair[0], pl.col("silicon") == pair[1], pl.col("month") == month)
+    here = known.filter(pl.col("cloud") == pair[0], pl.col("silicon") == pair[1])
     wide = here.with_columns(ratio=1.0 - pl.col("advantage_p50")).pivot(
         "pricing", index=["network", "scenario", "date"], values="ratio", maintain_order=True
     )

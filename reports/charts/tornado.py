@@ -63,7 +63,7 @@ def tornado(
         Which one; the first (base) where none is named.
     """
     known = plain(drivers).filter(pl.col("pricing") == "fleet_average")
-    pair = future_pair(plain(paths))
+    pair = future_pair(plain(paths.filter(pl.col("month") == 0)))
     if known.is_empty() or pair is None:
         return empty("No input moves any outlook", "no network has a path", look)
     told = scenario or ordered_scenarios(known)[0]
