@@ -27,7 +27,7 @@ from matplotlib.transforms import Bbox
 
 from depin_compare.analysis import Analysis
 from reports import words
-from reports.view import ages_in_days, network_order, scenario_titles
+from reports.view import ages_in_days, network_order, not_live, scenario_titles
 from reports.words import Names
 
 __all__ = [
@@ -147,11 +147,12 @@ def styled(function: Callable[_P, _R]) -> Callable[_P, _R]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Look:
-    """What a chart must know beside its frame: names, the day, and which network has which colour."""
+    """What a chart must know beside its frame: names, the day, each network's colour, and whose price is not live."""
 
     names: Names = field(default_factory=Names)
     as_of: datetime
     networks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    not_live: Mapping[str, str] = field(default_factory=dict)  # network -> "reference, 103 days"
 
     @classmethod
     def of(cls, analysis: Analysis) -> Look:
@@ -168,7 +169,20 @@ class Look:
             names=Names(known=known),
             as_of=analysis.as_of,
             networks=network_styles([*names, *sorted(set(others) - set(names))]),
+            not_live={
+                network: f"{layer}, {words.age(days)}"
+                for network, (layer, days) in not_live(headlines, analysis.unit_costs, analysis.as_of).items()
+            },
         )
+
+    def not_live_note(self, networks: Iterable[str], marks: str) -> str:
+        """The footer's sentence on those of the networks whose price is not live; nothing where all are.
+
+        ``marks`` say what such a network looks like: ``"Hatched"``, ``"Hollow start"``.
+        """
+        if not any(network in self.not_live for network in networks):
+            return ""
+        return f" {marks}: the network's price is not live; how old it is stands beneath its name."
 
     def network(self, network: str) -> tuple[str, str]:
         """Colour and marker of a network."""

@@ -28,6 +28,7 @@ __all__ = [
     "margins_in_order",
     "market_check_shown",
     "network_order",
+    "not_live",
     "of_pair",
     "ordered_headlines",
     "ordered_pairs",
@@ -206,6 +207,18 @@ def token_rows(tokens: pl.DataFrame, headlines: pl.DataFrame) -> dict[tuple[str,
         subjects = {None, chip, f"{chip}/{head['archetype']}", chip.split("-")[0], "azure/nvidia/modelled_cost"}
         if r["measure"] == "network_take" or r["subject"] in subjects:
             found.setdefault((r["network"], r["measure"]), []).append(r)
+    return found
+
+
+def not_live(headlines: pl.DataFrame, unit_costs: pl.DataFrame, as_of: datetime) -> dict[str, tuple[str, float]]:
+    """Networks whose headline price is not live or too old -> ("stored", "reference" or "stale", its age in days)."""
+    mine = plain(unit_costs.filter(pl.col("side") == "network")).rename({"seller": "network"})
+    prices = mine.join(plain(headlines).select(_WORK), on=_WORK).filter(pl.col("observed_at").is_not_null())
+    found = {}
+    for network, layer, at, fresh in prices.select("network", "layer", "observed_at", "freshness").iter_rows():
+        if layer != "live" or fresh in ("stale", "expired"):
+            (days,) = ages_in_days(as_of, [at])
+            found[network] = (layer if layer in ("stored", "reference") else "stale", days)
     return found
 
 

@@ -28,7 +28,7 @@ __all__ = [
     "span_of_dates",
 ]
 
-# A margin or advantage below this is drawn at the edge and named: -400 % says no more than -100 % to the eye.
+# A margin or advantage below this is drawn at the edge and named: -400% says no more than -100% to the eye.
 FLOOR = -1.0
 
 
@@ -62,7 +62,7 @@ def event_note(look: Look, chances: Mapping[str, float], shown: Sequence[str]) -
     told = [f"{look.names(s)} ({percent(chances[s])})" for s in shown if s in chances]
     if not told:
         return None
-    return f"A chip that may never arrive: {listing(told)}; lines and bands are over all draws, with and without it."
+    return f"An event that may never happen: {listing(told)}; lines and bands are over all draws, with and without it."
 
 
 def scenario_head(
@@ -90,7 +90,7 @@ def scenario_head(
 def row_label(
     sheet: Sheet, axes: Sequence[Axes], look: Look, network: str, chip: str | None, fresh: str | None
 ) -> None:
-    """A network's name beside its rows of panels, with its chip, and how old its data are where they are."""
+    """A network's name beside its rows of panels, with its chip, and how old its price is where it is not live."""
     boxes = [one.get_position() for one in axes]
     centre = (min(b.y0 for b in boxes) + max(b.y1 for b in boxes)) / 2
     colour, _ = look.network(network)
@@ -98,7 +98,8 @@ def row_label(
     kept = [fit(line, 8, 1.0, bold=True) for line in [lines[0], " ".join(lines[1:])] if line]
     told = [(line, 8.0, colour, "bold", 0.13) for line in kept]
     told += [(fit(look.names(chip), 6.3, 1.0), 6.3, MUTED, "normal", 0.105)] if chip else []
-    told += [(fit(f"{aged(fresh)} data", 6.0, 1.0), 6.0, MUTED, "normal", 0.1)] if aged(fresh) else []
+    old = look.not_live.get(network) or (f"{aged(fresh)} data" if aged(fresh) else "")
+    told += [(fit(old, 6.0, 1.0), 6.0, MUTED, "normal", 0.1)] if old else []
     y = centre * sheet.height + sum(step for *_, step in told) / 2
     for i, (text, size, tint, weight, step) in enumerate(told):
         sheet.figure.text(0, y / sheet.height, text, fontsize=size, weight=weight, color=tint, va="top",
@@ -132,7 +133,7 @@ def prepare(
     few: bool = False,
     top: float = 1.0,
 ) -> None:
-    """Axes from -100 % to 100 %, or up to ``top``, over the horizon, with the zero line and, where asked, its label.
+    """Axes from -100% to 100%, or up to ``top``, over the horizon, with the zero line and, where asked, its label.
 
     ``few`` ticks are for panels of half an inch.
     """

@@ -363,3 +363,26 @@ class TestCard:
         n = thirty_networks.headlines.height
         assert len([t for t in texts(figure) if re.match(r"name:.*:0", str(t.get_gid()))]) == 6
         assert f"{n - 6} more in the report" in alt_text(figure)
+
+
+class TestNotLive:
+    """Which networks' prices are not live, and how a chart says so."""
+
+    def test_a_price_that_is_not_live_is_told_with_its_age(self, reference_only: Analysis) -> None:
+        told = Look.of(reference_only).not_live
+        assert set(told) == {"akash", "ionet", "render"}
+        prices = reference_only.unit_costs.filter(pl.col("seller") == "render", pl.col("accelerator") == "rtx-4090")
+        (at,) = prices["observed_at"].unique()
+        assert told["render"] == f"reference, {(reference_only.as_of - at).days} days"
+
+    def test_live_prices_are_not_told(self, reference_only: Analysis) -> None:
+        live = reference_only.unit_costs.with_columns(
+            layer=pl.lit("live").cast(reference_only.unit_costs.schema["layer"]),
+            freshness=pl.lit("fresh").cast(reference_only.unit_costs.schema["freshness"]),
+        )
+        look = Look.of(dataclasses.replace(reference_only, unit_costs=live))
+        assert not look.not_live
+        assert look.not_live_note(["akash"], "Hatched") == ""
+
+    def test_a_row_of_panels_says_it(self, reference_only: Analysis) -> None:
+        assert re.search(r"reference, \d+ days", said(draw("advantage_erosion", reference_only), "row:render"))
