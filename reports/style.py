@@ -157,7 +157,8 @@ class Look:
     @classmethod
     def of(cls, analysis: Analysis) -> Look:
         """The look of a whole run: colours follow the headlines' order, the same in every chart."""
-        known = dict(analysis.display_names)
+        publishers = analysis.sources.select("source_id", "publisher").drop_nulls()
+        known = dict(publishers.iter_rows()) | dict(analysis.display_names)
         headlines = analysis.headlines
         known |= {k: v for k, v in headlines.select("network", "display_name").iter_rows() if v}
         known |= {k: v for k, v in headlines.select("accelerator", "accelerator_display_name").iter_rows() if k and v}

@@ -348,21 +348,27 @@ def reference_origins(unit_costs: pl.DataFrame) -> dict[tuple[str, ...], tuple[s
     return {tuple(r[k] for k in keys): (r["source"], r["source_url"]) for r in clouds.iter_rows(named=True)}
 
 
-def margins_in_order(headlines: pl.DataFrame, margins: pl.DataFrame) -> pl.DataFrame:
-    """All margin rows: networks in the headlines' order, each one's headline chip first, then by chip."""
+def margins_in_order(headlines: pl.DataFrame, margins: pl.DataFrame, market_prices: pl.DataFrame) -> pl.DataFrame:
+    """All margin rows: networks in the headlines' order, each one's headline chip first, then those most on offer."""
     frame = plain(margins)
     if frame.is_empty():
         return frame
     heads = ordered_headlines(headlines).select("network", _chip="accelerator").with_row_index("_rank")
+    offered = (
+        plain(market_prices)
+        .group_by("network", "accelerator")
+        .agg(_machines=pl.col("n_accelerators").sum(), _offers=pl.col("n_offers").sum())
+    )
     return (
         frame.join(heads, on="network", how="left")
+        .join(offered, on=["network", "accelerator"], how="left")
         .with_columns(_first=(pl.col("accelerator") == pl.col("_chip")).fill_null(False))
         .sort(
-            ["_rank", "network", "_first", "accelerator", "archetype"],
-            descending=[False, False, True, False, False],
+            ["_rank", "network", "_first", "_machines", "_offers", "accelerator", "archetype"],
+            descending=[False, False, True, True, True, False, False],
             nulls_last=True,
         )
-        .drop("_rank", "_chip", "_first")
+        .select(frame.columns)
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -19,13 +20,16 @@ __all__ = [
     "aged",
     "count",
     "day",
+    "fee",
     "host",
     "input_words",
     "listing",
     "minute",
+    "model_name",
     "month",
     "number",
     "of_many",
+    "of_networks",
     "percent",
     "plural",
     "shorten",
@@ -104,6 +108,15 @@ def percent(value: float | None, *, signed: bool = False, ascii_only: bool = Fal
     return f"{_sign(value if size >= 0.05 else 0.0, signed=signed, ascii_only=ascii_only)}{text}%"
 
 
+def fee(value: float | None, *, unknown: str = NOT_KNOWN) -> str:
+    """A share that may be far below a percent, with two figures that count.
+
+    >>> fee(0.0025), fee(0.0346), fee(0.35), fee(0.0)
+    ('0.25%', '3.5%', '35%', '0%')
+    """
+    return f"{value * 100:.2g}%" if value is not None and 0 < value < 0.00995 else percent(value, unknown=unknown)
+
+
 def usd(value: float | None, *, unknown: str = NOT_KNOWN, sign: str = "$") -> str:
     """Money with about three figures that count.
 
@@ -171,6 +184,32 @@ def minute(value: datetime) -> str:
     return f"{value:%Y-%m-%d %H:%M} UTC"
 
 
+_OWN_LETTERS = {"gpt": "GPT", "chatgpt": "ChatGPT"}
+_RELEASE = re.compile(r"-(20\d{2})-?(\d{2})-?(\d{2})$")
+
+
+def model_name(identifier: str) -> str:
+    """A closed model's id as its maker writes the name; the day of a release in brackets.
+
+    >>> model_name("claude-3-opus-20240229"), model_name("claude-haiku-5-5"), model_name("gpt-5.5-pro")
+    ('Claude 3 Opus (2024-02-29)', 'Claude Haiku 5.5', 'GPT-5.5 Pro')
+    >>> model_name("gemini-2.0-flash-lite"), model_name("gpt-4o-mini"), model_name("gpt-4-0613"), model_name("o1-pro")
+    ('Gemini 2.0 Flash Lite', 'GPT-4o Mini', 'GPT-4 0613', 'o1 Pro')
+    """
+    released = _RELEASE.search(identifier)
+    plain = identifier[: released.start()] if released else identifier
+    # Dots of a version are dashes in some ids.
+    parts = re.sub(r"(?<=-\d)-(?=\d(?:-|$))", ".", plain).split("-")
+    told = [
+        _OWN_LETTERS.get(part) or (part if any(letter.isdigit() for letter in part) else part.capitalize())
+        for part in parts
+    ]
+    name = " ".join(told)
+    for letters in _OWN_LETTERS.values():
+        name = re.sub(rf"^{letters} (?=\d)", f"{letters}-", name)
+    return f"{name} ({'-'.join(released.groups())})" if released else name
+
+
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
@@ -213,6 +252,19 @@ def host(url: str | None, *, unknown: str = NOT_KNOWN) -> str:
 def of_many(some: int, many: int) -> str:
     """``"3 of 5"``, ``"none of 5"``, ``"all 5"``."""
     return f"none of {many}" if some == 0 else f"all {many}" if some == many and many > 1 else f"{some} of {many}"
+
+
+def of_networks(some: int, many: int) -> str:
+    """``"3 of 5 networks"``, ``"all 5 networks"``; of two ``"both networks"`` and ``"neither network"``.
+
+    >>> of_networks(1, 2), of_networks(2, 2), of_networks(0, 2), of_networks(5, 5), of_networks(0, 3), of_networks(1, 1)
+    ('1 of 2 networks', 'both networks', 'neither network', 'all 5 networks', 'none of 3 networks', 'the network')
+    """
+    if many == 1 and some == 1:
+        return "the network"
+    if many == 2 and some != 1:
+        return "both networks" if some else "neither network"
+    return f"{of_many(some, many)} networks"
 
 
 def shorten(text: str, length: int) -> str:

@@ -121,7 +121,7 @@ def stress_grid(
             continue
         rewarded = column == "token_price_factor" or node.paid_in_tokens
         reward = reward_usd_per_rented_hour if rewarded else 0.0
-        why = unknown or ((reward_not_known or "no token rewards on record") if reward is None else None)
+        why = unknown or ((reward_not_known or "token rewards not known exactly") if reward is None else None)
         cut, step = (grid.ravel() for grid in np.meshgrid(cuts, np.asarray(steps, dtype=float), indexing="ij"))
         price = np.asarray(tenant_price(usd_per_accelerator_hour, index=1.0 - cut, pass_through=pass_through))
         full: FloatArray | None = None

@@ -937,7 +937,9 @@ def _supply_change(book: _Book, equilibrium: bool) -> Iterator[TokenRow]:
     measure = "supply_change_tokens_per_1000_usd"
     today = book.price("today")
     if not equilibrium:
-        yield book.unknown(measure, f"{book.display_name} is no burn-mint equilibrium with credits")
+        yield book.unknown(
+            measure, f"{book.display_name} does not burn tokens for credits that it mints again at settlement"
+        )
         return
     if today is None:
         yield book.unknown(measure, book.no_price)

@@ -26,6 +26,7 @@ __all__ = [
     "row_label",
     "scenario_head",
     "span_of_dates",
+    "years",
 ]
 
 # A margin or advantage below this is drawn at the edge and named: -400% says no more than -100% to the eye.
@@ -93,7 +94,7 @@ def row_label(
     """A network's name beside its rows of panels, with its chip, and how old its price is where it is not live."""
     boxes = [one.get_position() for one in axes]
     centre = (min(b.y0 for b in boxes) + max(b.y1 for b in boxes)) / 2
-    colour, _ = look.network(network)
+    colour = look.network(network)[0] if look.is_named(network) else INK
     lines = wrap(look.names(network), 8, 1.0, bold=True)
     kept = [fit(line, 8, 1.0, bold=True) for line in [lines[0], " ".join(lines[1:])] if line]
     told = [(line, 8.0, colour, "bold", 0.13) for line in kept]

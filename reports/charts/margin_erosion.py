@@ -2,60 +2,71 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.charts._panels import (
+    FLOOR,
     draw_path,
     event_chances,
     event_note,
     fate,
+    is_below,
     medians,
     prepare,
     row_label,
     scenario_head,
     span_of_dates,
+    years,
 )
 from reports.style import INK, MUTED, Key, Look, Sheet, empty, styled
 from reports.view import headline_paths, network_order, ordered_scenarios
-from reports.words import minute, of_many, percent, plural
+from reports.words import listing, minute, month, of_networks, percent, plural
 
 __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "margin_erosion"]
 
 MOST_NETWORKS = 5
 MOST_SCENARIOS = 8
+_AT_ONCE = 3  # months
 
 
-def finding(paths: pl.DataFrame) -> str:
-    """The title: who covers the full cost today and who still does at the horizon; true of any paths."""
+def finding(paths: pl.DataFrame, *, name: str = "the base scenario") -> str:
+    """The title: by when the median node bought today is below its full cost in the first scenario; true of any paths.
+
+    ``paths`` have medians in ``full_margin``; ``name`` is what the scenario is called in a sentence.
+    """
     known = paths.filter((pl.col("pricing") == "fleet_average") & pl.col("full_margin").is_not_null())
     if known.is_empty():
         return "No supplier's margin is known"
     ends = (
-        known.sort("month")
-        .group_by("network", "scenario", maintain_order=True)
-        .agg(first=pl.col("full_margin").first(), worst=pl.col("full_margin").min())
+        known.filter(pl.col("scenario") == ordered_scenarios(known)[0])
+        .sort("month")
         .group_by("network", maintain_order=True)
-        .agg(today=pl.col("first").max() > 0, always=pl.col("worst").min() > 0)
+        .agg(
+            month=pl.col("month").filter(pl.col("full_margin") <= 0).first(),
+            date=pl.col("date").filter(pl.col("full_margin") <= 0).first(),
+        )
     )
-    n, today, always = ends.height, int(ends["today"].sum()), int((ends["today"] & ends["always"]).sum())
-    scenarios = known["scenario"].n_unique()
-    which = "every scenario" if scenarios > 1 else "the scenario"
-    _, year = span_of_dates(known)
-    if n == 1:
-        if not today:
-            return "Without token rewards, the network's suppliers don't earn their full cost even today"
-        stay = "and still do" if always else "but not"
-        start = "Without token rewards, the network's suppliers earn their full cost today"
-        return f"{start}, {stay} in {which} to {year:%Y}"
-    start = f"Without token rewards, suppliers of {of_many(today, n)} networks earn their full cost today"
-    if not today:
-        return start
-    if today == 1:
-        return f"{start}, {'and still do' if always else 'but not'} in {which} to {year:%Y}"
-    still = "all" if always == today else "none" if not always else str(always)
-    return f"{start}; {still} of them still do in {which} to {year:%Y}"
+    n, lost = ends.height, ends.drop_nulls("date")
+    start = lost.filter(pl.col("month") == 0).height
+    _, end = span_of_dates(known)
+    where = f"in the median of {name}"
+    nodes = "A node bought today" if n == 1 else "Nodes bought today"
+    on = f"on {of_networks(lost.height, n)}" if n > 1 else ""
+    if lost.is_empty():
+        kept = "" if n == 1 else f" on {of_networks(n, n)}"
+        return f"{nodes} {'earns its' if n == 1 else 'earn their'} full cost to {end.year}{kept}, {where}"
+    if start == lost.height:
+        held = "" if start == n else f"; to {end.year} the others earn it"
+        falls = "is below its full cost" if n == 1 else "are below their full cost"
+        return f"{' '.join(w for w in (nodes, falls, 'from the start', on) if w)}, {where}{held}"
+    last: date = lost["date"].max()  # type: ignore[assignment]
+    falls = "falls below its full cost" if n == 1 else "fall below their full cost"
+    at_once = f", on {start} from the start" if start else ""
+    return f"{' '.join(w for w in (nodes, falls, 'by', month(last), on) if w)}{at_once}, {where}"
 
 
 @styled
@@ -75,7 +86,8 @@ def margin_erosion(
     scenarios : ScenarioValues, optional
         Says which scenarios are events, and how likely.
     """
-    known = medians(headline_paths(headlines, margin_paths), "full_margin")
+    paths = headline_paths(headlines, margin_paths).with_columns(central=pl.col("full_margin"))
+    known = medians(paths, "full_margin")
     if known.is_empty():
         return empty(finding(known), "no network's margin is known, so it has no path", look)
     every_network = network_order(headlines["network"].to_list())
@@ -89,9 +101,7 @@ def margin_erosion(
     first, last = span_of_dates(shown)
     notes = []
     if unknown:
-        names = ", ".join(look.names(n) for n in unknown[:6])
-        more = f" and {len(unknown) - 6} others" if len(unknown) > 6 else ""
-        notes.append(f"Not known, so not drawn: {names}{more}.")
+        notes.append(f"Not known, so not drawn: {listing(look.names(n) for n in unknown)}.")
     left_out = []
     if len(drawn) < len(networks):
         left_out.append(f"{len(drawn)} of {plural(len(networks), 'network')}")
@@ -104,9 +114,10 @@ def margin_erosion(
         )
     if event := event_note(look, chances, told):
         notes.append(event)
+    notes.append(_basis(known, look))
     notes.append(
         f"Source: this model; prices as of {minute(look.as_of)}, scenarios and their sources among the assumptions. "
-        "A projection, not a forecast."
+        f"A projection, not a forecast.{look.not_live_note(drawn, 'Hollow diamond')}"
     )
     keys = [
         Key(
@@ -118,11 +129,16 @@ def margin_erosion(
     ]
     if "marginal" in set(shown["pricing"]):
         keys.append(Key(label="median, at their newest chip's cost", colour=MUTED, line="--"))
-    keys.append(Key(label="breaks even", colour=MUTED, marker="o", hollow=True))
-    keys.append(Key(label=f"falls below {percent(-1.0)}", colour=MUTED, marker="v"))
+    if any(_crossings(path).height for path in _paths(shown)):
+        keys.append(Key(label="breaks even", colour=MUTED, marker="o", hollow=True))
+    if any(is_below(path["full_margin"][-1]) for path in _paths(shown)):
+        keys.append(Key(label=f"falls below {percent(FLOOR)}", colour=MUTED, marker="v"))
+    first_scenario = every_scenario[0]
+    name = "the base scenario" if first_scenario == "base" else f"the scenario {look.names(first_scenario)}"
     sheet = Sheet(
-        title=finding(known),
-        subtitle="Full-cost margin of a supplier who bought the node today: % of receipts, without token rewards",
+        title=finding(known, name=name),
+        subtitle="Full-cost margin of a supplier who bought the node today: % of receipts, without token rewards. "
+        "Lost: first month below zero in half of the draws",
         footer=notes,
         plot_height=0.78 + 0.94 * len(drawn),
         keys=keys,
@@ -131,26 +147,73 @@ def margin_erosion(
     gap = 0.1 if few else 0.25
     grid = sheet.grid(len(drawn), len(told), left=1.42, right=0.06, below=0.22, above=0.46, gap_x=gap, gap_y=0.16)
     for i, network in enumerate(drawn):
-        colour, _ = look.network(network)
+        # The grey of the many has no contrast; a row has its name beside it and needs no colour of its own.
+        colour = look.network(network)[0] if look.is_named(network) else MUTED
         mine = shown.filter(pl.col("network") == network)
         for j, scenario in enumerate(told):
             axes = grid[i][j]
             here = mine.filter(pl.col("scenario") == scenario)
             prepare(axes, first, last, left=j == 0, bottom=i == len(drawn) - 1, zero=None, few=few, top=1.42)
-            _panel(axes, here, colour, gid=f"{network}:{scenario}")
+            _panel(axes, here, colour, gid=f"{network}:{scenario}", live=network not in look.not_live)
             if i == 0:
                 scenario_head(axes, sheet, look, scenario, chances, gap=gap)
         row_label(sheet, grid[i], look, network, mine["accelerator"][0], fresh.get(network))
     return sheet.figure
 
 
-def _panel(axes: Axes, here: pl.DataFrame, colour: str, *, gid: str) -> None:
+def _basis(known: pl.DataFrame, look: Look) -> str:
+    """What the lines are, and of which networks the tables' central value has another sign today."""
+    today = known.filter(pl.col("month") == 0, pl.col("pricing") == "fleet_average").unique(
+        "network", keep="first", maintain_order=True
+    )
+    other = today.filter((pl.col("central") > 0) != (pl.col("full_margin") > 0))
+    told = listing(f"{look.names(n)} {percent(v, signed=True)}" for n, v in other.select("network", "central").rows())
+    return f"Lines are medians of the draws; tables tell today at central inputs{f': {told}' if told else ''}."
+
+
+def _paths(shown: pl.DataFrame) -> list[pl.DataFrame]:
+    """One frame a line, in months."""
+    keys = ("network", "scenario", "pricing")
+    return [part.sort("month") for _, part in shown.group_by(*keys, maintain_order=True)]
+
+
+def _crossings(path: pl.DataFrame) -> pl.DataFrame:
+    """The months in which a line is on the other side of zero than the month before."""
+    above = pl.col("full_margin") > 0
+    return path.sort("month").filter(above != above.shift(1))
+
+
+def _panel(axes: Axes, here: pl.DataFrame, colour: str, *, gid: str, live: bool) -> None:
     """Both pricings' lines, and in words what becomes of the first."""
     for pricing, line in (("marginal", "--"), ("fleet_average", "-")):
         part = here.filter(pl.col("pricing") == pricing)
         if part.height:
             draw_path(axes, part, "full_margin", colour=colour, line=line, band=line == "-", gid=f"{gid}:{pricing}")
-    average = here.filter(pl.col("pricing") == "fleet_average")
+    average = here.filter(pl.col("pricing") == "fleet_average").sort("month")
     told = "not known" if average.is_empty() else fate(average, "full_margin")
+    if average.height:
+        start, central = average["full_margin"][0], average["central"][0]
+        if told == "lost today" and central > 0:
+            told = f"lost {average['date'][0]:%Y}"
+        # The first fall of a line that starts above zero is marked where the line is drawn.
+        back = _crossings(average)[0 if start <= 0 else 1 :]
+        if back.height:
+            axes.plot(years(back["date"]), [0.0] * back.height, marker="o", ms=3.6, mfc="white", mec=colour, mew=1.0,
+                      linestyle="none", zorder=4, gid=f"breaks:{gid}:back")  # fmt: skip
+        if not live and not is_below(start):
+            axes.plot(years(average["date"][:1]), [start], marker="D", ms=2.8, mfc="white", mec=colour, mew=0.9,
+                      linestyle="none", zorder=5, clip_on=False, gid=f"start:{gid}")  # fmt: skip
+        _fall_at_once(axes, average, gid)
     axes.text(0.97, 0.97, told, transform=axes.transAxes, ha="right", va="top", fontsize=5.8,
               color=MUTED if average.is_empty() else INK, gid=f"fate:{gid}")  # fmt: skip
+
+
+def _fall_at_once(axes: Axes, average: pl.DataFrame, gid: str) -> None:
+    """Words where the median leaves the panel within a quarter, and all that is seen of it is one stroke."""
+    after = average.filter(pl.col("month") == _AT_ONCE)
+    if after.is_empty() or not is_below(after["full_margin"][0]):
+        return
+    high = after["full_margin_p90"][0] if "full_margin_p90" in after.columns else None
+    what = "median and band" if is_below(high) else "median"
+    axes.text(0.97, 0.72, f"{what}\nbelow {percent(FLOOR)}\nat once", transform=axes.transAxes, ha="right", va="top",
+              fontsize=5.4, color=MUTED, style="italic", linespacing=1.15, gid=f"at-once:{gid}")  # fmt: skip

@@ -26,15 +26,16 @@ from reports.style import (
     wrap,
 )
 from reports.view import Row, headline_margins, ordered_headlines, plain
-from reports.words import KIND_WORDS, of_many, percent, plural, usd
+from reports.words import KIND_WORDS, fee, of_networks, percent, plural, usd
 
 __all__ = ["MOST_NETWORKS", "provider_waterfall"]
 
 MOST_NETWORKS = 6
 _COLUMNS = 3
+_EVERY = 40
 _STEPS = {
     "tenant": ("Tenant pays", INK),
-    "network_take": ("Network's take", "#4a5563"),
+    "network_take": ("Network keeps", "#4a5563"),
     "power": ("Power", "#6f7b88"),
     "overhead": ("Upkeep", "#93a0ac"),
     "capital": ("Capital", "#b4bcc4"),
@@ -54,19 +55,27 @@ def finding(known: pl.DataFrame, *, of: int) -> str:
     if known.is_empty():
         return "No network's bill can be split"
     n, kept = known.height, int((known["profit_usd_per_hour"] > 0).sum())
-    share = known.filter(pl.col("tenant_usd_per_hour") > 0).select(
-        pl.col("capital_usd_per_hour") / pl.col("tenant_usd_per_hour")
+    shares = (
+        known.filter(pl.col("tenant_usd_per_hour") > 0)
+        .select(pl.col("capital_usd_per_hour") / pl.col("tenant_usd_per_hour"))
+        .to_series()
+        .sort()
     )
-    middle = share.to_series().median()
     if n == 1:
-        where = "" if of == 1 else " on the one network where both are known"
+        where = "" if of == 1 else " on the one network where fees and costs are known"
         start = f"The tenant's money {'covers' if kept else 'does not cover'} the provider's full cost{where}"
     else:
-        start = f"Without tokens, the tenant's money covers the provider's full cost on {of_many(kept, n)} networks"
-    if not isinstance(middle, float):
+        many = of_networks(kept, n)
+        if of != n:
+            none, every = ("neither", "both") if n == 2 else ("none", "all")
+            some = none if not kept else every if kept == n else str(kept)
+            many = f"{some} of the {n} networks where fees and costs are known"
+        start = f"Without tokens, the tenant's money covers the provider's full cost on {many}"
+    if shares.is_empty():
         return start
-    share_of = f"{percent(middle)} of the bill" if middle <= 1 else "more than the whole bill"
-    return f"{start}; capital takes {share_of}{'' if n == 1 else ' in the median'}"
+    low, high = percent(shares[0]), percent(shares[-1])
+    share = "more than the whole" if shares[0] > 1 else f"{low if low == high else f'{low} to {high}'} of the"
+    return f"{start}; capital takes {share} bill"
 
 
 @styled
@@ -110,7 +119,7 @@ def provider_waterfall(headlines: pl.DataFrame, margins: pl.DataFrame, look: Loo
     if len(drawn) < len(panels):
         notes.append(f"{len(drawn)} of {plural(len(panels), 'network')} shown; the others are in margins.csv.")
     if missing:
-        notes.append(f"Not known: {reasons_note(missing)}.")
+        notes.append(f"Not known: {reasons_note(missing, _EVERY)}.")
     shown = heads.filter(pl.col("network").is_in(drawn))
     notes.append(source_note(look, shown, [("layer", "observed_at")], [*(look.names(n) for n in drawn), "this model"]))
     has_tokens = bool((shown["reward_usd_per_hour"].is_not_null() & shown["profit_usd_per_hour"].is_not_null()).any())
@@ -119,8 +128,8 @@ def provider_waterfall(headlines: pl.DataFrame, margins: pl.DataFrame, look: Loo
     rows = len(_STEPS) + (1.6 if has_tokens else 0.1)
     sheet = Sheet(
         title=finding(known, of=headlines.height),
-        subtitle="USD per calendar hour and accelerator, idle hours counted in: price times use, less the network's "
-        "take, power, upkeep and capital. Each panel to its own scale",
+        subtitle="USD per calendar hour and accelerator, idle hours counted in: price times use, less what the "
+        "network keeps (beside it the share of the bill), power, upkeep and capital. Each panel to its own scale",
         footer=notes,
         plot_height=n_rows * (0.5 + 0.19 * rows) + (n_rows - 1) * 0.22 + 0.06,
     )
@@ -159,8 +168,10 @@ def _bars(axes: Axes, steps: pl.DataFrame, colour: str, row: Row) -> None:
     ends = [v for c in ("from_usd_per_hour", "to_usd_per_hour") for v in steps[c]]
     low, high = min(0.0, *ends), max(0.0, *ends)
     span = (high - low) or 1.0
+    kept = f" ({fee(row['network_take_share'])})" if row["network_take_share"] is not None else ""
+    told = {s: usd(v) + (kept if s == "network_take" else "") for s, v in steps.select("step", "usd_per_hour").rows()}
     # Room for the widest amount right of the bars, and for that of a loss left of them.
-    after = 0.08 + max(text_width(usd(v), _SIZE, bold=True) for v in steps["usd_per_hour"])
+    after = 0.08 + max(text_width(text, _SIZE, bold=True) for text in told.values())
     loss = steps.filter(pl.col("step") == "profit", pl.col("usd_per_hour") < 0)["usd_per_hour"]
     before = 0.08 + text_width(usd(loss[0]), _SIZE, bold=True) if loss.len() else 0.0
     per_inch = span / (width - after - before)
@@ -187,8 +198,9 @@ def _bars(axes: Axes, steps: pl.DataFrame, colour: str, row: Row) -> None:
         right = max(start, end) if amount >= 0 or not gain else min(start, end)
         outward = -1 if gain and amount < 0 else 1
         axes.annotate(
-            usd(amount), (right, y), xytext=(3 * outward, 0), textcoords="offset points", fontsize=_SIZE, va="center",
-            ha="left" if outward > 0 else "right", weight="bold" if step["step"] in ("tenant", "profit") else "normal",
+            told[step["step"]], (right, y), xytext=(3 * outward, 0), textcoords="offset points", fontsize=_SIZE,
+            va="center", ha="left" if outward > 0 else "right",
+            weight="bold" if step["step"] in ("tenant", "profit") else "normal",
             color=NEGATIVE if gain and amount < 0 else INK, gid=f"amount:{row['network']}:{step['step']}",
         )  # fmt: skip
 
@@ -230,8 +242,7 @@ def _panel_title(axes: Axes, height: float, look: Look, row: Row) -> None:
     kind = KIND_WORDS.get(row["utilisation_kind"] or "", "kind not known")
     used = f"{percent(row['utilisation'])} used ({kind})"
     style: dict[str, Any] = {"transform": axes.transAxes, "va": "bottom"}
-    axes.text(
-        0, 1 + 0.25 / tall, name, fontsize=8, weight="bold", color=look.network(row["network"])[0], gid="panel", **style
-    )
+    colour = look.network(row["network"])[0] if look.is_named(row["network"]) else INK
+    axes.text(0, 1 + 0.25 / tall, name, fontsize=8, weight="bold", color=colour, gid="panel", **style)
     axes.text(0, 1 + 0.13 / tall, fit(what, _SIZE, width), fontsize=_SIZE, color=MUTED, gid="work", **style)
     axes.text(0, 1 + 0.02 / tall, fit(used, _SIZE, width), fontsize=_SIZE, color=MUTED, gid="work", **style)

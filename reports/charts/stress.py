@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -14,9 +15,9 @@ from matplotlib.figure import Figure
 from reports.charts._panels import row_label
 from reports.style import INK, MUTED, Key, Look, Sheet, empty, fit, styled, wrap
 from reports.view import headline_margins, network_order
-from reports.words import minute, number, of_many, percent, plural
+from reports.words import listing, minute, number, of_networks, percent, plural
 
-__all__ = ["MOST_NETWORKS", "stress"]
+__all__ = ["MOST_NETWORKS", "fall_that_ends", "rewards_lacking", "stress"]
 
 MOST_NETWORKS = 4
 # Beyond these a margin is drawn in the last colour: -400 % says no more than -100 % to the eye.
@@ -24,56 +25,93 @@ _REACH = 1.0
 # In grey both ends are dark: the line at zero and the numbers in the corners tell them apart.
 _COLOURS = LinearSegmentedColormap.from_list("margin", ["#8f5a00", "#e9c177", "#f7f7f5", "#9dbbe0", "#1d4e89"])
 _COLUMNS = (
-    ("utilisation", "Cut by use of the node", "share of hours rented"),
-    ("token_price_factor", "Cut by price of the token, with rewards", "multiple of today's price"),
+    ("utilisation", "Fall of cloud cost (across) by use of the node (up)", "share of hours rented"),
+    ("token_price_factor", "By price of the token (up), with rewards", "multiple of today's price"),
 )
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
 
 def finding(grid: pl.DataFrame, today: dict[str, float | None]) -> str:
-    """The title, from the grid over use and each network's use today; true of any grid."""
+    """The title: which sudden falls of clouds' cost end suppliers' margins at today's use; true of any grid.
+
+    Nodes that are paid in tokens alone are not of the tenants' money and are not counted.
+    """
     told = []
     for network in grid["network"].unique(maintain_order=True):
-        use = today.get(network)
-        cuts = _at_use(grid.filter(pl.col("network") == network, pl.col("utilisation").is_not_null()), use)
-        if cuts:
-            told.append(next((cut for cut, margin in cuts if margin <= 0), None))
+        of_use = grid.filter(pl.col("network") == network, pl.col("utilisation").is_not_null(), ~pl.col("with_rewards"))
+        curve = _at_use(of_use, today.get(network))
+        if curve:
+            told.append(fall_that_ends(curve))
     n = len(told)
     if not n:
         return "No supplier's margin under stress is known"
-    lost = sum(cut == 0 for cut in told)
-    held = sum(cut is None for cut in told)
-    broken = [cut for cut in told if cut]
-    whose = "The network's suppliers" if n == 1 else f"Suppliers of {of_many(n - lost, n)} networks"
+    lost = sum(fall == 0 for fall in told)
+    held = sum(fall is None for fall in told)
+    broken = [fall for fall in told if fall]
+    deepest = percent(float(grid["cloud_cost_cut"].max()))  # type: ignore[arg-type]
     if lost == n:
-        return (
-            "The network's suppliers earn less than their full cost before any cut of the clouds' cost"
-            if n == 1
-            else f"Suppliers of all {n} networks earn less than their full cost before any cut of the clouds' cost"
-        )
-    if held == n - lost:
-        deepest = percent(float(grid["cloud_cost_cut"].max()))  # type: ignore[arg-type]
-        return f"{whose} earn their full cost even if clouds' cost falls {deepest} at once"
+        return f"Suppliers of {of_networks(n, n)} earn less than their full cost before any fall of the clouds' cost"
+    none_today = f"; on {lost} there is none today" if lost else ""
+    if not broken:
+        whose = of_networks(held, n)
+        return f"Suppliers of {whose} earn their full cost even if the clouds' cost falls {deepest} at once{none_today}"
     low, high = percent(min(broken)), percent(max(broken))
     span = low if low == high else f"{low} to {high}"
-    some = "" if not held else f" in {len(broken)} of them"
-    return f"{whose} earn their full cost today; a sudden fall of clouds' cost of {span} ends it{some}"
+    fall = f"A sudden fall of the clouds' cost by {span} ends"
+    if n == 1:
+        return f"{fall} the full-cost margin of the network's suppliers"
+    still = f"; on {held} they hold even at {deepest}" if held else ""
+    return f"{fall} suppliers' full-cost margin on {of_networks(len(broken), n)}{still}{none_today}"
+
+
+def fall_that_ends(curve: list[tuple[float, float]]) -> float | None:
+    """The fall of clouds' cost, at once, that takes a margin to zero; 0 where there is none today, None where it holds.
+
+    ``curve`` has (fall, margin) from no fall on. Cost over receipts is one less the margin, and receipts follow the
+    fall in a straight line, so between two falls 1 / (1 - margin) does, and the root is exact.
+
+    >>> cost = 3.0  # receipts are 4 x (1 - fall / 2), so 3 at half
+    >>> round(fall_that_ends([(fall, 1 - cost / (4 * (1 - fall / 2))) for fall in (0.0, 0.3, 0.6)]), 9)
+    0.5
+    >>> fall_that_ends([(0.0, -0.1), (0.5, -0.9)]), fall_that_ends([(0.0, 0.4), (0.9, 0.2)])
+    (0.0, None)
+    """
+    if curve[0][1] <= 0:
+        return 0.0
+    for (fall, margin), (deeper, worse) in pairwise(curve):
+        if worse <= 0:
+            ease, least = margin / (1 - margin), worse / (1 - worse)  # 1 / (1 - margin), less one: zero at the root
+            return fall + (deeper - fall) * ease / (ease - least)
+    return None
 
 
 def _at_use(grid: pl.DataFrame, use: float | None) -> list[tuple[float, float]]:
-    """(cut, margin) at today's use, between the grid's rows in a straight line; nothing where it is not known."""
+    """(cut, margin) at today's use; nothing where it is not known.
+
+    A node's cost follows its use in a straight line, so use x (1 - margin) does too, and between the grid's rows the
+    margin is exact.
+    """
     known = grid.filter(pl.col("full_margin").is_not_null()).sort("cloud_cost_cut", "utilisation")
-    if use is None or known.is_empty():
+    if use is None or use <= 0 or known.is_empty():
         return []
-    return [
-        (cut, float(np.interp(use, part["utilisation"], np.clip(part["full_margin"].to_numpy(), -1e6, 1e6))))
-        for (cut,), part in known.group_by("cloud_cost_cut", maintain_order=True)
-    ]
+    found = []
+    for (cut,), part in known.group_by("cloud_cost_cut", maintain_order=True):
+        uses = part["utilisation"].to_numpy()
+        cost = uses * (1 - np.clip(part["full_margin"].to_numpy(), -1e6, 1e6))
+        found.append((float(cut), 1 - float(np.interp(use, uses, cost)) / use))
+    return found
 
 
 @styled
-def stress(headlines: pl.DataFrame, margins: pl.DataFrame, grid: pl.DataFrame, look: Look) -> Figure:
-    """Draw heat maps, a row a network: full margin by cut of clouds' cost and use, and by cut and token price.
+def stress(
+    headlines: pl.DataFrame,
+    margins: pl.DataFrame,
+    grid: pl.DataFrame,
+    look: Look,
+    *,
+    tokens: pl.DataFrame | None = None,
+) -> Figure:
+    """Draw heat maps, a row a network: full margin by fall of clouds' cost and use, and by fall and token price.
 
     Parameters
     ----------
@@ -85,6 +123,8 @@ def stress(headlines: pl.DataFrame, margins: pl.DataFrame, grid: pl.DataFrame, l
         The margins; those of each network's headline chip.
     look : Look
         Names, colours, date.
+    tokens : TokenEconomics, optional
+        Says of networks without exact rewards whether any are on record.
     """
     frame = headline_margins(headlines, grid)
     networks = [n for n in network_order(headlines["network"].to_list()) if n in set(frame["network"])]
@@ -104,18 +144,22 @@ def stress(headlines: pl.DataFrame, margins: pl.DataFrame, grid: pl.DataFrame, l
     if len(drawn) < len(with_margin):
         notes.append(f"{len(drawn)} of {plural(len(with_margin), 'network')} drawn; the title speaks of all.")
     if unknown := [n for n in networks if n not in with_margin]:
-        rest = f" and {len(unknown) - 5} others" if len(unknown) > 5 else ""
-        notes.append(f"Not known, so not drawn: {', '.join(look.names(n) for n in unknown[:5])}{rest}.")
+        notes.append(f"Not known, so not drawn: {listing(look.names(n) for n in unknown)}.")
+    rewarded = known.filter(pl.col("utilisation").is_not_null(), pl.col("with_rewards"))["network"]
+    if paid_in_tokens := [look.names(n) for n in with_margin if n in set(rewarded)]:
+        notes.append(
+            f"{listing(paid_in_tokens)}: nodes are paid in tokens alone, whatever clouds cost; drawn with these "
+            "rewards and not counted in the title. All others are drawn over use without rewards."
+        )
     passed = ", ".join(percent(p) for p in known["pass_through"].unique().sort())
     notes.append(
-        f"Source: this model; prices as of {minute(look.as_of)}. Of a cut {passed} reaches the network's price. Use: "
-        "without token rewards, but for nodes paid in tokens alone. "
-        "Central values, not medians. What if, not a forecast."
+        f"Source: this model; prices as of {minute(look.as_of)}. Of a fall {passed} reaches the network's price. At "
+        "central inputs; medians of the draws are on the network pages. What if, not a forecast."
     )
     sheet = Sheet(
         title=finding(known, use),
         subtitle="Full-cost margin of a supplier, % of receipts, if the clouds' cost of inference falls at once by so "
-        "much of today's. Line: zero. In numbers: the best and the worst corner",
+        "much of today's. Line: zero, above it a profit. In numbers: the best and the worst corner",
         footer=notes,
         plot_height=0.66 + 1.12 * len(drawn),
         keys=[
@@ -126,6 +170,7 @@ def stress(headlines: pl.DataFrame, margins: pl.DataFrame, grid: pl.DataFrame, l
         ],
     )
     columns = [one for one in _COLUMNS if any(_known(frame, n, one[0]).height for n in drawn)]
+    lacking = {n: rewards_lacking(tokens, n) for n in drawn}
     lowest = {c: max(i for i, n in enumerate(drawn) if _known(frame, n, c).height) for c, _, _ in columns}
     panels = sheet.grid(len(drawn), len(columns), left=1.62, right=0.12, below=0.36, above=0.2, gap_x=0.62, gap_y=0.22)
     for i, network in enumerate(drawn):
@@ -134,11 +179,12 @@ def stress(headlines: pl.DataFrame, margins: pl.DataFrame, grid: pl.DataFrame, l
             axes = panels[i][j]
             part = mine.filter(pl.col(column).is_not_null())
             at = use.get(network) if column == "utilisation" else 1.0
-            _heat_map(axes, part, column, at, gid=f"{network}:{column}", bottom=i == lowest[column])
+            _heat_map(axes, part, column, at, gid=f"{network}:{column}", bottom=i == lowest[column],
+                      lacking=lacking[network])  # fmt: skip
             if i == 0:
                 axes.set_title(title, fontsize=7, pad=4)
             if i == lowest[column]:
-                axes.set_xlabel("sudden cut of clouds' cost", fontsize=6.3, labelpad=2)
+                axes.set_xlabel("sudden fall of the clouds' cost", fontsize=6.3, labelpad=2)
             axes.set_ylabel(unit, fontsize=5.6, labelpad=2, color=MUTED)
         row_label(sheet, [panels[i][0]], look, network, mine["accelerator"][0], fresh.get(network))
     return sheet.figure
@@ -153,13 +199,33 @@ def _hex(margin: float) -> Any:
     return _COLOURS((margin / _REACH + 1) / 2)
 
 
-def _heat_map(axes: Axes, part: pl.DataFrame, column: str, today: float | None, *, gid: str, bottom: bool) -> None:
+def rewards_lacking(tokens: pl.DataFrame | None, network: str) -> str:
+    """Why no panel over the token's price can be drawn, where the grid has none."""
+    nothing = "no token rewards on record"
+    if tokens is None or tokens.is_empty():
+        return nothing
+    told = tokens.filter(
+        pl.col("network") == network,
+        pl.col("measure").cast(pl.String).str.starts_with("subsidy_tokens_per_"),
+        pl.col("value").is_not_null(),
+    )
+    if told.is_empty():
+        return nothing
+    if not (told["value"] > 0).any():
+        return "no token rewards are paid"
+    bounds = set(told["bound"].cast(pl.String))
+    return "token rewards known only as an upper bound" if bounds == {"upper"} else "no rewards of a rented hour known"
+
+
+def _heat_map(
+    axes: Axes, part: pl.DataFrame, column: str, today: float | None, *, gid: str, bottom: bool, lacking: str
+) -> None:
     """One grid of cells, the line where the margin is zero, and a ring where the supplier stands today."""
     known = part.filter(pl.col("full_margin").is_not_null())
     if known.is_empty():
         axes.set_axis_off()
         reasons = part["not_known"].drop_nulls().to_list()
-        words = f"not known: {reasons[0]}" if reasons else "no token rewards on record"
+        words = f"not known: {reasons[0]}" if reasons else lacking
         lines = [fit(line, 6, 2.1) for line in wrap(words, 6, 2.1)[:4]]
         axes.text(0.5, 0.5, "\n".join(lines), transform=axes.transAxes, ha="center", va="center", fontsize=6,
                   color=MUTED, style="italic", gid=f"none:{gid}")  # fmt: skip
@@ -179,9 +245,10 @@ def _heat_map(axes: Axes, part: pl.DataFrame, column: str, today: float | None, 
     last = len(cuts) - 1, len(steps) - 1
     for x, y, value in ((0, last[1], values[-1, 0]), (last[0], 0, values[0, -1])):
         axes.annotate(
-            percent(value) if value >= -_REACH else f"< {percent(-_REACH)}", (x, y), xytext=(-4 if x == 0 else 4, 0),
-            textcoords="offset points", ha="left" if x == 0 else "right", va="center", fontsize=5.6,
-            color="white" if abs(value) > 0.6 else INK, gid=f"corner:{gid}:{0 if x == 0 else 1}",
+            percent(value, signed=True) if value >= -_REACH else f"< {percent(-_REACH)}",
+            (x, y), xytext=(-4 if x == 0 else 4, 0), textcoords="offset points", va="center", fontsize=5.6,
+            ha="left" if x == 0 else "right", color="white" if abs(value) > 0.6 else INK,
+            gid=f"corner:{gid}:{0 if x == 0 else 1}",
         )  # fmt: skip
     if today is not None and cuts[0] == 0:
         height = float(np.interp(today, steps, range(len(steps))))

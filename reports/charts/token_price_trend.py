@@ -25,7 +25,7 @@ from reports.style import (
     styled,
 )
 from reports.view import plain
-from reports.words import month, percent, usd
+from reports.words import model_name, month, percent, usd
 
 __all__ = ["PROMPTS_PER_OUTPUT", "token_price_trend"]
 
@@ -55,6 +55,11 @@ def _prices(token_prices: pl.DataFrame) -> pl.DataFrame:
     )
 
 
+def _cents(value: float) -> str:
+    """A price as price lists write it: ``$0.45``, ``$17.50``, ``$480``; in cents while these count."""
+    return usd(value) if value < 0.1 else f"${value:,.2f}".removesuffix(".00") if value < 100 else f"${value:,.0f}"
+
+
 def finding(prices: pl.DataFrame) -> str:
     """The title: the cheapest list price of the first day and the cheapest ever, true whatever they are."""
     if prices.is_empty():
@@ -63,13 +68,13 @@ def finding(prices: pl.DataFrame) -> str:
     was = prices.filter(pl.col("date") == first).sort("usd_per_mtok").row(0, named=True)["usd_per_mtok"]
     least = prices.sort("usd_per_mtok", "date").row(0, named=True)
     if least["date"] == first:
-        return f"No list price of a closed model on record is below the {usd(was)} of {month(first)}"
+        return f"No list price of a closed model on record is below the {_cents(was)} of {month(first)}"
     fall = percent(1 - least["usd_per_mtok"] / was)
     last = prices["date"][-1]
     since = "" if least["date"] == last else f"; none up to {month(last)} was lower"
     return (
         f"The cheapest list price of a closed model fell {fall} from {month(first)} to {month(least['date'])}, "
-        f"to {usd(least['usd_per_mtok'])}{since}"
+        f"to {_cents(least['usd_per_mtok'])}{since}"
     )
 
 
@@ -125,7 +130,7 @@ def token_price_trend(token_prices: pl.DataFrame, look: Look) -> Figure:
             x = years(pl.Series([row["date"]]))[0]
             right = x > (first + last) / 2
             axes.annotate(
-                fit(f"{row['model']}, {usd(row['usd_per_mtok'])}", 6, 1.75),
+                fit(f"{model_name(row['model'])}, {_cents(row['usd_per_mtok'])}", 6, 1.95),
                 (x, row["usd_per_mtok"]),
                 xytext=(4 if right else -4, 5 if above else -5),
                 textcoords="offset points",
@@ -148,9 +153,7 @@ def _price_rows(axes: Axes, low: float, high: float, *, labelled: bool) -> None:
     axes.set_ylim(low, high)
     ticks = [10.0**e for e in range(math.ceil(math.log10(low)), math.floor(math.log10(high)) + 1)]
     ticks = ticks if len(ticks) > 1 else [low * 1.1, high / 1.1]
-    axes.set_yticks(
-        ticks, [usd(t) if t < 1 else f"${t:,.0f}" for t in ticks] if labelled else [""] * len(ticks), color=MUTED
-    )
+    axes.set_yticks(ticks, [_cents(t) for t in ticks] if labelled else [""] * len(ticks), color=MUTED)
     axes.yaxis.set_minor_locator(NullLocator())
     axes.grid(axis="y", color=LINE, lw=0.5)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import polars as pl
@@ -13,8 +14,6 @@ from reports.charts._rows import left_room, row_names
 from reports.style import (
     INK,
     MUTED,
-    NEGATIVE,
-    WIDTH,
     Key,
     Look,
     Sheet,
@@ -25,13 +24,15 @@ from reports.style import (
     styled,
 )
 from reports.view import Row, headline_margins, ordered_headlines, plain
-from reports.words import KIND_WORDS, day, listing, of_many, percent, plural
+from reports.words import KIND_WORDS, day, listing, of_many, of_networks, percent
 
 __all__ = ["MOST_NETWORKS", "uses", "utilisation"]
 
 MOST_NETWORKS = 30
 _SIZE = 6.3
 _END = 1.06  # where what needs more than all hours is drawn
+_GAP = 0.09  # inches between the panel and the words beside it
+_COUNTED = re.compile(r"(\d+) of (\d+) (GPUs|cards)\b")
 
 
 def uses(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFrame) -> list[Row]:
@@ -57,6 +58,7 @@ def uses(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFrame) ->
                 "used": fact.get("value"),
                 "of_chip": bool(of_chip.height),
                 "whole": whole["value"][0] if whole.height and of_chip.height else None,
+                "of": _machines(fact.get("note")),
                 "assumed": row.get("utilisation") if not fact else None,
                 "needed": needed,
                 "reason": reason if not row else kind_of_reason(reason) if needed is None else None,
@@ -65,6 +67,16 @@ def uses(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFrame) ->
             }
         )
     return found
+
+
+def _machines(note: str | None) -> str | None:
+    """How many machines a share is of, as the source's note says: ``"0 of 2 GPUs"``; None where it does not.
+
+    >>> _machines("0 of 2 GPUs hired"), _machines("60 hosts at work, 40 waiting; hosts, not GPUs"), _machines(None)
+    ('0 of 2 GPUs', None, None)
+    """
+    found = _COUNTED.match(note or "")
+    return f"{int(found[1]):,} of {int(found[2]):,} {found[3]}" if found else None
 
 
 def finding(rows: list[Row]) -> str:
@@ -78,10 +90,11 @@ def finding(rows: list[Row]) -> str:
         return f"{many} networks publish their use; what a provider needs is known of none"
     enough = sum(r["used"] >= r["needed"] for r in both)
     if len(both) == 1:
-        name = "The one network of known use and cost" if len(rows) > 1 else "The network"
+        name = "The one network of published use and known cost" if len(rows) > 1 else "The network"
         return f"{name} is used {'more' if enough else 'less'} than a provider needs to break even"
-    many = of_many(enough, len(both)).capitalize()
-    return f"{many} networks of known use and cost are used enough to break even"
+    many, is_are = of_networks(enough, len(both)), "is" if enough <= 1 else "are"
+    which = "" if len(both) == len(rows) else " of published use and known cost"
+    return f"{many[0].upper()}{many[1:]}{which} {is_are} used enough for a provider to break even"
 
 
 @styled
@@ -102,45 +115,46 @@ def utilisation(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFr
     every = uses(headlines, margins, facts)
     if not any(r["used"] is not None or r["needed"] is not None for r in every):
         return empty(finding(every), "no network published its use and no break-even is known in this run", look)
-    # What can be told of comes first where not all can be drawn.
-    ranked = sorted(every, key=lambda r: (r["used"] is None) + (r["needed"] is None))
-    chosen = {r["network"] for r in (ranked[:MOST_NETWORKS] if len(every) > MOST_NETWORKS else every)}
-    shown = [r for r in every if r["network"] in chosen]
+    telling = [r for r in every if r["used"] is not None or r["needed"] is not None]
+    # What most can be told of comes first where not all can be drawn.
+    ranked = sorted(telling, key=lambda r: (r["used"] is None) + (r["needed"] is None))
+    chosen = {r["network"] for r in ranked[:MOST_NETWORKS]}
+    shown = [r for r in telling if r["network"] in chosen]
     dated = [r for r in shown if r["observed_at"] is not None]
     frame = pl.DataFrame(
         {"layer": [r["layer"] for r in dated], "observed_at": [r["observed_at"] for r in dated]},
         schema={"layer": pl.String, "observed_at": pl.Datetime("us", "UTC")},
     )
-    notes = (
-        []
-        if len(shown) == len(every)
-        else [f"{len(shown)} of {len(every)} networks shown; the others are in margins.csv."]
-    )
+    notes = []
+    if len(shown) < len(telling):
+        notes.append(f"{len(shown)} of {len(telling)} networks shown; the others are in margins.csv.")
     if any(r["assumed"] is not None for r in shown):
         notes.append("Where nobody publishes the use, margins rest on an assumption, which is not drawn.")
+    if unknown := [(look.names(r["network"]), r["reason"]) for r in shown if r["needed"] is None]:
+        notes.append(f"Break-even not known: {reasons_note(unknown, MOST_NETWORKS)}.")
+    if neither := [(look.names(r["network"]), r["reason"]) for r in every if r not in telling]:
+        notes.append(f"Neither use nor break-even known, so not drawn: {reasons_note(neither, len(every))}.")
     sources = dict.fromkeys(look.names(r["source"]) for r in dated)
-    some = [*list(sources)[:6], *([plural(len(sources) - 6, "other")] if len(sources) > 6 else [])]
-    told = listing(some) if some else "none"
-    unknown = [(look.names(r["network"]), r["reason"]) for r in shown if r["needed"] is None]
-    if unknown:
-        notes.append(f"Break-even not known: {reasons_note(unknown, 3)}.")
+    told = listing(sources) if sources else "none"
     by = [f"published use: {told}; break-even: this model"]
     notes.append(source_note(look, frame, [("layer", "observed_at")], by, what="uses"))
     marked = [r for r in shown if r["whole"] is not None]
+    short = [r for r in shown if _is_short(r)]
     keys = [
-        Key(label="published use of the headline's chip, or of the network", colour=INK, marker="o"),
-        *([Key(label="of the whole network", colour=MUTED, marker="|")] if marked else []),
+        Key(label="published use (headline's chip, else network)", colour=INK, marker="o"),
+        Key(label="needed", colour=INK, marker="|"),
+        *([Key(label="used less than needed", colour=INK, line="--")] if short else []),
+        *([Key(label="of the whole network", colour=MUTED, marker=".")] if marked else []),
         *([Key(label="not live", colour=MUTED, marker="o", hollow=True)] if (frame["layer"] != "live").any() else []),
     ]
     sheet = Sheet(
         title=finding(every),
-        subtitle="Share of hours rented, in %, beside the share at which a new node's owner earns its full cost "
-        "(upright bar). Red: used less than that",
+        subtitle="Share of hours rented, beside the share at which a new node's owner earns its full cost",
         footer=notes,
         plot_height=0.5 + (0.205 if len(shown) <= 20 else 0.185) * len(shown),
         keys=keys,
     )
-    left, right = left_room([look.names(r["network"]) for r in shown], 2.0), 2.4
+    left, right = left_room([look.names(r["network"]) for r in shown], 2.0), 3.0
     ((axes,),) = sheet.grid(1, 1, left=left, right=right, below=0.22, above=0.14)
     row_names(axes, [look.names(r["network"]) for r in shown], left)
     axes.set_xlim(0, 1.1)
@@ -149,22 +163,35 @@ def utilisation(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFr
     axes.grid(axis="x")
     for y, row in enumerate(shown):
         _draw(axes, y, row, look, right)
-    style: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "fontsize": _SIZE, "color": MUTED, "va": "bottom"}
-    axes.text(1.0, -0.62, "   Used", ha="left", **style)
-    axes.text(1 + (right - 0.02) / (WIDTH - left - right), -0.62, "Needs", ha="right", **style)
+    _beside(axes, -0.62, "Used", color=MUTED, va="bottom")
+    _beside(axes, -0.62, "Needs", at=right - 0.02, color=MUTED, va="bottom")
     return sheet.figure
+
+
+def _is_short(row: Row) -> bool:
+    """Whether a network is used less than a provider needs."""
+    return row["used"] is not None and row["needed"] is not None and row["used"] < row["needed"]
+
+
+def _beside(axes: Axes, y: float, text: str, *, at: float | None = None, **style: Any) -> None:
+    """Words right of the panel: from its edge on, or ending ``at`` inches from it."""
+    axes.annotate(
+        text, (1.0, y), xycoords=axes.get_yaxis_transform(), xytext=(72 * (at if at is not None else _GAP), 0),
+        textcoords="offset points", ha="left" if at is None else "right", fontsize=_SIZE, annotation_clip=False,
+        **{"va": "center"} | style,
+    )  # fmt: skip
 
 
 def _draw(axes: Axes, y: int, row: Row, look: Look, right: float) -> None:
     """One network's row, and what its numbers are."""
-    used, needed = row["used"], row["needed"]
+    used, needed, short = row["used"], row["needed"], _is_short(row)
     colour, marker = look.network(row["network"])
-    short = used is not None and needed is not None and used < needed
     name = row["network"]
     if used is not None and needed is not None:
         axes.plot(
-            [used, min(needed, _END)], [y, y], color=NEGATIVE if short else MUTED, lw=2.2 if short else 1.4,
-            alpha=0.75 if short else 0.45, zorder=2, gid=f"gap:{name}", solid_capstyle="butt",
+            [used, min(needed, _END)], [y, y], color=INK if short else MUTED, lw=1.6 if short else 1.4,
+            ls=(0, (2, 1.2)) if short else "-", alpha=1.0 if short else 0.45, zorder=2, gid=f"gap:{name}",
+            solid_capstyle="butt", dash_capstyle="butt",
         )  # fmt: skip
     if needed is not None:
         if needed > 1.0:
@@ -174,23 +201,18 @@ def _draw(axes: Axes, y: int, row: Row, look: Look, right: float) -> None:
                 [needed], [y], marker="|", ms=9, mew=2.0, color=INK, linestyle="none", zorder=3, gid=f"needed:{name}"
             )
     if row["whole"] is not None:
-        axes.plot([row["whole"]], [y], marker="|", ms=5, mew=1.0, color=MUTED, linestyle="none", gid=f"whole:{name}")
+        axes.plot([row["whole"]], [y], marker=".", ms=5, color=MUTED, linestyle="none", gid=f"whole:{name}")
     if used is not None:
         axes.plot(
             [used], [y], marker=marker, markersize=5.4, linestyle="none", zorder=4, gid=f"used:{name}", clip_on=False,
             **marker_style(colour, row["layer"]),
         )  # fmt: skip
-        words = f"{percent(used)} {KIND_WORDS.get(row['kind'], row['kind'])}, {day(row['observed_at'])}"
+        of = f" ({row['of']})" if row["of"] else ""
+        words = f"{percent(used)} {KIND_WORDS.get(row['kind'], row['kind'])}{of}, {day(row['observed_at'])}"
     else:
         words = "not published" + (f"; {percent(row['assumed'])} assumed" if row["assumed"] is not None else "")
-    style: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "fontsize": _SIZE, "va": "center"}
-    need = "more than 100%" if needed is not None and needed > 1 else percent(needed)
-    axes.text(
-        1.0, y, "   " + fit(words, _SIZE, right - 0.85), ha="left", gid=f"told:{name}",
-        color=INK if used is not None else MUTED, style="normal" if used is not None else "italic", **style,
-    )  # fmt: skip
-    axes.text(
-        1 + (right - 0.02) / (WIDTH * axes.get_position().width), y, need, ha="right", gid=f"needs:{name}",
-        color=MUTED if needed is None else NEGATIVE if short else INK,
-        style="italic" if needed is None else "normal", **style,
-    )  # fmt: skip
+    _beside(axes, y, fit(words, _SIZE, right - _GAP - 0.66), gid=f"told:{name}",
+            color=INK if used is not None else MUTED, style="normal" if used is not None else "italic")  # fmt: skip
+    need = "over 100%" if needed is not None and needed > 1 else percent(needed)
+    _beside(axes, y, need, at=right - 0.02, gid=f"needs:{name}", color=MUTED if needed is None else INK,
+            weight="bold" if short else "normal", style="italic" if needed is None else "normal")  # fmt: skip

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from reports.words import KIND_WORDS, aged, percent
+from reports.words import KIND_WORDS, aged, fee, percent
 
 Cell: TypeAlias = "str | dict[str, Any]"
 Part: TypeAlias = dict[str, Any]
@@ -61,6 +61,35 @@ def use_words(utilisation: float | None) -> str:
     if utilisation is None:
         return ""
     return "no use suffices" if utilisation > 1 else f"at {percent(utilisation)} use"
+
+
+def network_keeps(margin: Mapping[str, Any], takes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """What a network keeps of the tenant's bill, as every page tells it.
+
+    The share is the margin's: fees on both sides and the spread on minting, at the central way to pay. Beneath it the
+    ways to pay or products that differ, of the ``network_take`` rows; where there is no margin they are all there is.
+    ``bound`` says that a fee on the buyer's side may come on top.
+
+    >>> ionet = {"network_take_share": 0.0346}
+    >>> ways = [{"subject": "IO", "value": 0.005, "bound": None}, {"subject": "USDC", "value": 0.044, "bound": None}]
+    >>> network_keeps(ionet, ways)
+    {'text': '3.5%', 'under': '0.5% in IO, 4.4% in USDC'}
+    >>> network_keeps({}, [{"subject": None, "value": 0.1, "bound": "lower"}]), network_keeps({}, [])
+    ({'text': '10%', 'under': 'at least'}, {'text': 'n/k', 'quiet': True})
+    """
+    known = [take for take in takes if take["value"] is not None]
+    share = margin.get("network_take_share")
+    if share is None and margin.get("take_rate") is not None:
+        share = 1.0 - (1.0 - margin["take_rate"]) / (1.0 + (margin.get("buyer_fee") or 0.0))
+    values = sorted({take["value"] for take in known})
+    if share is None and not values:
+        return {"text": "n/k", "quiet": True}
+    ends = list(dict.fromkeys(fee(value) for value in values))
+    text = fee(share) if share is not None else ends[0] if len(ends) == 1 else f"{ends[0]} to {ends[-1]}"
+    under = ["at least"] if any(take["bound"] == "lower" for take in known) else []
+    if len(ends) > 1:
+        under.append(", ".join(f"{fee(take['value'])} in {take['subject']}" for take in known if take["subject"]))
+    return {"text": text} | ({"under": "; ".join(under)} if under else {})
 
 
 _VERDICT_TONES = {"resilient": "good", "exposed": "warn", "mixed": "warn", "eroded": "bad"}

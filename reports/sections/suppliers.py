@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
 
 import polars as pl
 
+from depin_compare.economics.nodes import utilisation_facts
+from depin_compare.market.freshness import FRESHNESS
 from reports import view, words
 from reports.sections.page import Page
 from reports.sections.parts import (
@@ -13,6 +17,7 @@ from reports.sections.parts import (
     Part,
     change_cell,
     column,
+    network_keeps,
     paragraph,
     span_words,
     subheading,
@@ -22,90 +27,159 @@ from reports.sections.parts import (
 from reports.words import percent, usd
 
 _MOST_ROWS = 120
-_MOST_CHIPS = 8
 _MOST_REASONS = 8
 _TITLE = "What suppliers keep"
+# What to do about it is the operator's; the age and its limit stand before it.
+_ADVICE = re.compile(r"; ask its source again[^;]*")
 
 
 def margins(page: Page) -> Part:
     """What suppliers keep: step by step, how full they are, over time, and on the chip that stands for the network."""
-    shown = [page.margin_of[n] for n in page.headlines["network"] if n in page.margin_of]
-    parts = [*page.charts_if_there("provider_waterfall", "utilisation"), page.chart("margin_erosion")]
-    if not shown:
-        return {"title": _TITLE, "parts": [*parts, paragraph("No supplier's margin is known in this run.")]}
-    parts += [subheading("The chip that stands for each network"), *_table(page, shown, [])]
+    heads = [page.margin_of[n] for n in page.headlines["network"] if n in page.margin_of]
+    shown = [r for r in heads if _is_told(r)]
+    missing = [r for r in heads if not _is_told(r)]
+    parts = page.charts_if_there("provider_waterfall", "utilisation")
+    if shown:
+        parts += [subheading("The chip that stands for each network"), _table(page, shown, [])]
+    else:
+        parts.append(paragraph("No supplier's margin is known in this run."))
+    if missing:
+        parts.append(paragraph(f"Neither costs nor margin known: {'; '.join(_reasons(page, missing))}.", quiet=True))
+    parts.append(page.chart("margin_erosion"))
     return {"title": _TITLE, "parts": parts}
 
 
 def every_margin(page: Page) -> Part | None:
-    """Every other chip of which a margin is known, bounded; why the others have none."""
-    every = view.margins_in_order(page.headlines, page.analysis.margins)
+    """Every chip of which a margin is known, those most on offer first; how many others there are."""
+    every = view.margins_in_order(page.headlines, page.analysis.margins, page.analysis.market_prices)
     if every.is_empty():
         return None
-    told = pl.col("full_margin").is_not_null() | pl.col("full_margin_with_rewards").is_not_null()
-    known = every.filter(told)
-    shown = known.group_by("network", maintain_order=True).head(_MOST_CHIPS).head(_MOST_ROWS)
-    notes = []
-    if (more := every.height - shown.height) > 0:
-        notes.append(f"{words.plural(more, 'further row')}, those without a known margin among them, in margins.csv.")
-    return (
-        {"title": "Appendix: margins by chip", "parts": _table(page, view.rows(shown), notes)} if shown.height else None
+    known = every.filter(pl.col("full_margin").is_not_null() | pl.col("full_margin_with_rewards").is_not_null())
+    shown = known
+    most = known.height
+    while shown.height > _MOST_ROWS:
+        most = min(most, max(shown["network"].value_counts()["count"].to_list())) - 1
+        shown = known.group_by("network", maintain_order=True).head(most)
+    if shown.is_empty():
+        return None
+    rule = "Of each network the chip that stands for it first, then those most on offer"
+    notes = [f"{rule}; at most {most} a network." if shown.height < known.height else f"{rule}."]
+    if (cut := known.height - shown.height) > 0:
+        notes.append(f"{words.plural(cut, 'further chip')} with a known margin in margins.csv.")
+    if (without := every.height - known.height) > 0:
+        notes.append(f"{words.plural(without, 'row')} without a known margin, with the reasons, in margins.csv.")
+    return {"title": "Appendix: margins by chip", "parts": [_table(page, view.rows(shown), notes)]}
+
+
+def _is_told(row: view.Row) -> bool:
+    """Whether more than the price is known of a node."""
+    return any(row[name] is not None for name in ("capital_usd_per_hour", "full_margin", "full_margin_with_rewards"))
+
+
+def _reasons(page: Page, rows: Sequence[view.Row]) -> list[str]:
+    """Why margins are not known, each reason once with the networks and chips it is true of."""
+    found: dict[str, list[str]] = {}
+    for row in rows:
+        network = page.names(row["network"])
+        for reason in _ADVICE.sub("", page.told(row["not_known"] or "no price of the network")).split("; "):
+            general = reason.replace(f"{network} publishes no", "no").replace("this chip", "the chip")
+            general = f"{general} published" if general != reason and general.startswith("no ") else general
+            of_chip = "" if "published" in general else f", {page.names(row['accelerator'])}"
+            found.setdefault(general, []).append(network + of_chip)
+    told = [f"{why} ({words.listing(dict.fromkeys(places))})" for why, places in list(found.items())[:_MOST_REASONS]]
+    more = len(found) - len(told)
+    return [*told, *([f"{words.plural(more, 'further reason')} in margins.csv"] if more else [])]
+
+
+def _or_unknown(value: float | None, form: Callable[[float], str]) -> Cell:
+    """A number, or that it is not known, as in every column."""
+    return {"text": "n/k", "quiet": True} if value is None else form(value)
+
+
+def _age(page: Page, at: datetime | None) -> str:
+    return "" if at is None else words.age(view.ages_in_days(page.analysis.as_of, [at])[0])
+
+
+def _price_age(page: Page, row: view.Row) -> tuple[str, str]:
+    """The age of the price, marked if the price itself is stale, and what is to be said of the measured use's."""
+    prices = view.plain(
+        page.analysis.market_prices.filter(
+            pl.col("network") == row["network"],
+            pl.col("accelerator") == row["accelerator"],
+            pl.col("terms") == "on_demand",
+        )
     )
+    fresh = prices["freshness"][0] if prices.height else row["freshness"]
+    layer = row["layer"] or "undated"
+    old = "" if layer == "live" else _age(page, row["observed_at"])
+    price = ", ".join(w for w in (layer, old, words.aged(fresh)) if w)
+    kind = (row["utilisation_kind"] or "").replace("_", " ")
+    used = utilisation_facts(page.analysis.facts, row["network"], row["accelerator"])
+    if row["utilisation_kind"] in (None, "assumption") or used.is_empty() or used["layer"][0] == "live":
+        return price, kind
+    # A row's freshness is the worst of what it rests on: what the price does not explain is the use's.
+    worse = row["freshness"] is not None and FRESHNESS.index(row["freshness"]) > FRESHNESS.index(fresh or "fresh")
+    age = _age(page, used["observed_at"][0])
+    return price, ", ".join(w for w in (kind, age, words.aged(row["freshness"]) if worse else "") if w)
 
 
-def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> list[Part]:
+def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
     body: list[list[Cell]] = []
-    reasons: dict[str, list[str]] = {}
+    only_bounds: list[str] = []
     for r in rows:
-        if r["not_known"]:
-            reasons.setdefault(page.told(r["not_known"]), []).append(
-                f"{page.names(r['network'])}, {page.names(r['accelerator'])}"
-            )
         full = change_cell(r["full_margin"], unknown="n/k")
         band = span_words(r["full_margin_low"], r["full_margin_high"], percent)
-        money = [usd(r[f"{part}_usd_per_hour"], unknown="n/k") for part in ("power", "opex", "capital", "profit")]
+        price_age, use_age = _price_age(page, r)
+        if r["full_margin_with_rewards"] is None and r["not_known"] is None and _has_bound(page, r["network"]):
+            only_bounds.append(page.names(r["network"]))
+        needs: dict[str, str] = {"under": use_words(r["breakeven_utilisation"])}
+        breakeven = _or_unknown(r["breakeven_usd_per_accelerator_hour"], usd)
         body.append(
             [
                 {
                     "text": words.shorten(page.names(r["network"]), 34),
-                    "under": page.observed(r["observed_at"], r["layer"], r["freshness"]),
+                    "under": f"{page.names(r['accelerator'])}, {r['archetype'].replace('_', ' ')}",
                 },
-                {"text": page.names(r["accelerator"]), "under": r["archetype"].replace("_", " ")},
-                usd(r["usd_per_accelerator_hour"]),
-                {
-                    "text": percent(r["utilisation"], unknown="n/k"),
-                    "under": (r["utilisation_kind"] or "").replace("_", " "),
-                },
-                percent(r["take_rate"], unknown="n/k"),
-                *money,
+                {"text": usd(r["usd_per_accelerator_hour"]), "under": price_age},
+                {"text": percent(r["utilisation"], unknown="n/k"), "under": use_age},
+                network_keeps(r, page.tokens_found.get((r["network"], "network_take"), [])),
+                *(_or_unknown(r[f"{part}_usd_per_hour"], usd) for part in ("power", "opex", "capital", "profit")),
                 change_cell(r["cash_margin"], unknown="n/k"),
                 full | {"under": band} if isinstance(full, dict) and band else full,
-                {
-                    "text": usd(r["breakeven_usd_per_accelerator_hour"], unknown="n/k"),
-                    "under": use_words(r["breakeven_utilisation"]),
-                },
+                {"text": breakeven} | needs if isinstance(breakeven, str) else breakeven,
                 change_cell(r["full_margin_with_rewards"], unknown="n/k"),
             ]
         )
     columns = [
-        column("Network", 2.25),
-        column("Accelerator", 1.5),
-        column("Price", 0.65, right=True),
-        column("Use", 0.95, right=True),
-        column("Network keeps", 0.75, right=True),
-        *(column(t, 0.78, right=True) for t in ("Power", "Running", "Capital")),
-        column("Profit", 0.95, right=True),
-        column("Cash margin", 0.65, right=True),
-        column("Full margin", 1.2, right=True),
-        column("Breaks even", 0.9, right=True),
-        column("With rewards", 0.7, right=True),
+        column("Network and chip", 1.3),
+        column("Price", 0.82, right=True),
+        column("Use", 0.72, right=True),
+        column("Network keeps", 0.66, right=True),
+        column("Power", 0.49, right=True),
+        column("Upkeep", 0.47, right=True),
+        column("Capital", 0.47, right=True),
+        column("Profit", 0.54, right=True),
+        column("Cash margin", 0.49, right=True),
+        column("Full margin", 0.66, right=True),
+        column("Breaks even", 0.54, right=True),
+        column("With rewards", 0.54, right=True),
     ]
+    unknown = [r for r in rows if r["full_margin"] is None and r["not_known"]]
     told = [
-        "Amounts in USD per calendar hour and accelerator; price in USD per rented accelerator-hour. Margins in % "
-        "of what the supplier receives; full margin counts capital. Breaks even: the price, and beneath it the "
-        "share of hours rented, at which the full margin is zero. n/k: not known.",
-        *(f"n/k: {why} ({'; '.join(dict.fromkeys(places))})." for why, places in list(reasons.items())[:_MOST_REASONS]),
+        "At central inputs. Amounts in USD per calendar hour and accelerator; price in USD per rented "
+        "accelerator-hour. Network keeps: share of the tenant's bill, fees on both its sides and the spread on minting "
+        "counted. Margins in % of what the supplier receives; full margin counts capital, its band beneath it. Breaks "
+        "even: the price, and beneath it the share of hours rented, at which the full margin is zero.",
+        f"n/k: not known{': ' if unknown else ''}{'; '.join(_reasons(page, unknown))}.",
     ]
-    if len(reasons) > _MOST_REASONS:
-        told.append(f"{words.plural(len(reasons) - _MOST_REASONS, 'further reason')} in margins.csv.")
-    return [table_part(columns, body, [*told, *notes])]
+    if only_bounds:
+        known_as = words.listing(dict.fromkeys(only_bounds))
+        told.append(f"With rewards: of {known_as} rewards are known only as an upper bound, see What the token pays.")
+    return table_part(columns, body, [*told, *notes])
+
+
+def _has_bound(page: Page, network: str) -> bool:
+    """Whether a network's rewards are on record as the most they can be."""
+    measures = ("subsidy_tokens_per_rented_hour", "subsidy_tokens_per_online_hour")
+    found = [r for m in measures for r in page.tokens_found.get((network, m), []) if r["value"]]
+    return bool(found) and all(r["bound"] == "upper" for r in found)

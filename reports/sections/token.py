@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import polars as pl
+
 from reports import view, words
 from reports.sections.page import Page
-from reports.sections.parts import Cell, Part, column, paragraph, table_part
-from reports.words import KIND_WORDS, NOT_KNOWN, percent, usd
+from reports.sections.parts import Cell, Part, column, network_keeps, paragraph, table_part
+from reports.words import KIND_WORDS, NOT_KNOWN, fee, usd
 
 
 def tokens(page: Page) -> Part:
@@ -23,32 +25,118 @@ def tokens(page: Page) -> Part:
     if not shown_heads:
         return {"title": title, "parts": [paragraph("No token measure was computed in this run.")]}
     for start in range(0, len(shown_heads), _MOST_TOKEN_COLUMNS):
-        shown = shown_heads[start : start + _MOST_TOKEN_COLUMNS]
-        reasons: dict[str, int] = {}
-        body: list[list[Cell]] = []
-        unknown: list[str] = []
-        for measure, told, under, form in _TOKEN_LINES:
-            cells = [form(found.get((h["network"], measure), [])) for h in shown]
-            if all(_is_gap(cell) for cell in cells):
-                unknown.append(told.lower())
-                continue
-            body.append([{"text": told, "under": under}, *(_numbered(cell, reasons) for cell in cells)])
-        columns = [column("Measure", 2.0), *(column(words.shorten(h["display_name"], 40), 2.0) for h in shown)]
-        notes = [f"[{number}] {words.shorten(reason, _LONGEST_REASON)}." for reason, number in reasons.items()]
-        if unknown:
-            notes.append(f"Not known of any of them: {words.listing(dict.fromkeys(unknown))}.")
-        parts.append(table_part(columns, body, notes))
+        parts.append(_table(page, shown_heads[start : start + _MOST_TOKEN_COLUMNS]))
     if without:
-        parts.append(paragraph(f"Of no token measure is anything known for {words.listing(without)}.", quiet=True))
+        parts.append(paragraph(f"No token measure is known of {words.listing(without)}.", quiet=True))
     parts.append(
         paragraph(
             "Per hour of the chip that stands for the network. Burned tokens are no revenue, and where providers "
             "are paid in tokens minted anew the burn is temporary. Figures of one period are never set against "
-            "those of another. Every chip, way to pay and cloud is in token_economics.csv.",
+            f"those of another. {_stress_words(page)}Every chip, way to pay and cloud is in token_economics.csv.",
             quiet=True,
         )
     )
     return {"title": title, "parts": parts}
+
+
+def _table(page: Page, heads: Sequence[view.Row]) -> Part:
+    """One table, a column a network."""
+    reasons: dict[str, int] = {}
+    body: list[list[Cell]] = []
+    unknown: list[str] = []
+    for measure, told, under in _TOKEN_LINES:
+        cells = [_cell(page, h["network"], measure) for h in heads]
+        if all(_is_gap(cell) for cell in cells):
+            unknown.append(told[0].lower() + told[1:])
+            continue
+        body.append([{"text": told, "under": under}, *(_numbered(cell, reasons) for cell in cells)])
+    columns = [column("Measure", 1.9), *(column(words.shorten(h["display_name"], 40), 2.0) for h in heads)]
+    notes = [f"[{number}] {words.shorten(reason, _LONGEST_REASON)}." for reason, number in reasons.items()]
+    if unknown:
+        notes.append(f"Known of none of these networks: {words.listing(unknown)}.")
+    return table_part(columns, body, notes)
+
+
+def _cell(page: Page, network: str, measure: str) -> Cell:
+    """What is known of one measure of one network, or why nothing is."""
+    rows = page.tokens_found.get((network, measure), [])
+    known = [r for r in rows if r["value"] is not None]
+    if not known:
+        reasons = dict.fromkeys(_reason(page, network, r["not_known"]) for r in rows if r["not_known"])
+        return {"text": NOT_KNOWN, "quiet": True} | ({"under": "; ".join(reasons)} if reasons else {})
+    first = known[0]
+    if measure == "network_take":
+        keeps = network_keeps(page.margin_of.get(network, {}), rows)
+        text, below = keeps["text"], [keeps["under"]] if keeps.get("under") else []
+    else:
+        text, below = amount(first, short=True), [*_of_what(first), *_others(rows)]
+    made: dict[str, Any] = {"text": text}
+    if first["kind"]:
+        made |= {"kind": first["kind"], "words": KIND_WORDS.get(first["kind"], first["kind"])}
+    if not any(told.startswith("period to ") for told in below) and (day := _dated(page, first)):
+        below.append(day)
+    return made | ({"under": "; ".join(below)} if below else {})
+
+
+def _reason(page: Page, network: str, reason: str) -> str:
+    """Why a measure is not known, in words that serve every network; of a break-even, why the table's chip has none."""
+    lead = "no break-even price: "
+    own = page.margin_of.get(network, {}).get("not_known")
+    told = f"{lead}{page.told(own)}" if reason.startswith(lead) and own else reason
+    return told.replace(page.names(network), "the network")
+
+
+def _of_what(row: view.Row) -> list[str]:
+    """Of which days, over what, and at which token price the first figure is."""
+    told = []
+    if row["measure"] in ("burned_tokens", "burned_tokens_net"):
+        period = (row["unit"] or "").partition(" per ")[2]
+        told.append(f"per {period}" if period else "in all, up to that day")
+        if row["note"] and row["note"].startswith("mean of "):
+            told.append(row["note"].partition(";")[0])
+    if row["measure"] == "emission_coverage":
+        formula = row["formula"] or ""
+        told += [over for part, over in _DENOMINATORS if part in formula][:1]
+        if "revenue_covers_cost" in formula:
+            return told
+        if row["note"] and row["note"].startswith("period to "):
+            told.append(row["note"].partition(";")[0])
+    if row["measure"] == "subsidy_gap_usd_per_hour" and row["value"] == 0:
+        told.append("the price covers the full cost")
+    if row["price_basis"]:
+        told.append(_BASIS_WORDS[row["price_basis"]])
+    return told
+
+
+def _others(rows: Sequence[view.Row]) -> list[str]:
+    """The same measure at other token prices, with its kind where that is another; what of it is not known."""
+    known = [r for r in rows if r["value"] is not None]
+    told = [
+        f"{amount(r, short=True)} {_BASIS_WORDS.get(r['price_basis'] or '', '')}".rstrip()
+        + (f" ({KIND_WORDS.get(r['kind'], r['kind'])})" if r["kind"] not in (known[0]["kind"], None) else "")
+        for r in known[1:]
+    ]
+    missing = [_BASIS_WORDS[r["price_basis"]] for r in rows if r["value"] is None and r["price_basis"]]
+    return [*told, *([f"{words.listing(missing)} {NOT_KNOWN}"] if missing else [])]
+
+
+def _dated(page: Page, row: view.Row) -> str:
+    """The day of the data; of a page that bears none, the day on which it was read. A rule's day is not told."""
+    observed = row["observed_at"]
+    if observed is None or row["kind"] == "protocol":
+        return ""
+    cited = [page.publications.get(source.strip()) for source in (row["sources"] or "").split(";")]
+    undated = any(p and p["published"] is None and p["accessed"] == observed.date() for p in cited)
+    return f"page undated, read {words.day(observed)}" if undated else f"data of {words.day(observed)}"
+
+
+def _stress_words(page: Page) -> str:
+    """What the stressed token price is, where the table has one."""
+    rows = [r for found in page.tokens_found.values() for r in found if r["price_basis"] == "stressed" and r["value"]]
+    factor = view.plain(page.analysis.assumptions).filter(pl.col("parameter") == "token_price_stress_factor")
+    if not rows or factor.is_empty():
+        return ""
+    return f"Stressed: at {words.number(factor['central'][0])} times today's token price. "
 
 
 def _is_gap(cell: Cell) -> bool:
@@ -63,45 +151,12 @@ def _numbered(cell: Cell, reasons: dict[str, int]) -> Cell:
     return {"text": f"{NOT_KNOWN} [{number}]", "quiet": True}
 
 
-def _token_cell(rows: Sequence[view.Row]) -> Cell:
-    """The known rows of one measure: the first large with how it is known, the others beneath; or why there is none."""
-    known = [r for r in rows if r["value"] is not None]
-    if not known:
-        reasons = dict.fromkeys(r["not_known"] for r in rows if r["not_known"])
-        return {"text": NOT_KNOWN, "quiet": True} | ({"under": "; ".join(reasons)} if reasons else {})
-    first = known[0]
-    made: dict[str, Any] = {"text": amount(first) + _basis(first, rows)}
-    if first["kind"]:
-        made |= {"kind": first["kind"], "words": KIND_WORDS.get(first["kind"], first["kind"])}
-    below = [amount(r) + _basis(r, rows) for r in known[1:]]
-    missing = [_BASIS_WORDS[r["price_basis"]] for r in rows if r["value"] is None and r["price_basis"]]
-    below += [f"{words.listing(missing)}: {NOT_KNOWN}"] if missing else []
-    observed = first["observed_at"] if first["kind"] != "protocol" else None
-    below += [f"data of {words.day(observed)}"] if observed is not None else []
-    return made | {"under": "; ".join(below)}
-
-
-def _take_cell(rows: Sequence[view.Row]) -> Cell:
-    """The network's take by way to pay, in one figure where all are alike."""
-    known = [r for r in rows if r["value"] is not None]
-    if len({r["value"] for r in known}) <= 1:
-        return _token_cell(rows[:1])
-    made = _token_cell(known[:1])
-    told = ", ".join(f"{amount(r)} in {r['subject']}" for r in known)
-    return made | {"text": told} if isinstance(made, dict) else made
-
-
-def _basis(row: view.Row, rows: Sequence[view.Row]) -> str:
-    """At which token price, where there is more than one."""
-    return f" {_BASIS_WORDS[row['price_basis']]}" if row["price_basis"] and len(rows) > 1 else ""
-
-
-def amount(row: view.Row) -> str:
-    """A token measure in its unit."""
+def amount(row: view.Row, *, short: bool = False) -> str:
+    """A token measure in its unit; ``short`` is for narrow columns."""
     value, unit = row["value"], row["unit"] or ""
-    sign = _BOUND_WORDS.get(row["bound"] or "", "")
+    sign = (_BOUND_SIGNS if short else _BOUND_WORDS).get(row["bound"] or "", "")
     if unit.startswith("fraction"):
-        return sign + (f"{value * 100:.2g}%" if 0 < value < 0.01 else percent(value))
+        return sign + fee(value)
     if unit.startswith("USD"):
         return sign + usd(value)
     if unit.startswith("ratio"):
@@ -114,21 +169,29 @@ def amount(row: view.Row) -> str:
 _MOST_TOKEN_COLUMNS = 4
 _LONGEST_REASON = 240
 _BOUND_WORDS = {"upper": "at most ", "lower": "at least "}
-_BASIS_WORDS = {"period": "then", "today": "today", "stressed": "stressed"}
-_TOKEN_LINES: tuple[tuple[str, str, str, Any], ...] = (
-    ("network_take", "Network keeps", "of the tenant's bill, with the spread on minting", _take_cell),
-    ("revenue_usd_per_rented_hour", "Tenants paid", "USD per rented GPU-hour", _token_cell),
-    ("emission_tokens_per_month", "Emitted to providers", "a month", _token_cell),
-    ("subsidy_tokens_per_rented_hour", "Reward", "tokens per rented hour", _token_cell),
-    ("subsidy_usd_per_rented_hour", "The same in USD", "today, and at the stressed token price", _token_cell),
-    ("subsidy_tokens_per_online_hour", "Reward for being online", "tokens per hour", _token_cell),
-    ("subsidy_usd_per_online_hour", "The same in USD", "today, and at the stressed token price", _token_cell),
-    ("subsidy_gap_usd_per_hour", "Lacking to break even", "USD per rented hour", _token_cell),
-    ("subsidy_gap_tokens_per_hour", "The same in tokens", "today, and at the stressed token price", _token_cell),
-    ("required_usd_per_token", "Token price that closes it", "rewards as the rules print them", _token_cell),
-    ("emission_coverage", "Revenue over emissions", "of the same days, at three token prices", _token_cell),
-    ("burned_tokens", "Burned, gross", "no revenue", _token_cell),
-    ("burned_tokens_net", "Burned, net of minted", "", _token_cell),
-    ("supply_change_tokens_per_1000_usd", "Change of supply", "per 1,000 USD of usage", _token_cell),
-    ("unique_service_premium", "Premium to earn", "over the modelled cost of Azure with NVIDIA GPUs", _token_cell),
+_BOUND_SIGNS = {"upper": "\N{LESS-THAN OR EQUAL TO} ", "lower": "\N{GREATER-THAN OR EQUAL TO} "}
+_BASIS_WORDS = {"period": "at the token price then", "today": "at today's token price", "stressed": "stressed"}
+# What a coverage is over, by what its formula names.
+_DENOMINATORS = (
+    ("minted_tokens", "over all mints"),
+    ("emission_usd", "over rewards to suppliers"),
+    ("revenue_covers_cost", "of its costs, not of emissions"),
+    ("emi", "over rewards to providers"),
+)
+_TOKEN_LINES: tuple[tuple[str, str, str], ...] = (
+    ("network_take", "Network keeps", "of the tenant's bill: fees on both sides, spread on minting"),
+    ("revenue_usd_per_rented_hour", "Tenants paid", "USD per rented GPU-hour"),
+    ("emission_tokens_per_month", "Emitted to providers", "a month"),
+    ("subsidy_tokens_per_rented_hour", "Reward", "tokens per rented hour"),
+    ("subsidy_usd_per_rented_hour", "Reward in USD", "per rented hour"),
+    ("subsidy_tokens_per_online_hour", "Reward for being online", "tokens per hour"),
+    ("subsidy_usd_per_online_hour", "Reward for being online in USD", "per hour"),
+    ("subsidy_gap_usd_per_hour", "Lacking to break even", "USD per rented hour"),
+    ("subsidy_gap_tokens_per_hour", "Lacking, in tokens", "per rented hour"),
+    ("required_usd_per_token", "Token price that closes it", "rewards as the rules print them"),
+    ("emission_coverage", "Revenue over emissions", "of the same days"),
+    ("burned_tokens", "Burned, new mints apart", "no revenue"),
+    ("burned_tokens_net", "Burned less minted", "below zero: more was minted"),
+    ("supply_change_tokens_per_1000_usd", "Change of supply", "per 1,000 USD of usage"),
+    ("unique_service_premium", "Premium to earn", "over the modelled cost of Azure with NVIDIA GPUs"),
 )

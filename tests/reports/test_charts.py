@@ -134,10 +134,37 @@ class TestMarginErosion:
         look = Look.of(analysis)
         rosy = analysis.margin_paths.with_columns(full_margin_p50=pl.lit(0.4))
         poor = analysis.margin_paths.with_columns(full_margin_p50=pl.lit(-0.4))
-        assert "all 2 networks earn their full cost today; all of them still do" in title_of(
-            margin_erosion(analysis.headlines, rosy, look)
+        assert title_of(margin_erosion(analysis.headlines, rosy, look)) == (
+            "Nodes bought today earn their full cost to 2036 on both networks, in the median of the base scenario"
         )
-        assert "none of 2 networks earn" in title_of(margin_erosion(analysis.headlines, poor, look))
+        assert title_of(margin_erosion(analysis.headlines, poor, look)) == (
+            "Nodes bought today are below their full cost from the start on both networks, in the median of the base "
+            "scenario"
+        )
+        late = analysis.margin_paths.with_columns(
+            full_margin_p50=pl.when(pl.col("month") < pl.when(pl.col("network") == "akash").then(0).otherwise(14))
+            .then(0.4).otherwise(-0.4)
+        )  # fmt: skip
+        assert title_of(margin_erosion(analysis.headlines, late, look)).startswith(
+            "Nodes bought today fall below their full cost by Jan 2028 on both networks, on 1 from the start"
+        )
+
+    def test_a_median_of_another_sign_than_the_central_value_is_said(self, analysis: Analysis) -> None:
+        """Tables tell today at central inputs: what starts below zero is not lost today where they say profit."""
+        paths = analysis.margin_paths.with_columns(full_margin=pl.lit(0.059), full_margin_p50=pl.lit(-0.01))
+        figure = margin_erosion(analysis.headlines, paths, Look.of(analysis))
+        told = {t.get_text() for axes in figure.axes for t in axes.texts if str(t.get_gid()).startswith("fate:")}
+        assert told == {"lost 2026"}
+        assert "tables tell today at central inputs: Akash +5.9% and io.net +5.9%." in alt_text(figure)
+
+    def test_every_crossing_of_zero_is_marked(self, analysis: Analysis) -> None:
+        """A line that starts below zero and rises above it for a time crosses twice."""
+        paths = analysis.margin_paths.with_columns(
+            full_margin_p50=pl.when(pl.col("month").is_between(6, 20)).then(0.2).otherwise(-0.2)
+        )
+        figure = margin_erosion(analysis.headlines, paths, Look.of(analysis))
+        (marks,) = lines(figure, "breaks:akash:base:back")
+        assert len(marks.get_xdata()) == 2
 
     def test_a_band_is_drawn_around_the_average_only(self, analysis: Analysis) -> None:
         figure = margin_erosion(analysis.headlines, analysis.margin_paths, Look.of(analysis))

@@ -16,9 +16,11 @@ from matplotlib.figure import Figure
 from depin_compare.analysis import Analysis
 from reports.charts import CHARTS
 from reports.charts.network_outlook import network_outlook
+from reports.charts.stress import rewards_lacking
 from reports.charts.summary_card import card_png, summary_card
 from reports.style import Look, alt_text, title_of
-from reports.words import MINUS
+from reports.view import headline_margins
+from reports.words import MINUS, percent
 
 FUTURE = (
     "advantage_erosion", "breakeven_dates", "headroom", "margin_erosion", "pricing_choice", "stress", "tornado",
@@ -95,10 +97,10 @@ class TestTitlesFollowTheWorld:
         assert re.match(
             r"None of 3 networks is below the list price of .* even today", title_of(draw("advantage_erosion", lost))
         )
-        assert "don't earn their full cost even today" in title_of(draw("margin_erosion", lost))
+        assert "is below its full cost from the start" in title_of(draw("margin_erosion", lost))
         assert re.match(r"All \d+ advantages over list prices are already lost", title_of(draw("headroom", lost)))
         assert title_of(draw("breakeven_dates", lost)).startswith("Likelier than not, all 3 networks are without")
-        assert "before any cut of the clouds' cost" in title_of(draw("stress", lost))
+        assert "before any fall of the clouds' cost" in title_of(draw("stress", lost))
         assert title_of(card(lost)).startswith("None of 3 networks undercut the cloud's list price")
 
     def test_nothing_lost_is_said(self, worlds: dict[str, Analysis]) -> None:
@@ -307,14 +309,43 @@ class TestStress:
         assert said(figure, "none:akash:token_price_factor") == "no token rewards on record"
         assert "Not known, so not drawn: Render." in alt_text(figure)
 
+    def test_the_fall_in_the_title_is_where_the_break_even_price_is_reached(self) -> None:
+        """Not a step of the grid: what of the fall reaches the price takes it to the break-even price."""
+        real = report_data.one_network()
+        node = headline_margins(real.headlines, real.margins).row(0, named=True)
+        passed = real.stress["pass_through"][0]
+        fall = (1 - node["breakeven_usd_per_accelerator_hour"] / node["usd_per_accelerator_hour"]) / passed
+        assert title_of(draw("stress", real)) == (
+            f"A sudden fall of the clouds' cost by {percent(fall)} ends the full-cost margin of the network's suppliers"
+        )
+
+    def test_nodes_paid_in_tokens_alone_are_not_counted(self, analysis: Analysis) -> None:
+        """They hold whatever clouds cost, so they would count as holding."""
+        mine = pl.col("network") == "ionet"
+        grid = analysis.stress.with_columns(
+            full_margin=pl.when(mine).then(0.4).otherwise(1 - 0.75 / (1 - pl.col("cloud_cost_cut") / 2)),
+            with_rewards=mine,
+        )
+        figure = draw("stress", dataclasses.replace(analysis, stress=grid))
+        assert title_of(figure).endswith("by 50% ends the full-cost margin of the network's suppliers")
+        assert "io.net: nodes are paid in tokens alone" in alt_text(figure)
+
+    def test_rewards_known_as_a_bound_are_said(self, reference_only: Analysis) -> None:
+        tokens = reference_only.token_economics
+        assert rewards_lacking(tokens, "akash") == "token rewards known only as an upper bound"
+        assert rewards_lacking(tokens, "hyperbolic") == "no token rewards on record"
+        assert rewards_lacking(None, "akash") == "no token rewards on record"
+
     def test_the_title_gives_the_first_cut_at_which_the_margin_is_gone(self, analysis: Analysis) -> None:
         def titled(margin: pl.Expr) -> str:
             frame = analysis.stress.with_columns(full_margin=margin)
             return title_of(draw("stress", dataclasses.replace(analysis, stress=frame)))
 
-        assert titled(0.5 - pl.col("cloud_cost_cut")).endswith("a sudden fall of clouds' cost of 60% ends it")
-        assert titled(pl.lit(0.2)).endswith("earn their full cost even if clouds' cost falls 90% at once")
-        assert "earn less than their full cost before any cut" in titled(pl.lit(-0.2))
+        assert titled(1 - 0.75 / (1 - pl.col("cloud_cost_cut") / 2)).startswith(
+            "A sudden fall of the clouds' cost by 50% ends"
+        )
+        assert titled(pl.lit(0.2)).endswith("earn their full cost even if the clouds' cost falls 90% at once")
+        assert "earn less than their full cost before any fall" in titled(pl.lit(-0.2))
         assert titled(pl.lit(None, dtype=pl.Float64)) == "No supplier's margin under stress is known"
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
-from chart_artists import cut_off, is_hollow, lines, marks, overlapping, said, words
+from chart_artists import cut_off, is_hollow, lines, marks, overlapping, said, texts, words
 
 from depin_compare.analysis import Analysis
 from depin_compare.economics.waterfall import waterfall
@@ -14,7 +14,7 @@ from depin_compare.market.facts import NetworkFacts
 from reports.charts import advantage_heat_map, provider_waterfall, utilisation
 from reports.charts._reasons import kind_of_reason, reasons_note
 from reports.charts.advantage_heat_map import advantage_cells
-from reports.style import NEGATIVE, Look, alt_text, title_of
+from reports.style import INK, NEGATIVE, Look, alt_text, title_of
 from reports.view import headline_margins
 
 MINUS = "\N{MINUS SIGN}"
@@ -198,8 +198,10 @@ class TestProviderWaterfall:
 
     def test_the_title_turns_when_the_data_do(self, analysis: Analysis) -> None:
         rich = analysis.margins.with_columns(profit_usd_per_hour=pl.col("profit_usd_per_hour").abs())
-        assert "covers the provider's full cost on 1 of 2 networks" in title_of(self.draw(analysis))
-        assert "covers the provider's full cost on all 2 networks" in title_of(self.draw(analysis, rich))
+        assert "covers the provider's full cost on 1 of the 2 networks where fees and costs are known" in title_of(
+            self.draw(analysis)
+        )
+        assert "covers the provider's full cost on both of the 2 networks" in title_of(self.draw(analysis, rich))
 
     def test_the_title_of_one_known_network_among_others(self, analysis: Analysis) -> None:
         one = analysis.margins.with_columns(
@@ -207,8 +209,8 @@ class TestProviderWaterfall:
             tenant_usd_per_hour=pl.col("tenant_usd_per_hour") / 10,
         )
         assert title_of(self.draw(analysis, one)) == (
-            "The tenant's money does not cover the provider's full cost on the one network where both are known; "
-            "capital takes more than the whole bill"
+            "The tenant's money does not cover the provider's full cost on the one network where fees and costs are "
+            "known; capital takes more than the whole bill"
         )
 
     def test_thirty_networks_stay_on_the_sheet(self, thirty_networks: Analysis) -> None:
@@ -248,6 +250,29 @@ class TestUtilisation:
         assert needed.get_xdata()[0] == pytest.approx(row["breakeven_utilisation"][0])
         assert said(figure, "told:akash") == "90% published, 2026-11-20"
 
+    def test_a_use_below_the_need_is_dashed_and_its_need_bold_not_red(self, analysis: Analysis) -> None:
+        """Red is Akash's own colour."""
+        figure = self.draw(analysis, [("akash", None, 0.1, "live"), ("ionet", None, 1.0, "live")])
+        (short,), (enough,) = lines(figure, "gap:akash"), lines(figure, "gap:ionet")
+        assert short.is_dashed()
+        assert not enough.is_dashed()
+        assert short.get_color() == INK
+        (need,) = (t for t in texts(figure) if t.get_gid() == "needs:akash")
+        assert need.get_weight() == "bold"
+        assert need.get_color() == INK
+
+    def test_how_many_machines_a_share_is_of_is_said(self, analysis: Analysis) -> None:
+        facts = self.facts([("akash", "h100-sxm-80", 0.0, "live")]).with_columns(note=pl.lit("0 of 2 GPUs hired"))
+        figure = utilisation(analysis.headlines, analysis.margins, facts, Look.of(analysis))
+        assert said(figure, "told:akash") == "0% published (0 of 2 GPUs), 2026-11-20"
+
+    def test_a_network_of_which_neither_is_known_takes_no_row(self, analysis: Analysis) -> None:
+        known = pl.col("network") != "ionet"
+        margins = analysis.margins.with_columns(pl.when(known).then("breakeven_utilisation"))
+        figure = utilisation(analysis.headlines, margins, self.facts([("akash", None, 0.6, "live")]), Look.of(analysis))
+        assert "Neither use nor break-even known, so not drawn: io.net (" in alt_text(figure)
+        assert "io.net" not in [label.get_text() for label in figure.axes[0].get_yticklabels()]
+
     def test_an_unpublished_use_is_said_in_words_and_not_drawn(self, analysis: Analysis) -> None:
         figure = self.draw(analysis, [("akash", None, 0.6, "live")])
         assert not lines(figure, "used:ionet")
@@ -259,7 +284,7 @@ class TestUtilisation:
         figure = utilisation(analysis.headlines, never, self.facts([("akash", None, 0.6, "live")]), Look.of(analysis))
         assert not lines(figure, "needed:")
         assert lines(figure, "beyond:akash")
-        assert said(figure, "needs:akash") == "more than 100%"
+        assert said(figure, "needs:akash") == "over 100%"
 
     def test_an_unknown_need_is_named_with_its_reason(self, analysis: Analysis) -> None:
         unknown = analysis.margins.with_columns(
@@ -279,9 +304,9 @@ class TestUtilisation:
     @pytest.mark.parametrize(
         ("akash", "ionet", "told"),
         [
-            (0.9, 0.9, "All 2 networks of known use and cost are used enough to break even"),
-            (0.1, 0.9, "1 of 2 networks of known use and cost are used enough to break even"),
-            (0.1, 0.1, "None of 2 networks of known use and cost are used enough to break even"),
+            (0.9, 0.9, "Both networks of published use and known cost are used enough for a provider to break even"),
+            (0.1, 0.9, "1 of 2 networks of published use and known cost is used enough for a provider to break even"),
+            (0.1, 0.1, "Neither network of published use and known cost is used enough for a provider to break even"),
         ],
     )
     def test_the_title_turns_when_the_data_do(self, akash: float, ionet: float, told: str, analysis: Analysis) -> None:

@@ -92,8 +92,8 @@ class TestTokenPriceTrend:
     @pytest.mark.parametrize(
         ("keep", "told"),
         [
-            (3, "The cheapest list price of a closed model fell 67% from Dec 2024 to Nov 2026, to $5.00"),
-            (1, "No list price of a closed model on record is below the $15.00 of Dec 2024"),
+            (3, "The cheapest list price of a closed model fell 67% from Dec 2024 to Nov 2026, to $5"),
+            (1, "No list price of a closed model on record is below the $15 of Dec 2024"),
         ],
     )
     def test_the_title_is_true_of_any_prices(self, analysis: Analysis, keep: int, told: str) -> None:

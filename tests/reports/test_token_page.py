@@ -8,12 +8,15 @@ from typing import Any
 import polars as pl
 import pytest
 from analysed import analysed_once
+from chart_artists import said
 
 import depin_compare as dc
 from depin_compare.economics.outlook import Drivers
 from depin_compare.economics.token_economics import TokenEconomics
+from reports.charts import CHARTS
 from reports.content import report_content
 from reports.pdf import report_pdf
+from reports.style import Look
 from reports.writer import write_report
 
 AS_OF = datetime(2026, 11, 22, tzinfo=UTC)
@@ -61,10 +64,52 @@ def test_every_network_has_a_column_and_every_gap_its_reason(real: dc.Analysis) 
     assert "4.4% in USDC" in take[1]
     assert "100%" in take[2]
     coverage = next(cells for name, cells in shown.items() if name.startswith("Revenue over emissions"))
-    assert coverage[1].startswith("0.34 then")
-    assert "today and stressed: not known" in coverage[1]
-    burned = next(cells for name, cells in shown.items() if name.startswith("Burned, gross"))
-    assert "53,520 AKT" in burned[0]
+    assert coverage[1].startswith("0.34 third party over rewards to suppliers; period to 2025-03-31; ")
+    assert "at today's token price and stressed not known" in coverage[1]
+    assert "over all mints" in coverage[2]
+    burned = next(cells for name, cells in shown.items() if name.startswith("Burned, new mints apart"))
+    assert burned[0].startswith("53,520 AKT third party in all, up to that day")
+    assert "per 90 days" in burned[2]
+
+
+def test_a_network_keeps_the_same_share_on_every_page_and_chart(real: dc.Analysis) -> None:
+    share = real.margins.filter(pl.col("network") == "ionet")["network_take_share"][0]
+    told = f"{share * 100:.1f}%"
+    assert lines(section(real, "What the token pays"))["Network keeps"][1].startswith(f"{told} published 0.5% in IO")
+    (table,) = (part for part in section(real, "What suppliers keep") if part["type"] == "table")
+    at = [column["title"] for column in table["columns"]].index("Network keeps")
+    assert [row[at]["text"] for row in table["rows"]] == ["0.25%", told, "100%"]
+    figure = CHARTS["provider_waterfall"](real, Look.of(real))
+    assert said(figure, "amount:ionet:network_take").endswith(f" ({told})")
+
+
+def test_what_is_stale_is_named(real: dc.Analysis) -> None:
+    """Of Akash it is the use, not the price: each has its own age, and its own mark."""
+    (table,) = (part for part in section(real, "What suppliers keep") if part["type"] == "table")
+    akash = table["rows"][0]
+    assert akash[1]["under"] == "reference, 63 days"
+    assert akash[2]["under"] == "third party, 182 days, stale"
+
+
+def test_every_chip_with_a_known_margin_is_in_the_appendix(real: dc.Analysis) -> None:
+    (table,) = (part for part in section(real, "Appendix: margins by chip") if part["type"] == "table")
+    known = real.margins.filter(pl.col("full_margin").is_not_null() | pl.col("full_margin_with_rewards").is_not_null())
+    assert len(table["rows"]) == known.height
+    assert table["notes"][-2].startswith("Of each network the chip that stands for it first, then those most on offer")
+
+
+def test_two_measures_never_share_a_name(real: dc.Analysis) -> None:
+    (table,) = (part for part in section(real, "What the token pays") if part["type"] == "table")
+    names = [row[0]["text"] for row in table["rows"]]
+    assert len(names) == len(set(names))
+
+
+def test_a_page_without_a_date_is_read_and_a_claim_is_said(real: dc.Analysis) -> None:
+    shown = lines(section(real, "What the token pays"))
+    (emitted,) = (cells for name, cells in shown.items() if name.startswith("Emitted to providers"))
+    assert "page undated, read 2026-11-22" in emitted[1]
+    online = shown["Reward for being online tokens per hour"]
+    assert "stressed (vendor claim)" in online[0]
 
 
 def test_numbers_of_the_page_are_those_of_the_frame(real: dc.Analysis) -> None:
