@@ -42,6 +42,7 @@ __all__ = [
     "scenario_titles",
     "skipped_summary",
     "spreads_shown",
+    "take_shares",
     "token_rows",
 ]
 
@@ -370,6 +371,12 @@ def margins_in_order(headlines: pl.DataFrame, margins: pl.DataFrame, market_pric
         )
         .select(frame.columns)
     )
+
+
+def take_shares(margins: pl.DataFrame) -> dict[str, float]:
+    """Network -> what it keeps of the tenant's bill, as a fraction: the same for all of its chips."""
+    told = margins.select("network", "network_take_share").drop_nulls()
+    return dict(told.unique("network", keep="first", maintain_order=True).iter_rows())
 
 
 def skipped_summary(skipped: pl.DataFrame) -> list[Row]:

@@ -63,33 +63,31 @@ def use_words(utilisation: float | None) -> str:
     return "no use suffices" if utilisation > 1 else f"at {percent(utilisation)} use"
 
 
-def network_keeps(margin: Mapping[str, Any], takes: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+def network_keeps(share: float | None, takes: Iterable[Mapping[str, Any]], *, narrow: bool = False) -> dict[str, Any]:
     """What a network keeps of the tenant's bill, as every page tells it.
 
-    The share is the margin's: fees on both sides and the spread on minting, at the central way to pay. Beneath it the
-    ways to pay or products that differ, of the ``network_take`` rows; where there is no margin they are all there is.
-    ``bound`` says that a fee on the buyer's side may come on top.
+    ``share`` is that of the margins (`reports.view.take_shares`): fees on both sides and the spread on minting, at the
+    central way to pay. Beneath it the ways to pay or products that differ, of the ``network_take`` rows; in a narrow
+    column only their span. "At least" says that a fee on the buyer's side may come on top.
 
-    >>> ionet = {"network_take_share": 0.0346}
     >>> ways = [{"subject": "IO", "value": 0.005, "bound": None}, {"subject": "USDC", "value": 0.044, "bound": None}]
-    >>> network_keeps(ionet, ways)
+    >>> network_keeps(0.0346, ways)
     {'text': '3.5%', 'under': '0.5% in IO, 4.4% in USDC'}
-    >>> network_keeps({}, [{"subject": None, "value": 0.1, "bound": "lower"}]), network_keeps({}, [])
+    >>> network_keeps(0.0346, ways, narrow=True)
+    {'text': '3.5%', 'under': '0.5% to 4.4%'}
+    >>> network_keeps(None, [{"subject": None, "value": 0.1, "bound": "lower"}]), network_keeps(None, [])
     ({'text': '10%', 'under': 'at least'}, {'text': 'n/k', 'quiet': True})
     """
     known = [take for take in takes if take["value"] is not None]
-    share = margin.get("network_take_share")
-    if share is None and margin.get("take_rate") is not None:
-        share = 1.0 - (1.0 - margin["take_rate"]) / (1.0 + (margin.get("buyer_fee") or 0.0))
-    values = sorted({take["value"] for take in known})
-    if share is None and not values:
+    ends = list(dict.fromkeys(fee(value) for value in sorted(take["value"] for take in known)))
+    if share is None and not ends:
         return {"text": "n/k", "quiet": True}
-    ends = list(dict.fromkeys(fee(value) for value in values))
-    text = fee(share) if share is not None else ends[0] if len(ends) == 1 else f"{ends[0]} to {ends[-1]}"
+    span = " to ".join(dict.fromkeys((ends[0], ends[-1]))) if ends else ""
     under = ["at least"] if any(take["bound"] == "lower" for take in known) else []
     if len(ends) > 1:
-        under.append(", ".join(f"{fee(take['value'])} in {take['subject']}" for take in known if take["subject"]))
-    return {"text": text} | ({"under": "; ".join(under)} if under else {})
+        named = ", ".join(f"{fee(take['value'])} in {take['subject']}" for take in known if take["subject"])
+        under.append(span if narrow else named)
+    return {"text": span if share is None else fee(share)} | ({"under": "; ".join(under)} if under else {})
 
 
 _VERDICT_TONES = {"resilient": "good", "exposed": "warn", "mixed": "warn", "eroded": "bad"}

@@ -126,6 +126,7 @@ def _price_age(page: Page, row: view.Row) -> tuple[str, str]:
 def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
     body: list[list[Cell]] = []
     only_bounds: list[str] = []
+    shares = view.take_shares(page.analysis.margins)
     for r in rows:
         full = change_cell(r["full_margin"], unknown="n/k")
         band = span_words(r["full_margin_low"], r["full_margin_high"], percent)
@@ -142,7 +143,9 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
                 },
                 {"text": usd(r["usd_per_accelerator_hour"]), "under": price_age},
                 {"text": percent(r["utilisation"], unknown="n/k"), "under": use_age},
-                network_keeps(r, page.tokens_found.get((r["network"], "network_take"), [])),
+                network_keeps(
+                    shares.get(r["network"]), page.tokens_found.get((r["network"], "network_take"), []), narrow=True
+                ),
                 *(_or_unknown(r[f"{part}_usd_per_hour"], usd) for part in ("power", "opex", "capital", "profit")),
                 change_cell(r["cash_margin"], unknown="n/k"),
                 full | {"under": band} if isinstance(full, dict) and band else full,

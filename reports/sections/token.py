@@ -62,11 +62,12 @@ def _cell(page: Page, network: str, measure: str) -> Cell:
     rows = page.tokens_found.get((network, measure), [])
     known = [r for r in rows if r["value"] is not None]
     if not known:
-        reasons = dict.fromkeys(_reason(page, network, r["not_known"]) for r in rows if r["not_known"])
+        given = [r["not_known"] for r in rows if r["not_known"]] or [_NO_BREAKEVEN]
+        reasons = [why for why in dict.fromkeys(_reason(page, network, one) for one in given) if why != _NO_BREAKEVEN]
         return {"text": NOT_KNOWN, "quiet": True} | ({"under": "; ".join(reasons)} if reasons else {})
     first = known[0]
     if measure == "network_take":
-        keeps = network_keeps(page.margin_of.get(network, {}), rows)
+        keeps = network_keeps(view.take_shares(page.analysis.margins).get(network), rows)
         text, below = keeps["text"], [keeps["under"]] if keeps.get("under") else []
     else:
         text, below = amount(first, short=True), [*_of_what(first), *_others(rows)]
@@ -80,9 +81,8 @@ def _cell(page: Page, network: str, measure: str) -> Cell:
 
 def _reason(page: Page, network: str, reason: str) -> str:
     """Why a measure is not known, in words that serve every network; of a break-even, why the table's chip has none."""
-    lead = "no break-even price: "
     own = page.margin_of.get(network, {}).get("not_known")
-    told = f"{lead}{page.told(own)}" if reason.startswith(lead) and own else reason
+    told = f"{_NO_BREAKEVEN}: {page.told(own)}" if reason.startswith(_NO_BREAKEVEN) and own else reason
     return told.replace(page.names(network), "the network")
 
 
@@ -168,6 +168,7 @@ def amount(row: view.Row, *, short: bool = False) -> str:
 
 _MOST_TOKEN_COLUMNS = 4
 _LONGEST_REASON = 240
+_NO_BREAKEVEN = "no break-even price"
 _BOUND_WORDS = {"upper": "at most ", "lower": "at least "}
 _BOUND_SIGNS = {"upper": "\N{LESS-THAN OR EQUAL TO} ", "lower": "\N{GREATER-THAN OR EQUAL TO} "}
 _BASIS_WORDS = {"period": "at the token price then", "today": "at today's token price", "stressed": "stressed"}
@@ -190,8 +191,8 @@ _TOKEN_LINES: tuple[tuple[str, str, str], ...] = (
     ("subsidy_gap_tokens_per_hour", "Lacking, in tokens", "per rented hour"),
     ("required_usd_per_token", "Token price that closes it", "rewards as the rules print them"),
     ("emission_coverage", "Revenue over emissions", "of the same days"),
-    ("burned_tokens", "Burned, new mints apart", "no revenue"),
-    ("burned_tokens_net", "Burned less minted", "below zero: more was minted"),
+    ("burned_tokens", "Tokens burned", "no revenue; new mints not deducted"),
+    ("burned_tokens_net", "Tokens burned less minted", "below zero: more was minted"),
     ("supply_change_tokens_per_1000_usd", "Change of supply", "per 1,000 USD of usage"),
     ("unique_service_premium", "Premium to earn", "over the modelled cost of Azure with NVIDIA GPUs"),
 )

@@ -67,7 +67,7 @@ def test_every_network_has_a_column_and_every_gap_its_reason(real: dc.Analysis) 
     assert coverage[1].startswith("0.34 third party over rewards to suppliers; period to 2025-03-31; ")
     assert "at today's token price and stressed not known" in coverage[1]
     assert "over all mints" in coverage[2]
-    burned = next(cells for name, cells in shown.items() if name.startswith("Burned, new mints apart"))
+    burned = next(cells for name, cells in shown.items() if name.startswith("Tokens burned no revenue"))
     assert burned[0].startswith("53,520 AKT third party in all, up to that day")
     assert "per 90 days" in burned[2]
 
