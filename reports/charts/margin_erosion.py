@@ -140,7 +140,7 @@ def margin_erosion(
         subtitle="Full-cost margin of a supplier who bought the node today: % of receipts, without token rewards. "
         "Lost: first month below zero in half of the draws",
         footer=notes,
-        plot_height=0.78 + 0.94 * len(drawn),
+        plot_height=0.78 + 0.9 * len(drawn),
         keys=keys,
     )
     few = len(told) > 4
@@ -214,6 +214,6 @@ def _fall_at_once(axes: Axes, average: pl.DataFrame, gid: str) -> None:
     if after.is_empty() or not is_below(after["full_margin"][0]):
         return
     high = after["full_margin_p90"][0] if "full_margin_p90" in after.columns else None
-    what = "median and band" if is_below(high) else "median"
-    axes.text(0.97, 0.72, f"{what}\nbelow {percent(FLOOR)}\nat once", transform=axes.transAxes, ha="right", va="top",
+    what = "median, band" if is_below(high) else "median"
+    axes.text(0.97, 0.72, f"{what}\nbelow {percent(FLOOR)}", transform=axes.transAxes, ha="right", va="top",
               fontsize=5.4, color=MUTED, style="italic", linespacing=1.15, gid=f"at-once:{gid}")  # fmt: skip

@@ -34,18 +34,17 @@ _ADVICE = re.compile(r"; ask its source again[^;]*")
 
 
 def margins(page: Page) -> Part:
-    """What suppliers keep: step by step, how full they are, over time, and on the chip that stands for the network."""
+    """What suppliers keep: step by step, over time, on the chip that stands for the network, and how full they are."""
     heads = [page.margin_of[n] for n in page.headlines["network"] if n in page.margin_of]
     shown = [r for r in heads if _is_told(r)]
     missing = [r for r in heads if not _is_told(r)]
-    parts = page.charts_if_there("provider_waterfall", "utilisation")
+    why = [f"Neither costs nor margin known: {'; '.join(_reasons(page, missing))}."] if missing else []
+    parts = [*page.charts_if_there("provider_waterfall"), page.chart("margin_erosion")]
     if shown:
-        parts += [subheading("The chip that stands for each network"), _table(page, shown, [])]
+        parts += [subheading("The chip that stands for each network"), _table(page, shown, why)]
     else:
-        parts.append(paragraph("No supplier's margin is known in this run."))
-    if missing:
-        parts.append(paragraph(f"Neither costs nor margin known: {'; '.join(_reasons(page, missing))}.", quiet=True))
-    parts.append(page.chart("margin_erosion"))
+        parts += [paragraph("No supplier's margin is known in this run."), *(paragraph(w, quiet=True) for w in why)]
+    parts += page.charts_if_there("utilisation")
     return {"title": _TITLE, "parts": parts}
 
 
@@ -82,9 +81,10 @@ def _reasons(page: Page, rows: Sequence[view.Row]) -> list[str]:
     for row in rows:
         network = page.names(row["network"])
         for reason in _ADVICE.sub("", page.told(row["not_known"] or "no price of the network")).split("; "):
-            general = reason.replace(f"{network} publishes no", "no").replace("this chip", "the chip")
-            general = f"{general} published" if general != reason and general.startswith("no ") else general
-            of_chip = "" if "published" in general else f", {page.names(row['accelerator'])}"
+            own = f"{network} publishes no "
+            general = f"no {reason.removeprefix(own)} published" if reason.startswith(own) else reason
+            general = general.replace("this chip", "the chip")
+            of_chip = "" if reason.startswith(own) else f", {page.names(row['accelerator'])}"
             found.setdefault(general, []).append(network + of_chip)
     told = [f"{why} ({words.listing(dict.fromkeys(places))})" for why, places in list(found.items())[:_MOST_REASONS]]
     more = len(found) - len(told)
