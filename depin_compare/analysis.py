@@ -420,7 +420,9 @@ def analyse(
     lines, fits = _packaged_trends(as_of.date())
     return Analysis(
         as_of=as_of.astimezone(UTC),
-        headlines=headlines(chosen, compared, kept, future.outlook, networks=chosen_networks, names=names),
+        headlines=headlines(
+            chosen, compared, kept, future.outlook, networks=chosen_networks, names=names, offers=offers
+        ),
         source_states=source_states if source_states is not None else SourceStates.create_empty(),
         offers=mine,
         skipped=skipped if skipped is not None else Skipped.create_empty(),

@@ -180,8 +180,8 @@ def day(value: date | datetime | None, *, unknown: str = NOT_KNOWN) -> str:
 
 
 def minute(value: datetime) -> str:
-    """``2026-11-22 09:30 UTC``."""
-    return f"{value:%Y-%m-%d %H:%M} UTC"
+    """``2026-11-22 09:30 UTC``; at midnight, when only the day was asked for, the day alone."""
+    return f"{value:%Y-%m-%d}" if value.hour == value.minute == 0 else f"{value:%Y-%m-%d %H:%M} UTC"
 
 
 _OWN_LETTERS = {"gpt": "GPT", "chatgpt": "ChatGPT"}
@@ -250,7 +250,9 @@ def host(url: str | None, *, unknown: str = NOT_KNOWN) -> str:
 
 
 def of_many(some: int, many: int) -> str:
-    """``"3 of 5"``, ``"none of 5"``, ``"all 5"``."""
+    """``"3 of 5"``, ``"none of 5"``, ``"all 5"``; of two ``"both"`` and ``"neither of 2"``."""
+    if many == 2 and some != 1:
+        return "both" if some else "neither of 2"
     return f"none of {many}" if some == 0 else f"all {many}" if some == many and many > 1 else f"{some} of {many}"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import dataframely as dy
@@ -142,10 +143,16 @@ def headlines(
     *,
     networks: Sequence[str],
     names: Mapping[str, str],
+    offers: pl.DataFrame | None = None,
 ) -> dy.DataFrame[Headlines]:
-    """One row a network with its verdict and sentence; every number in the sentence stands in the frames."""
+    """One row a network with its verdict and sentence; every number in the sentence stands in the frames.
+
+    ``offers``, where given, say why a network has no price that counts.
+    """
     by_network = {subject.network: subject for subject in chosen}
-    rows = [_headline(network, by_network.get(network), comparison, margins, outlook, names) for network in networks]
+    rows = [
+        _headline(network, by_network.get(network), comparison, margins, outlook, names, offers) for network in networks
+    ]
     return Headlines.validate(pl.DataFrame(rows, schema=Headlines.create_empty().schema))
 
 
@@ -156,13 +163,14 @@ def _headline(
     margins: pl.DataFrame,
     outlook: pl.DataFrame,
     names: Mapping[str, str],
+    offers: pl.DataFrame | None,
 ) -> dict[str, object]:
     row: dict[str, object] = {"network": network, "display_name": names.get(network, network)}
     if subject is None:
         return {
             **row,
             "verdict": "not comparable",
-            "sentence": f"{names.get(network, network)}: no price on record that can be compared at equal work.",
+            "sentence": f"{names.get(network, network)}: {_why_no_price(network, offers)}.",
         }
     here = outlook.filter(pl.col("network") == network)
     return {
@@ -176,6 +184,20 @@ def _headline(
         "freshness": "expired" if subject.expired else _worst_behind(here),
         "sentence": _sentence(subject, comparison, margins, here, names),
     }
+
+
+def _why_no_price(network: str, offers: pl.DataFrame | None) -> str:
+    """Why nothing stands for a network: nobody prices it, or what its sources offer does not count as its price."""
+    mine = offers.filter(pl.col("network") == network) if offers is not None else None
+    if mine is None or mine.is_empty():
+        return "no price on record that can be compared at equal work"
+    n = mine.height
+    own = mine.filter(pl.col("upstream").is_null())
+    if own.is_empty():
+        return f"no price of its own: {'its one offer resells' if n == 1 else f'all {n} offers resell'} what others run"
+    if own.filter(pl.col("terms") == "on_demand").is_empty():
+        return f"no price on demand among {n} offers" if n > 1 else "its one offer is not on demand"
+    return f"none of its {n} offers can be compared at equal work" if n > 1 else "its one offer can't be compared"
 
 
 # The worst comes first, so that ties go against the network.
@@ -242,7 +264,7 @@ def _sentence(
         for reference, words in (("list", "list prices"), ("modelled_cost", "modelled costs"))
         if len(rows := pairs.filter(pl.col("reference") == reference))
     ]
-    told = [f"{name} serves a million {model} tokens on {chip} for ${price:.3g}: {_joined(against)} of the clouds"]
+    told = [f"{name} serves a million {model} tokens on {chip} for {_usd(price)}: {_joined(against)} of the clouds"]
     told.append(_supplier(subject, margins))
     told.append(_future(outlook))
     return ". ".join(part for part in told if part) + "."
@@ -280,28 +302,55 @@ def _supplier(subject: Subject, margins: pl.DataFrame) -> str:
     who = f"A {str(subject.archetype).replace('_', '-')} provider"
     if row["full_margin"] is None and row["full_margin_with_rewards"] is None:
         return f"{who}'s margin is not known: {row['not_known']}"
-    at = f"at the {_USE_WORDS.get(row['utilisation_kind'], 'published')} {row['utilisation']:.0%} use"
+    at = f"at the {_USE_WORDS.get(row['utilisation_kind'], 'published')} {_percent(row['utilisation'])} use"
     if row["full_margin"] is None:
-        return f"{who}, paid in tokens alone, keeps {row['full_margin_with_rewards']:.0%} of the rewards {at}"
+        return f"{who}, paid in tokens alone, keeps {_percent(row['full_margin_with_rewards'])} of the rewards {at}"
     needed = row["breakeven_utilisation"]
-    mends = f"break-even is at {needed:.0%}" if needed <= 1 else "no utilisation would suffice"
+    mends = f"break-even is at {_percent(needed)}" if needed <= 1 else "no utilisation would suffice"
     if row["full_margin"] >= 0:
-        return f"{who} keeps {row['full_margin']:.0%} of receipts after all costs {at}; {mends}"
+        return f"{who} keeps {_percent(row['full_margin'])} of receipts after all costs {at}; {mends}"
     return f"{who} does not cover full costs {at}; {mends}"
 
 
+def _usd(value: float) -> str:
+    """Money as the tables of the report print it.
+
+    >>> _usd(0.43), _usd(1.487), _usd(0.0458)
+    ('$0.430', '$1.49', '$0.0458')
+    """
+    if value >= 1:
+        return f"${value:,.2f}"
+    return f"${value:.{min(4, 2 - math.floor(math.log10(value)))}f}" if value >= 0.001 else f"${value:.2g}"
+
+
+def _percent(value: float) -> str:
+    """A fraction as the tables of the report print it: one decimal below 10%.
+
+    >>> _percent(0.0585), _percent(0.237), _percent(0.0)
+    ('5.9%', '24%', '0%')
+    """
+    size = value * 100
+    return f"{size:.1f}%" if 0.05 <= size < 9.95 else f"{size:.0f}%"
+
+
 def _future(outlook: pl.DataFrame) -> str:
-    """How many references undercut the network by the horizon and when the first does, base scenario."""
+    """How many of the references led today are lost by the horizon in half of the draws, and when the first is."""
     rows = outlook.filter(_BASE_CASE, pl.col("quantity") == "advantage")
     ahead = rows.filter(pl.col("state") != "already_lost")
     if ahead.is_empty():
         return ""
-    horizon = rows["horizon"][0].year
-    later = ahead.filter(pl.col("state") == "lost_within_horizon")
-    if later.is_empty():
-        return f"In the base scenario it keeps its lead over {len(ahead)} of {len(rows)} references to {horizon}"
-    first = later["date"].sort()[0]
-    return (
-        f"In the base scenario it loses {len(later)} of the {len(ahead)} references it leads today by {horizon}, "
-        f"the first in {first:%B %Y}"
-    )
+    # A run of an earlier version did not draw: its central path is all there is.
+    drawn = pl.col("probability_lost").is_not_null()
+    lost = ahead.select(pl.when(drawn).then("date_p50").otherwise("date").alias("lost"))["lost"].drop_nulls().sort()
+    start = "In the base scenario it loses"
+    led, horizon = len(ahead), rows["horizon"][0].year
+    if lost.is_empty():
+        few = {1: "not the one reference", 2: "neither of the 2 references"}.get(led, f"none of the {led} references")
+        return f"{start} {few} it leads today by {horizon}"
+    first = f"in {_MONTHS[lost[0].month - 1]} {lost[0].year}"
+    if led == 1:
+        return f"{start} the one reference it leads today by {horizon}, {first}"
+    return f"{start} {len(lost)} of the {led} references it leads today by {horizon}, the first {first}"
+
+
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
