@@ -10,7 +10,7 @@ from depin_compare.errors import UnknownNameError
 from reports import words
 from reports.lettering import settable
 from reports.sections import SECTIONS
-from reports.sections.first_page import first_page
+from reports.sections.first_page import first_page, headline
 from reports.sections.page import Page
 from reports.since import Since
 from reports.summary import ADVICE_NOTE, ages_line
@@ -63,13 +63,16 @@ def report_content(
         made.append({"title": "Further charts", "parts": page.charts_if_there(*rest)})
     content = {
         "title": TITLE,
+        "finding": headline(page),
         "question": QUESTION,
         "as_of": f"Data as of {words.minute(analysis.as_of)}",
         "as_of_line": ages_line(analysis),
         "advice": ADVICE_NOTE,
         "date": [analysis.as_of.year, analysis.as_of.month, analysis.as_of.day],
         "paper": paper,
-        "anchors": [one["anchor"] for section in made for one in section.get("pages", [])],
+        "anchors": [
+            one["anchor"] for part in made for one in (*part.get("pages", []), *part["parts"]) if "anchor" in one
+        ],
         "first": first,
         "sections": made,
     }

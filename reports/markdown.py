@@ -9,16 +9,17 @@ import polars as pl
 
 from depin_compare.analysis import Analysis
 from reports import view, words
-from reports.sections.first_page import sentences
+from reports.sections.first_page import headline, sentences
 from reports.sections.page import Page
 from reports.since import Since, shown, since_lines
 from reports.summary import ADVICE_NOTE, ages_line, left_out_lines
-from reports.verdicts import verdicts
-from reports.words import REFERENCE_WORDS, Names
+from reports.verdict_words import lacks_margin_alone, verdict_note
+from reports.verdicts import NOT_COMPARABLE, verdicts
+from reports.words import REFERENCE_WORDS
 
 __all__ = ["escaped", "summary_markdown"]
 
-_MOST_NETWORKS = 8
+_MOST_NETWORKS = 30
 _MOST_CHANGES = 10
 _MOST_SOURCES = 12
 _NOT_TOLD = ("ok", "off", "reference")
@@ -27,8 +28,8 @@ _NOT_TOLD = ("ok", "off", "reference")
 def summary_markdown(analysis: Analysis, since: Since | None = None) -> str:
     """The verdict of a run as Markdown, with the numbers as the PDF prints them.
 
-    Three sentences, the verdict table, what changed since the last report, how old the data are and what could not
-    be reached, and the note that none of it is advice.
+    The finding, three sentences, the verdict table, what changed since the last report, how old the data are and what
+    could not be reached, and the note that none of it is advice.
 
     Parameters
     ----------
@@ -39,7 +40,9 @@ def summary_markdown(analysis: Analysis, since: Since | None = None) -> str:
     """
     blocks = ["# Decentralised GPU networks against the clouds", escaped(ages_line(analysis))]
     if analysis.headlines.height:
-        blocks += [_list(escaped(told) for told in sentences(Page(analysis, {}, {}))), *_verdict_table(analysis)]
+        page = Page(analysis, {}, {})
+        blocks.append(f"**{escaped(headline(page))}**")
+        blocks += [_list(escaped(told) for told in sentences(page)), *_verdict_table(analysis, page)]
     else:
         blocks.append("No network could be compared: no source gave a price.")
     blocks += _since(since)
@@ -69,53 +72,42 @@ def _table(titles: Sequence[str], rows: Iterable[Sequence[str]], right: Sequence
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _verdict_table(analysis: Analysis) -> list[str]:
-    """A row a network and reference, against the first cloud of the first page."""
+def _verdict_table(analysis: Analysis, page: Page) -> list[str]:
+    """A row a network, against the cloud that outlooks follow."""
     every = view.plain(verdicts(analysis))
-    compared = view.headline_comparison(analysis.headlines, analysis.comparison)
-    pair = next(iter(view.headline_pairs(compared)), None)
+    pair = page.future_pair
     networks = every["network"].unique(maintain_order=True).to_list()
     shown_networks = networks[:_MOST_NETWORKS]
-    names = Names(known=analysis.display_names)
     body: list[list[str]] = []
     for network in shown_networks:
         rows = view.rows(every.filter(pl.col("network") == network))
-        mine = [row for row in rows if pair is not None and (row["cloud"], row["silicon"]) == pair] or [
-            {**rows[0], "reference": None, "advantage_printed": "n/c", "advantage_gone_printed": "n/c"}
-        ]
-        for i, row in enumerate(mine):
-            mark = words.aged(row["freshness"])
-            first = [
-                f"**{escaped(row['display_name'])}**",
-                escaped(row["full_margin_printed"]),
-                escaped(f"{row['verdict']}{f', data {mark}' if mark else ''}"),
+        at = {row["reference"]: row for row in rows if pair is not None and (row["cloud"], row["silicon"]) == pair}
+        row = rows[0]
+        under = [f"data {mark}" if (mark := words.aged(row["freshness"])) else ""]
+        under += ["margin not known"] if lacks_margin_alone(page.outlook.filter(pl.col("network") == network)) else []
+        chip = [page.names(row[key]) for key in ("accelerator", "llm") if row[key] is not None]
+        savings = [at[ref]["advantage_printed"] if ref in at else NOT_COMPARABLE for ref in view.REFERENCE_ORDER]
+        gone = at["list"]["advantage_gone_printed"] if "list" in at else NOT_COMPARABLE
+        body.append(
+            [
+                f"**{escaped(row['display_name'])}**", escaped(", ".join(chip)) or words.DASH, *savings, gone,
+                escaped(row["full_margin_printed"]), escaped(", ".join(filter(None, [row["verdict"], *under]))),
             ]
-            network_cell, margin, verdict = first if i == 0 else ["", "", ""]
-            reference = REFERENCE_WORDS.get(row["reference"] or "", row["reference"] or "")
-            body.append(
-                [
-                    network_cell, escaped(reference), row["advantage_printed"], row["advantage_gone_printed"], margin,
-                    verdict,
-                ]
-            )  # fmt: skip
-    against = f"against {names.long_pair(*pair)}" if pair else "against no cloud"
+        )  # fmt: skip
     titles = [
-        "Network",
-        f"Reference, {escaped(against)}",
-        "Buyer saves",
-        "Advantage gone, P50",
-        "Supplier keeps",
-        "Verdict",
-    ]
-    table = _table(titles, body, [False, False, True, True, True, False])
+        "Network", "Chip and model", *(REFERENCE_WORDS[ref] for ref in view.REFERENCE_ORDER), "List lead gone, P50",
+        "Supplier keeps", "Verdict",
+    ]  # fmt: skip
+    table = _table(titles, body, [False, False, *[True] * 6, False])
+    cloud = page.names.long_pair(*pair) if pair else "no cloud"
     notes = (
-        "Buyer saves: % of the cloud's price or cost of the same tokens. Supplier keeps: full-cost margin, % of "
-        "receipts, without token rewards. Advantage gone: when half of the draws have lost it in the base scenario. "
-        "n/c: not comparable."
+        f"What the buyer saves against {escaped(cloud)}, in % of its price or cost of the same tokens. Supplier keeps: "
+        "full-cost margin, % of receipts, without token rewards. List lead gone: when half of the draws have lost the "
+        f"lead over the list price in the base scenario. n/c: not comparable. {verdict_note(page.outlook)}"
     )
     more = len(networks) - len(shown_networks)
-    rest = [f"{words.plural(more, 'further network')} and every other cloud: verdicts.csv." if more else ""]
-    return [table, " ".join(filter(None, [notes, *rest]))]
+    rest = f"{words.plural(more, 'further network')} and every other cloud" if more else "Every other cloud"
+    return [table, f"{notes} {rest}: verdicts.csv."]
 
 
 def _since(since: Since | None) -> list[str]:
@@ -133,6 +125,7 @@ def _since(since: Since | None) -> list[str]:
 
 def _unreached(analysis: Analysis) -> list[str]:
     """What gave nothing in this run and what stands in for it; what is too old for a verdict."""
+    page = Page(analysis, {}, {})
     states = view.plain(analysis.source_states).filter(~pl.col("state").is_in(_NOT_TOLD)).sort("source")
     lines = []
     for row in view.rows(states.head(_MOST_SOURCES)):
@@ -141,8 +134,8 @@ def _unreached(analysis: Analysis) -> list[str]:
         )
         detail = f" ({row['detail']})" if row["detail"] else ""
         state = row["state"].replace("_", " ")
-        lines.append(escaped(f"{row['source']}: {state}, {stand_in} in its place{detail}"))
+        lines.append(escaped(f"{page.names(row['source'])}: {state}, {stand_in} in its place{detail}"))
     if states.height > len(lines):
         lines.append(f"{states.height - len(lines)} more: manifest.json.")
-    lines += [escaped(line) for line in left_out_lines(analysis)]
+    lines += [escaped(line) for line in left_out_lines(analysis, page.told)]
     return ["## What could not be reached", _list(lines)] if lines else []

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from depin_compare.analysis import Analysis
 from reports import words
-from reports.view import ages_in_days, plain
+from reports.view import ages_in_days, not_live, plain
+from reports.words import Names
 
 __all__ = ["ADVICE_NOTE", "ages_line", "left_out_lines", "verdict_lines"]
 
@@ -38,42 +41,57 @@ def _marked(verdict: str, freshness: str | None) -> str:
     return f"{verdict} (stale)" if freshness == "stale" else verdict
 
 
-def left_out_lines(analysis: Analysis) -> list[str]:
-    """What its age keeps out of the verdict: at most one line, with the first reasons."""
+def left_out_lines(analysis: Analysis, told: Callable[[str], str] = str) -> list[str]:
+    """What its age keeps out of the verdict: at most one line, with the first reasons, each as ``told`` has it."""
     rows = plain(analysis.left_out)
     mine = rows["network"].is_in(plain(analysis.headlines)["network"].to_list())
     order = rows.with_columns(other=~mine, fact=rows["metric"] != "price").sort("other", "fact", maintain_order=True)
-    first = order["reason"].head(2).to_list()
+    first = [told(reason) for reason in order["reason"].head(2).to_list()]
     if not first:
         return []
     more = f"; {words.plural(rows.height - len(first), 'more', 'more')}" if rows.height > len(first) else ""
     return [f"Too old for the verdict: {'. '.join(first)}{more}."]
 
 
+_MOST_OLD = 3
+
+
 def ages_line(analysis: Analysis) -> str:
-    """As-of time, how many sources were live, stored or reference, and the greatest age."""
-    states = plain(analysis.source_states)
-    start = f"Data as of {words.minute(analysis.as_of)}"
+    """As-of time, how many sources were live, stored or reference, the greatest age, and whose price is not live.
+
+    Where nothing was fetched in the run, from when to when the prices are.
+    """
+    states, day = plain(analysis.source_states), words.minute(analysis.as_of)
     if states.is_empty():
-        return f"{start}; no source was asked."
-    parts = []
-    for layer, word in (("live", "live"), ("stored", "stored"), ("reference", "reference")):
-        n = states.filter(states["layer"] == layer).height
-        if n:
-            parts.append(f"{n} {word}")
-    missing = states["layer"].null_count()
-    if missing:
-        parts.append(f"{missing} without data")
+        return f"Data as of {day}; no source was asked."
+    counts = {layer: states.filter(states["layer"] == layer).height for layer in ("live", "stored", "reference")}
     prices = plain(analysis.market_prices)
     prices = prices.filter((prices["freshness"] != "expired").fill_null(True))
-    oldest = max(ages_in_days(analysis.as_of, prices["observed_at"].to_list()), default=None)
+    days = prices["observed_at"].drop_nulls().sort()
+    start = f"Data as of {day}"
+    if not counts["live"] and days.len():
+        what = "Stored and reference data" if counts["stored"] else "Reference data"
+        start = f"{what}, prices of {words.day(days[0])} to {words.day(days[-1])}, compared as of {day}"
+    parts = [f"{n} {layer}" for layer, n in counts.items() if n]
+    parts += [f"{missing} without data"] if (missing := states["layer"].null_count()) else []
+    oldest = max(ages_in_days(analysis.as_of, days.to_list()), default=None)
     tail = f"; oldest price in use {words.age(oldest)}" if oldest is not None else ""
-    old = states.filter(states["freshness"].is_in(["stale", "expired"])).sort("age_days", descending=True)
-    named = {**analysis.display_names, **words.CLOUD_NAMES}
-    told = [
-        f"{named.get(row['source'], row['source'])} {words.age(row['age_days'])}"
-        for row in old.head(3).iter_rows(named=True)
-    ]
-    rest = f" and {old.height - 3} more" if old.height > 3 else ""
-    stale = f"; beyond their expected age: {', '.join(told)}{rest}" if told else ""
-    return f"{start}; sources: {', '.join(parts)}{tail}{stale}."
+    return f"{start}; sources: {', '.join(parts)}{tail}{_old_networks(analysis)}."
+
+
+def _old_networks(analysis: Analysis) -> str:
+    """The networks of the report whose price is not live, oldest first; and how many other sources are old."""
+    names = Names(known=dict(analysis.display_names) | dict(
+        analysis.headlines.select("network", "display_name").iter_rows()
+    ))  # fmt: skip
+    found = not_live(analysis.headlines, analysis.unit_costs, analysis.as_of)
+    old = sorted(found.items(), key=lambda item: (-item[1][1], item[0]))
+    told = [f"{names(network)} {layer}, {words.age(days)}" for network, (layer, days) in old[:_MOST_OLD]]
+    told += [f"{len(old) - _MOST_OLD} more"] if len(old) > _MOST_OLD else []
+    states = plain(analysis.source_states)
+    others = states.filter(
+        states["freshness"].is_in(["stale", "expired"]), ~states["source"].is_in(analysis.headlines["network"])
+    ).height
+    return (f"; price not live: {'; '.join(told)}" if told else "") + (
+        f"; {words.plural(others, 'other source')} beyond the expected age" if others else ""
+    )

@@ -15,6 +15,7 @@ __all__ = [
     "ages_in_days",
     "claimed_pairs",
     "future_pair",
+    "hardest_pairs",
     "headline_comparison",
     "headline_drivers",
     "headline_margins",
@@ -266,6 +267,14 @@ def headline_pairs(compared: pl.DataFrame) -> list[Pair]:
     """The clouds of the first page: Azure with NVIDIA and with Maia 200, AWS, Google; else the first four."""
     pairs = ordered_pairs(compared) if compared.height else []
     return [p for p in pairs if p in HEADLINE_REFERENCES] or pairs[:4]
+
+
+def hardest_pairs(compared: pl.DataFrame) -> dict[str, Pair]:
+    """Reference -> the cloud x silicon against which buyers save least; over several networks, in the mean."""
+    known = plain(compared).filter(pl.col("advantage").is_not_null())
+    ranked_ = known.group_by("reference", "cloud", "silicon").agg(pl.col("advantage").mean())
+    least = ranked_.sort("advantage", "cloud", "silicon").unique("reference", keep="first", maintain_order=True)
+    return {reference: (cloud, silicon) for reference, cloud, silicon, _ in least.iter_rows()}
 
 
 def claimed_pairs(compared: pl.DataFrame) -> set[Pair]:

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 __all__ = [
     "CLOUD_NAMES",
+    "DASH",
     "KIND_WORDS",
     "MINUS",
     "NOT_KNOWN",
@@ -39,6 +40,7 @@ __all__ = [
 
 NOT_KNOWN = "not known"
 MINUS = "\N{MINUS SIGN}"
+DASH = "\N{EN DASH}"
 
 REFERENCE_WORDS = {
     "list": "List price",
@@ -74,7 +76,8 @@ class Names:
         """The name of a network, cloud, chip, model, workload or scenario."""
         if identifier is None:
             return NOT_KNOWN
-        return CLOUD_NAMES.get(identifier) or self.known.get(identifier) or identifier.replace("_", " ")
+        known = self.known.get(identifier) or self.known.get(identifier.replace("_", "-"))
+        return CLOUD_NAMES.get(identifier) or known or identifier.replace("_", " ")
 
     def pair(self, cloud: str, silicon: str, *, claim: bool = False) -> str:
         """A cloud with its silicon: ``"Azure, Maia 200 (claim)"``."""

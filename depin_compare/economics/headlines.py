@@ -192,11 +192,12 @@ def _why_no_price(network: str, offers: pl.DataFrame | None) -> str:
     if mine is None or mine.is_empty():
         return "no price on record that can be compared at equal work"
     n = mine.height
-    own = mine.filter(pl.col("upstream").is_null())
-    if own.is_empty():
-        return f"no price of its own: {'its one offer resells' if n == 1 else f'all {n} offers resell'} what others run"
-    if own.filter(pl.col("terms") == "on_demand").is_empty():
-        return f"no price on demand among {n} offers" if n > 1 else "its one offer is not on demand"
+    asked = mine.filter(pl.col("terms") == "on_demand")
+    if asked.is_empty():
+        return f"no price on demand among its {n} offers" if n > 1 else "its one offer is not on demand"
+    if asked["upstream"].null_count() == 0:
+        which = "offer" if n == 1 else f"{n} offers" if asked.height == n else f"{asked.height} offers on demand"
+        return f"no price of its own: its {which} {'resells' if n == 1 else 'resell'} what others run"
     return f"none of its {n} offers can be compared at equal work" if n > 1 else "its one offer can't be compared"
 
 

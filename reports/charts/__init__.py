@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
+import polars as pl
 from matplotlib.figure import Figure
 
 from depin_compare.analysis import Analysis
 from depin_compare.refdata.histories import events
+from reports.charts._reasons import kind_of_reason
 from reports.charts.advantage_erosion import advantage_erosion
 from reports.charts.advantage_heat_map import advantage_heat_map
 from reports.charts.breakeven_dates import breakeven_dates
@@ -28,6 +30,7 @@ from reports.charts.tornado import tornado
 from reports.charts.utilisation import utilisation
 from reports.charts.years_ahead import years_ahead
 from reports.style import Look
+from reports.view import headline_margins
 
 __all__ = [
     "CHARTS",
@@ -83,4 +86,12 @@ def network_charts(analysis: Analysis) -> dict[str, Callable[[Analysis, Look], F
 
 
 def _of_network(network: str, analysis: Analysis, look: Look) -> Figure:
-    return network_outlook(analysis.advantage_paths, analysis.margin_paths, look, network=network)
+    margins = headline_margins(analysis.headlines, analysis.margins).filter(pl.col("network") == network)
+    why = margins["not_known"].drop_nulls().to_list()
+    return network_outlook(
+        analysis.advantage_paths,
+        analysis.margin_paths,
+        look,
+        network=network,
+        not_known=kind_of_reason(why[0]) if why else None,
+    )

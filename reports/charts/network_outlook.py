@@ -2,73 +2,91 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.charts._panels import FLOOR, draw_path, end_labels, is_below, prepare, span_of_dates
-from reports.style import MUTED, REFERENCE_COLOUR, Key, Look, Sheet, empty, styled
-from reports.view import future_pair, plain
+from reports.charts._panels import FLOOR, draw_path, end_labels, is_below, medians, prepare, span_of_dates, years
+from reports.style import MUTED, REFERENCE_COLOUR, Key, Look, Sheet, empty, marker_style, styled
+from reports.view import future_pair, of_pair, plain
 from reports.words import REFERENCE_WORDS, minute, percent
 
 __all__ = ["network_outlook"]
 
 _REFERENCES = ("list", "committed", "modelled_cost")
+_Line = tuple[pl.DataFrame, str, str, Literal["-", "--"], str]
 _LINES: dict[str, Literal["-", "--"]] = {"list": "-", "committed": "--", "modelled_cost": "-"}
 
 
-def finding(advantage: pl.DataFrame, margin: pl.DataFrame) -> str:
-    """The title, from the median paths: the lead over the list price, then the margin of a new node; true of any."""
-    told = []
+def finding(advantage: pl.DataFrame, margin: pl.DataFrame, cloud: str = "the cloud") -> str:
+    """The title, from the median paths' last month: the lead over the list price, and the margin of a new node."""
+    told, year = [], 0
     listed = advantage.filter(pl.col("reference") == "list").sort("month")
     if listed.height:
-        now, then, year = listed["advantage_p50"][0], listed["advantage_p50"][-1], listed["date"][-1].year
-        lost = listed.filter(pl.col("advantage_p50") <= 0)
-        if now <= 0:
-            told.append("Dearer than the cloud's list price today")
-        elif lost.height:
-            told.append(f"The lead over the list price goes by {lost['date'][0]:%Y} in the median draw")
-        else:
-            told.append(f"The lead over the list price goes from {percent(now)} to {percent(then)} by {year}")
+        then, year = listed["advantage_p50"][-1], listed["date"][-1].year
+        told.append(f"Lead over {cloud}'s list price: {percent(then)} in {year}" if then > 0
+                    else f"No lead over {cloud}'s list price in {year}: {percent(then)}")  # fmt: skip
     if margin.height:
         path = margin.sort("month")
-        value, year = path["full_margin_new_node_p50"][-1], path["date"][-1].year
-        who = f"{'a' if told else 'A'} supplier who buys in {year}"
-        told.append(f"{who} keeps {percent(value)}" if value > 0 else f"{who} does not cover his full cost")
-    return "; ".join(told) if told else "Nothing is known of its outlook"
+        value, bought = path["full_margin_new_node_p50"][-1], path["date"][-1].year
+        who = "a supplier who buys then" if told and bought == year else f"A supplier who buys in {bought}"
+        told.append(f"{who} keeps {percent(value)}" if value > 0 else f"{who} does not cover full cost")
+    return f"{'; '.join(told)} (medians)" if told else "Nothing is known of its outlook"
 
 
 @styled
-def network_outlook(advantage_paths: pl.DataFrame, margin_paths: pl.DataFrame, look: Look, *, network: str) -> Figure:
-    """Draw two panels: advantage over three references of one cloud, and the margins of two nodes, base scenario.
+def network_outlook(
+    advantage_paths: pl.DataFrame,
+    margin_paths: pl.DataFrame,
+    look: Look,
+    *,
+    network: str,
+    not_known: str | None = None,
+) -> Figure:
+    """Draw the advantage over three references of one cloud, and the margins of two nodes, base scenario.
 
     Parameters
     ----------
     advantage_paths, margin_paths : AdvantagePaths, MarginPaths
-        Medians with the band from the 10th to the 90th percentile, fleet-average pricing.
+        Medians with the band from the 10th to the 90th percentile, fleet-average pricing. Where one of the two is
+        not there, the other is drawn alone, as wide as both.
     look : Look
         Names, colours, date.
     network : str
         Whose.
+    not_known : str, optional
+        Why its margin is not known.
     """
     base = (pl.col("network") == network) & (pl.col("scenario") == "base") & (pl.col("pricing") == "fleet_average")
     mine = plain(advantage_paths.filter(base))
-    pair = future_pair(mine)
-    advantage = mine.filter(pl.col("cloud") == pair[0], pl.col("silicon") == pair[1]) if pair else mine
+    # One cloud for all networks; another only where this one is not compared with it.
+    pair = future_pair(plain(advantage_paths.filter(pl.col("month") == 0)))
+    if pair is None or of_pair(mine, pair).is_empty():
+        pair = future_pair(mine)
+    advantage = of_pair(mine, pair) if pair else mine
     margin = plain(margin_paths.filter(base))
+    title = finding(advantage, margin, look.names(pair[0]) if pair else "the cloud")
     if advantage.is_empty() and margin.is_empty():
-        return empty(finding(advantage, margin), "no price that can be compared, and no margin that is known", look)
+        return empty(title, "no price that can be compared, and no margin that is known", look)
     first, last = span_of_dates(advantage if advantage.height else margin)
-    against = f", against {look.names.long_pair(*pair)}" if pair else ""
+    against = f" of {look.names.long_pair(*pair)}" if pair else ""
+    told = [f"buyer's advantage, % of the price or cost{against}"] if advantage.height else []
+    told += ["full-cost margin, % of receipts"] if margin.height else []
+    without = ""
+    if margin.is_empty():
+        without = f" Supplier's margin not known{f': {not_known}' if not_known else ''}."
+    elif advantage.is_empty():
+        without = " No cloud's price can be compared with."
     sheet = Sheet(
-        title=finding(advantage, margin),
-        subtitle=f"Left: buyer's advantage, % of the cloud's price or cost{against}. Right: full-cost margin, % of "
-        "receipts",
+        title=title,
+        subtitle=f"Left: {told[0]}. Right: {told[1]}" if len(told) == 2 else f"{told[0][0].upper()}{told[0][1:]}",
         footer=[
-            f"Source: this model, base scenario; prices as of {minute(look.as_of)}. Lines: median of the draws; bands: "
-            "10th to 90th percentile. A projection, not a forecast."
+            f"Source: this model, base scenario; prices as of {minute(look.as_of)}. Lines: medians of the draws "
+            f"(tables of today: central inputs); bands: 10th to 90th percentile.{_not_live(network, look)} A "
+            f"projection, not a forecast.{without}"
         ],
         plot_height=1.62,
         keys=[
@@ -78,22 +96,28 @@ def network_outlook(advantage_paths: pl.DataFrame, margin_paths: pl.DataFrame, l
                 if r in set(advantage["reference"])
             ),
             *_node_keys(look.network(network)[0], known=margin.height > 0),
-            Key(label=f"below {percent(FLOOR)}", colour=MUTED, marker="v"),
         ],
     )
-    ((left, right),) = sheet.grid(1, 2, left=0.42, right=0.5, below=0.22, above=0.08, gap_x=0.95)
-    _panel(
-        left,
-        [(advantage.filter(pl.col("reference") == r), "advantage", REFERENCE_COLOUR[r], _LINES[r])
-         for r in _REFERENCES],
-        first, last, gid=f"{network}:advantage",
-    )  # fmt: skip
-    _panel(
-        right,
-        [(margin, "full_margin", MUTED, "--"), (margin, "full_margin_new_node", look.network(network)[0], "-")],
-        first, last, gid=f"{network}:margin",
-    )  # fmt: skip
+    panels: list[tuple[str, list[_Line]]] = [
+        ("advantage", [
+            (advantage.filter(pl.col("reference") == r), "advantage", REFERENCE_COLOUR[r], _LINES[r],
+             f"over {REFERENCE_WORDS[r].lower()}") for r in _REFERENCES
+        ]),
+        ("margin", [
+            (margin, "full_margin", MUTED, "--", "node bought today"),
+            (margin, "full_margin_new_node", look.network(network)[0], "-", "node bought at the time"),
+        ]),
+    ]  # fmt: skip
+    drawn = [(name, lines) for name, lines in panels if any(line[0].height for line in lines)]
+    (row,) = sheet.grid(1, len(drawn), left=0.42, right=0.5, below=0.22, above=0.08, gap_x=0.95)
+    for axes, (name, lines) in zip(row, drawn, strict=True):
+        _panel(axes, lines, first, last, gid=f"{network}:{name}", hollow=network in look.not_live)
     return sheet.figure
+
+
+def _not_live(network: str, look: Look) -> str:
+    """That the lines start hollow, and how old the price is."""
+    return f" Hollow start: price not live ({look.not_live[network]})." if network in look.not_live else ""
 
 
 def _node_keys(colour: str, *, known: bool) -> list[Key]:
@@ -106,25 +130,33 @@ def _node_keys(colour: str, *, known: bool) -> list[Key]:
     ]
 
 
-def _panel(
-    axes: Axes, lines: list[tuple[pl.DataFrame, str, str, str]], first: object, last: object, *, gid: str
-) -> None:
-    prepare(axes, first, last, left=True, bottom=True, zero=None)  # type: ignore[arg-type]
-    ends, seen = [], False
-    for part, quantity, colour, line in lines:
+def _panel(axes: Axes, lines: list[_Line], first: date, last: date, *, gid: str, hollow: bool) -> None:
+    """Lines of (path, quantity, colour, dashes, name); one that ends below the floor says so in words."""
+    prepare(axes, first, last, left=True, bottom=True, zero=None)
+    ends: list[tuple[float, str, str]] = []
+    below: list[tuple[float, str, str]] = []
+    for part, quantity, colour, line, name in lines:
         if part.is_empty():
             continue
-        median = part.with_columns(pl.col(f"{quantity}_p50").alias(quantity))
+        median = medians(part, quantity).sort("month")
         draw_path(axes, median, quantity, colour=colour, line=line, band=True,
                   gid=":".join([gid, *part["reference"][:1]] if "reference" in part.columns else [gid, quantity])
                   )  # fmt: skip
-        value = median.sort("month")[quantity][-1]
+        if hollow and not is_below(median[quantity][0]):
+            axes.plot(years(median["date"][:1]), median[quantity][:1], marker="o", ms=4, linestyle="none", zorder=4,
+                      gid=f"start:{gid}:{name}", clip_on=False, **marker_style(colour, None))  # fmt: skip
+        value = median[quantity][-1]
         if not is_below(value):
             ends.append((value, percent(value), colour))
-        seen = seen or not all(map(is_below, median[quantity]))
-    if not seen:
-        known = any(part.height for part, *_ in lines)
-        words = f"below {percent(FLOOR)} throughout" if known else "not known"
-        axes.text(0.5, 0.6, words, transform=axes.transAxes, ha="center", fontsize=7, color=MUTED,
-                  style="italic", gid=f"none:{gid}")  # fmt: skip
+            continue
+        since = median.filter(pl.col(quantity) < FLOOR)["date"][:1]
+        when = "today" if since[0] == first else str(since[0].year)
+        below.append((float(years(since)[0]), f"{name}: below {percent(FLOOR)} from {when}", colour))
+    start, end = axes.get_xlim()
+    for i, (x, text, colour) in enumerate(sorted(below)):
+        right = x < (start + end) / 2
+        axes.annotate(
+            text, (x, FLOOR * 0.95), xytext=(5 if right else -5, 9 * i), textcoords="offset points", fontsize=6.3,
+            color=colour, va="center", ha="left" if right else "right", gid=f"below-words:{gid}", annotation_clip=False,
+        )  # fmt: skip
     end_labels(axes, ends, gap=0.15)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-import polars as pl
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from depin_compare.analysis import Analysis
+from reports.finding import finding, standings
 from reports.style import INK, LINE, MUTED, NEGATIVE, Look, fit, styled, text_width, wrap
-from reports.view import future_pair, headline_comparison, headline_margins, headline_outlook, network_order, plain
-from reports.words import aged, day, of_many, percent
+from reports.verdict_words import verdict_note
+from reports.words import aged, day, percent
 
 __all__ = ["MOST_NETWORKS", "card_png", "summary_card"]
 
@@ -22,31 +22,6 @@ _MOST_TOLD = 3
 _TONES = {"resilient": "#1b5e20", "exposed": "#8a6100", "eroded": NEGATIVE}
 _NAME = 1.5
 _COLUMNS = (0.30, 2.2, 3.22, 4.3, 5.42, 7.7)
-
-
-def finding(cells: list[dict[str, Any]]) -> str:
-    """The line on top: how many networks are cheaper than list, than cost, and keep a margin; true of any cells."""
-    told = []
-    for key, one, words in (
-        ("list", "cheaper than the cloud's list price", "undercut the cloud's list price"),
-        ("modelled_cost", "cheaper than its modelled cost", "its modelled cost"),
-    ):
-        known = [c[key] for c in cells if c[key] is not None]
-        if not known:
-            continue
-        better = sum(value > 0 for value in known)
-        if len(cells) == 1:
-            told.append(one if better else f"not {one}")
-        else:
-            told.append(f"{of_many(better, len(known))} {words}")
-    if not told:
-        return "No network can be compared with a cloud today"
-    text = (
-        f"{cells[0]['name']} is {(' but ' if len({t.startswith('not ') for t in told}) > 1 else ' and ').join(told)}"
-        if len(cells) == 1
-        else ", ".join([told[0].replace(" undercut", " networks undercut", 1), *told[1:]])
-    )
-    return text[0].upper() + text[1:]
 
 
 @styled
@@ -60,28 +35,41 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
     look : Look
         Names, colours, date.
     """
-    pair = future_pair(plain(analysis.advantage_paths))
-    cells = _cells(analysis, pair, look)
+    pair, cells = standings(analysis, look.names)
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DPI, facecolor="white")
 
     def put(x: float, y: float, text: str, size: float, **how: Any) -> None:
         figure.text(x / WIDTH, y / HEIGHT, text, fontsize=size, **{"va": "center", "color": INK, **how})
 
     figure.add_artist(Rectangle((0.3 / WIDTH, 4.22 / HEIGHT), 0.5 / WIDTH, 0.035 / HEIGHT, color=INK, lw=0))
-    title = wrap(finding(cells), 15, WIDTH - 0.6, bold=True)[:2]
+    title = wrap(finding(cells, look.names(pair[0]) if pair else "a cloud"), 15, WIDTH - 0.6, bold=True)[:2]
     for i, line in enumerate(title):
         put(0.3, 3.98 - 0.28 * i, line, 15, weight="bold", gid=f"title-{i}")
     against = f" Cloud: {look.names.long_pair(*pair)}." if pair else ""
     under = f"Inference on decentralised GPU networks against the cloud, equal work.{against}"
     put(0.3, 3.98 - 0.28 * len(title), fit(under, 9, WIDTH - 0.6), 9, color=MUTED, gid="subtitle")
     top = 3.62 - 0.28 * len(title)
-    heads = ("Network", "v. list price", "v. committed", "v. modelled cost", "supplier keeps", "verdict (base)")
+    heads = ("Network", "v. list price", "v. committed", "v. modelled cost", "Supplier keeps", "Verdict (base)")
     for x, head in zip(_COLUMNS, heads, strict=True):
         put(x, top, head, 8, color=MUTED, ha="left" if x == _COLUMNS[0] else "right" if x == _COLUMNS[-1] else "center")
     figure.add_artist(Rectangle((0.3 / WIDTH, (top - 0.13) / HEIGHT), (WIDTH - 0.6) / WIDTH, 0.008 / HEIGHT, color=INK))
     drawn = cells[:MOST_NETWORKS]
+    missing = sum(cell["list"] is None and cell["modelled_cost"] is None for cell in cells)
+    more = f"{len(cells) - MOST_NETWORKS} more in the report" if len(cells) > MOST_NETWORKS else ""
+    more += f", {missing} of them without a price to compare." if missing and more else "." if more else ""
+    blank = any(cell[key] is None for cell in drawn for key in ("list", "committed", "modelled_cost"))
+    told_below = [
+        more,
+        "+ cheaper than the cloud, in % of its price or cost; supplier keeps: full-cost margin, % of receipts, no "
+        "token rewards" + ("; n/c: not comparable." if blank else "."),
+        *wrap(verdict_note(analysis.outlook, brief=True), 7.2, WIDTH - 0.6),
+        f"depin-compare, data as of {day(look.as_of)}. A model of public prices and stated assumptions; not investment "
+        "advice.",
+    ]
+    notes = [note for note in told_below if note]
+    foot = 0.2 + 0.16 * len(notes) + 0.04
     told = len(drawn) <= _MOST_TOLD
-    step = min(1.5 if told else 0.5, (top - (0.88 if len(cells) > MOST_NETWORKS else 0.72)) / max(1, len(drawn)))
+    step = min(1.5 if told else 0.5, (top - 0.13 - foot) / max(1, len(drawn)))
     for i, cell in enumerate(drawn):
         above = 0.24 if told else 0.55 * step
         _row(put, top - 0.13 - step * i - above, cell, look)
@@ -92,18 +80,7 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
         figure.add_artist(Rectangle((0.3 / WIDTH, y), (WIDTH - 0.6) / WIDTH, 0.004 / HEIGHT, color=LINE))
     if not cells:
         put(0.3, top - 0.5, "No source gave a price that can be compared; the report says why.", 10, color=MUTED)
-    missing = sum(cell["list"] is None and cell["modelled_cost"] is None for cell in cells)
-    more = f"{len(cells) - MOST_NETWORKS} more in the report" if len(cells) > MOST_NETWORKS else ""
-    more += f", {missing} of them without a price to compare." if missing and more else "." if more else ""
-    blank = any(cell[key] is None for cell in drawn for key in ("list", "committed", "modelled_cost"))
-    notes = [
-        more,
-        "+ cheaper than the cloud, in % of its price or cost; supplier keeps: full-cost margin, % of receipts, no "
-        "token rewards" + ("; n/c: not comparable." if blank else "."),
-        f"depin-compare, data as of {day(look.as_of)}. A model of public prices and stated assumptions; not investment "
-        "advice.",
-    ]
-    for i, note in enumerate(reversed([note for note in notes if note])):
+    for i, note in enumerate(reversed(notes)):
         put(0.3, 0.2 + 0.16 * i, fit(note, 7.2, WIDTH - 0.6), 7.2, color=MUTED, gid=f"footer-{i}")
     return figure
 
@@ -118,32 +95,6 @@ def _whole_sentences(text: str, most_lines: int) -> list[str]:
             break
         lines = longer
     return lines
-
-
-def _cells(analysis: Analysis, pair: tuple[str, str] | None, look: Look) -> list[dict[str, Any]]:
-    compared = plain(headline_comparison(analysis.headlines, analysis.comparison))
-    margins = {r["network"]: r for r in plain(headline_margins(analysis.headlines, analysis.margins)).to_dicts()}
-    outlook = plain(headline_outlook(analysis.headlines, analysis.outlook))
-    heads = {r["network"]: r for r in plain(analysis.headlines).to_dicts()}
-    made = []
-    for network in network_order(heads):
-        mine = compared.filter(pl.col("network") == network)
-        if pair is not None:
-            mine = mine.filter(pl.col("cloud") == pair[0], pl.col("silicon") == pair[1])
-        at = dict(mine.select("reference", "advantage").iter_rows())
-        future = outlook.filter(
-            pl.col("network") == network, pl.col("quantity") == "advantage", pl.col("scenario") == "base",
-            pl.col("pricing") == "fleet_average",
-        )  # fmt: skip
-        made.append({
-            "network": network, "name": look.names(network), "sentence": heads[network]["sentence"],
-            "verdict": heads[network]["verdict"],
-            "stale": aged(heads[network]["freshness"]), "margin": margins.get(network, {}).get("full_margin"),
-            "known": future.height > 0,
-            **{reference: at.get(reference) for reference in ("list", "committed", "modelled_cost")},
-        })  # fmt: skip
-    # Those that can be compared first: on a card there is no room for rows of dashes.
-    return sorted(made, key=lambda cell: cell["list"] is None and cell["modelled_cost"] is None)
 
 
 def _row(put: Any, y: float, cell: dict[str, Any], look: Look) -> None:
@@ -163,19 +114,21 @@ def _row(put: Any, y: float, cell: dict[str, Any], look: Look) -> None:
             x, y, percent(value, signed=True, unknown=unknown), 12 if value is not None else 8.5, ha="center",
             color=MUTED if value is None else NEGATIVE if value < 0 else INK, gid=f"{key}:{cell['network']}",
         )  # fmt: skip
-    verdict = f"{cell['verdict']}{' (stale)' if cell['stale'] else ''}"
     tone = _TONES.get(str(cell["verdict"]).split(" ")[0], MUTED)
-    first, comma, rest = verdict.partition(", ")
-    parts = [f"{first},", rest] if comma else wrap(verdict, 8.5, 1.45)[:2]
-    for i, part in enumerate(parts):
+    first, comma, rest = str(cell["verdict"]).partition(", ")
+    parts = [(part, 8.5, tone, "bold") for part in ([f"{first},", rest] if comma else wrap(first, 8.5, 1.45)[:2])]
+    under = [f"data {mark}" if (mark := aged(cell["freshness"])) else "", "no margin" if cell["lacks_margin"] else ""]
+    if any(under):
+        parts.append((fit(", ".join(filter(None, under)), 6.5, 1.45), 6.5, MUTED, "normal"))
+    for i, (part, size, colour, weight) in enumerate(parts):
         put(
             _COLUMNS[5],
-            y + (0.075 if len(parts) > 1 else 0.0) - 0.15 * i,
+            y + 0.065 * (len(parts) - 1) - 0.13 * i,
             part,
-            8.5,
+            size,
             ha="right",
-            color=tone,
-            weight="bold",
+            color=colour,
+            weight=weight,
             gid=f"verdict:{cell['network']}:{i}",
         )
 

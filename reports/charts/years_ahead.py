@@ -2,64 +2,62 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports import words
-from reports.charts._panels import draw_path, end_labels, is_below, prepare, span_of_dates
-from reports.style import MUTED, Key, Look, Sheet, empty, styled
+from reports.charts._panels import FLOOR, draw_path, end_labels, is_below, medians, prepare, span_of_dates, years
+from reports.style import MUTED, Look, Sheet, empty, marker_style, styled
 from reports.view import future_pair, headline_paths, of_pair, plain
 
 __all__ = ["finding", "years_ahead"]
 
-_MOST_NAMED = 6
 _LONGEST_NAME = 16
+_MOST_NOT_LIVE = 4
 
 
-def finding(advantage: pl.DataFrame, margin: pl.DataFrame) -> str:
-    """The title, counted from the last month of the lines."""
+def finding(advantage: pl.DataFrame, margin: pl.DataFrame, cloud: str) -> str:
+    """The title, counted from the last month of the median lines."""
     told = []
-    lines = _ends(advantage, "advantage")
-    leading = [last for first, last in lines.values() if first > 0]
-    if leading:
-        kept = sum(last > 0 for last in leading)
-        if len(leading) == 1:
-            told.append(f"Its lead over the list price {'lasts' if kept else 'is gone'}")
-        else:
-            told.append(f"{words.of_many(kept, len(leading))} leads over the list price last".capitalize())
-    elif lines:
-        told.append("No network leads over the list price today")
-    nodes = _ends(margin, "full_margin_new_node")
-    if nodes:
-        gains = sum(last > 0 for _, last in nodes.values())
-        if len(nodes) == 1:
-            told.append(f"a node bought then {'covers' if gains else 'does not cover'} its cost")
-        else:
-            told.append(f"nodes bought then cover their cost on {words.of_many(gains, len(nodes))} networks")
+    leads, nodes = _ends(advantage, "advantage"), _ends(margin, "full_margin_new_node")
+    either = advantage if advantage.height else margin
+    year = either["date"].max().year if either.height else 0  # type: ignore[union-attr]
+    if len(leads) == 1:
+        (lead,) = leads.values()
+        told.append(f"Lead over {cloud}'s list price: {words.percent(lead)} in {year}" if lead > 0
+                    else f"No lead over {cloud}'s list price in {year}: {words.percent(lead)}")  # fmt: skip
+    elif leads:
+        kept = sum(lead > 0 for lead in leads.values())
+        verb = "leads" if kept == 1 or (kept == 0 and len(leads) == 2) else "lead"
+        told.append(f"In {year} {words.of_many(kept, len(leads))} networks {verb} over {cloud}'s list price")
+    if len(nodes) == 1:
+        (left,) = nodes.values()
+        who = "a supplier who buys then" if told else f"A supplier who buys in {year}"
+        told.append(f"{who} keeps {words.percent(left)}" if left > 0 else f"{who} does not cover full cost")
+    elif nodes:
+        gains = sum(left > 0 for left in nodes.values())
+        when = "then" if told else f"in {year}"
+        told.append(f"a node bought {when} covers its cost on {words.of_many(gains, len(nodes))}")
     if not told:
         return "Nothing is known of the years ahead"
-    year = (advantage if advantage.height else margin)["date"].max().year  # type: ignore[union-attr]
-    text = f"{'; '.join(told)} ({year}, median)"
+    text = f"{'; '.join(told)} (medians)"
     return text[0].upper() + text[1:]
 
 
-def _ends(frame: pl.DataFrame, quantity: str) -> dict[str, tuple[float, float]]:
-    """Network -> first and last value."""
+def _ends(frame: pl.DataFrame, quantity: str) -> dict[str, float]:
+    """Network -> last value."""
     ordered = frame.drop_nulls(quantity).sort("month").group_by("network", maintain_order=True)
-    told = ordered.agg(first=pl.col(quantity).first(), last=pl.col(quantity).last())
-    return {network: (first, last) for network, first, last in told.iter_rows()}
-
-
-def _median(frame: pl.DataFrame, quantity: str) -> pl.DataFrame:
-    """The draws' median, where there were draws; else the central path."""
-    return frame.with_columns(pl.coalesce(f"{quantity}_p50", quantity).alias(quantity))
+    return dict(ordered.agg(pl.col(quantity).last()).iter_rows())
 
 
 @styled
 def years_ahead(
     headlines: pl.DataFrame, advantage_paths: pl.DataFrame, margin_paths: pl.DataFrame, look: Look
 ) -> Figure:
-    """Draw two panels, a line a network: base scenario, fleet-average pricing.
+    """Draw two panels, a line a network with its name at its end: base scenario, fleet-average pricing.
 
     Parameters
     ----------
@@ -72,44 +70,82 @@ def years_ahead(
     base = (pl.col("scenario") == "base") & (pl.col("pricing") == "fleet_average")
     listed = plain(headline_paths(headlines, advantage_paths.filter(base & (pl.col("reference") == "list"))))
     pair = future_pair(listed)
-    advantage = _median(of_pair(listed, pair) if pair else listed, "advantage")
-    margin = _median(plain(headline_paths(headlines, margin_paths.filter(base))), "full_margin_new_node")
-    title = finding(advantage, margin)
+    advantage = medians(of_pair(listed, pair) if pair else listed, "advantage")
+    margin = medians(plain(headline_paths(headlines, margin_paths.filter(base))), "full_margin_new_node")
+    title = finding(advantage, margin, look.names(pair[0]) if pair else "the cloud")
     if advantage.is_empty() and margin.is_empty():
         return empty(title, "no network has a price that can be followed", look)
     first, last = span_of_dates(advantage if advantage.height else margin)
     against = f" of {look.names.long_pair(*pair)}" if pair else ""
     shown = list(dict.fromkeys([*advantage["network"], *margin["network"]]))
-    own = [network for network in shown if look.is_named(network)][:_MOST_NAMED]
-    others = len(shown) - len(own)
     sheet = Sheet(
         title=title,
         subtitle=f"Left: lead over the list price{against}, % of it. Right: full-cost margin of a node bought at the "
         "time, % of receipts",
         footer=[
-            f"Source: this model, base scenario, median of the draws; prices as of {words.minute(look.as_of)}. "
-            "A projection, not a forecast; bands and probabilities are on the network pages."
+            f"Source: this model, base scenario, lines: medians of the draws (the table: central inputs); prices as of "
+            f"{words.minute(look.as_of)}. A projection, not a forecast; bands and probabilities are on the network "
+            f"pages.{_work_note(headlines, shown, look)}{_not_live_note(shown, look)}"
         ],
-        plot_height=1.45,
-        keys=[
-            *(Key(label=words.shorten(look.names(n), _LONGEST_NAME), colour=look.network(n)[0], line="-") for n in own),
-            *([Key(label=words.plural(others, "other network"), colour=MUTED, line="--")] if others else []),
-        ],
+        plot_height=1.55,
     )
-    ((left, right),) = sheet.grid(1, 2, left=0.42, right=0.5, below=0.22, above=0.08, gap_x=0.95)
+    ((left, right),) = sheet.grid(1, 2, left=0.42, right=1.0, below=0.22, above=0.08, gap_x=1.42)
     for axes, frame, quantity in ((left, advantage, "advantage"), (right, margin, "full_margin_new_node")):
-        prepare(axes, first, last, left=True, bottom=True, zero=None)
-        ends = []
-        for network in frame["network"].unique(maintain_order=True):
-            named = network in own
-            part = frame.filter(pl.col("network") == network)
-            colour = look.network(network)[0] if named else MUTED
-            draw_path(axes, part, quantity, colour=colour, line="-" if named else "--", band=False, gid=network)
-            value = part.sort("month")[quantity][-1]
-            if named and value is not None and not is_below(value):
-                ends.append((value, words.percent(value), colour))
-        if frame.is_empty():
-            axes.text(0.5, 0.6, words.NOT_KNOWN, transform=axes.transAxes, ha="center", fontsize=7, color=MUTED,
-                      style="italic", gid=f"none:{quantity}")  # fmt: skip
-        end_labels(axes, ends, gap=0.15)
+        _panel(axes, frame, quantity, first, last, look)
     return sheet.figure
+
+
+def _panel(axes: Axes, frame: pl.DataFrame, quantity: str, first: date, last: date, look: Look) -> None:
+    prepare(axes, first, last, left=True, bottom=True, zero=None)
+    networks = frame["network"].unique(maintain_order=True).to_list()
+    # Those without a colour of their own share one grey and one label.
+    others = [network for network in networks if not look.is_named(network)]
+    ends, of_others = [], []
+    for network in networks:
+        named = network not in others or len(others) == 1
+        part = frame.filter(pl.col("network") == network).sort("month")
+        colour = MUTED if network in others else look.network(network)[0]
+        draw_path(axes, part, quantity, colour=colour, band=False, gid=network)
+        if not named:
+            axes.lines[-1].set_linewidth(0.7)
+        if network in look.not_live:
+            axes.plot(years(part["date"][:1]), [max(part[quantity][0], FLOOR)], marker="o", ms=4, linestyle="none",
+                      gid=f"start:{network}", zorder=4, clip_on=False, **marker_style(colour, None))  # fmt: skip
+        value = part[quantity][-1]
+        if value is None:
+            continue
+        if not named:
+            of_others.append(value)
+            continue
+        label = f"below {words.percent(FLOOR)}" if is_below(value) else words.percent(value)
+        ends.append((value, f"{words.shorten(look.names(network), _LONGEST_NAME)} {label}", colour))
+    if of_others:
+        middle = sorted(of_others)[len(of_others) // 2]
+        low, high = words.percent(max(min(of_others), FLOOR)), words.percent(max(of_others))
+        ends.append((middle, f"{len(of_others)} others {low} to {high}", MUTED))
+    if frame.is_empty():
+        axes.text(0.5, 0.6, words.NOT_KNOWN, transform=axes.transAxes, ha="center", fontsize=7, color=MUTED,
+                  style="italic", gid=f"none:{quantity}")  # fmt: skip
+    end_labels(axes, ends, gap=0.145)
+
+
+def _work_note(headlines: pl.DataFrame, shown: list[str], look: Look) -> str:
+    """Which model each network serves, where it is not one for all."""
+    served = {n: m for n, m in headlines.select("network", "llm").drop_nulls().iter_rows() if n in shown}
+    most = sorted(set(served.values()), key=lambda m: (-list(served.values()).count(m), m))
+    if len(most) < 2:
+        return ""
+    told = [
+        f"{look.names(m)} by {words.listing(sorted((look.names(n) for n in served if served[n] == m), key=str.lower))}"
+        for m in most[1:]
+    ]
+    return f" Tokens of {look.names(most[0])}, but of {words.listing(told)}."
+
+
+def _not_live_note(shown: list[str], look: Look) -> str:
+    """Whose lines start hollow, and how old their prices are."""
+    old = [f"{look.names(n)} ({look.not_live[n]})" for n in shown if n in look.not_live]
+    if not old:
+        return ""
+    more = [words.plural(len(old) - _MOST_NOT_LIVE, "other")] if len(old) > _MOST_NOT_LIVE else []
+    return f" Hollow start: price not live, {words.listing([*old[:_MOST_NOT_LIVE], *more])}."

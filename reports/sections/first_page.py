@@ -1,4 +1,4 @@
-"""The first page: the verdict table, three sentences, one chart; and the networks that had no room in its table."""
+"""The first page: the verdict, its table, three sentences, one chart; and networks that had no room in its table."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from reports import view, words
+from reports.finding import finding, standings
 from reports.sections.networks import anchor_of
 from reports.sections.page import Page
 from reports.sections.parts import (
@@ -21,14 +22,23 @@ from reports.sections.parts import (
     use_words,
     verdict_cell,
 )
+from reports.verdict_words import lacks_margin_alone, verdict_note
 from reports.words import NOT_KNOWN, REFERENCE_WORDS, percent, usd
 
-__all__ = ["first_page", "other_networks", "sentences"]
+__all__ = ["first_page", "headline", "other_networks", "sentences"]
 
 # With more networks than this, a network has one row instead of one a cloud.
 _MOST_IN_DETAIL = 3
 _MOST_ON_FIRST_PAGE = 15
 _LONGEST_NAME = 34
+
+
+def headline(page: Page) -> str:
+    """The run in one sentence; nothing where no network was asked for."""
+    if page.headlines.is_empty():
+        return ""
+    pair, networks = standings(page.analysis, page.names)
+    return f"{finding(networks, page.names(pair[0]) if pair else 'a cloud', suppliers=True)}."
 
 
 def first_page(page: Page) -> list[Part]:
@@ -57,13 +67,51 @@ def first_page(page: Page) -> list[Part]:
 def other_networks(page: Page) -> Part | None:
     """The networks that had no room in the first page's table."""
     heads = view.rows(page.headlines)[_MOST_ON_FIRST_PAGE:]
-    return {"title": "Further networks", "parts": [_one_row_each(page, heads)]} if heads else None
+    return {"title": "Further networks", "parts": [_one_row_each(page, heads, notes=False)]} if heads else None
 
 
-_NOTE = (
-    "Savings in % of the cloud's price or cost of the same tokens. Supplier keeps: full-cost margin, % of receipts, "
-    "without token rewards, low to high beneath. n/c: not comparable."
+_SAVINGS = "Buyer's savings in % of the cloud's price or cost of the same tokens, at central inputs"
+_KEEPS = (
+    "Supplier keeps: full-cost margin, % of receipts, without token rewards, low to high beneath. n/c: not comparable."
 )
+
+
+def _notes(page: Page, what: str) -> list[str]:
+    """What the table's words mean, which chip stands for a network, what hosts ask, and the oldest price."""
+    notes = [
+        f"{what}. {_KEEPS} {verdict_note(page.outlook)}",
+        "A network's chip: of those it prices firmly and has in number, the one that does the work for the least; its "
+        f"model: the first that it can serve.{_hosts(page)}{_oldest(page)}",
+    ]
+    return [note for note in notes if note]
+
+
+def _hosts(page: Page) -> str:
+    """What hosts ask for the model of most networks, beside our cost of it."""
+    shown = view.market_check_shown(page.headlines, page.analysis.market_check)
+    wanted = page.headlines["llm"].drop_nulls().to_list()
+    asked = [llm for llm in dict.fromkeys(wanted) if llm in set(shown["llm"])] if shown.height else []
+    if not asked:
+        return ""
+    llm = max(asked, key=wanted.count)
+    rows = shown.filter(pl.col("llm") == llm)
+    first, over = rows.row(0, named=True), rows["asked_over_modelled"].median()
+    source = page.publications.get(first["source"], {}).get("publisher") or page.names(first["source"])
+    told = (
+        f" Hosts ask for the same {page.names(llm)} tokens {usd(first['usd_per_mtok_asked'])} a million and more "
+        f"({page.names(first['provider'])}, by {source}, {words.day(first['observed_at'])})"
+    )
+    many = f", in the median {words.times(over)} times the modelled cost" if isinstance(over, float) else ""
+    return f"{told}{many}: that is an owner's at full load."
+
+
+def _oldest(page: Page) -> str:
+    """The network whose price is the oldest, where any is a day old."""
+    old = view.not_live(page.headlines, page.analysis.unit_costs, page.analysis.as_of)
+    if not old:
+        return ""
+    network, (layer, days) = max(old.items(), key=lambda item: (item[1][1], item[0]))
+    return f" Oldest price of a network here: {page.names(network)}'s, {layer}, {words.age(days)}."
 
 
 def _name_cell(page: Page, head: view.Row, under: str, rows: int = 1) -> Cell:
@@ -71,6 +119,7 @@ def _name_cell(page: Page, head: view.Row, under: str, rows: int = 1) -> Cell:
         "text": words.shorten(head["display_name"], _LONGEST_NAME),
         "strong": True,
         "to": anchor_of(page, head["network"]),
+        "colour": page.colour_of(head["network"]),
     }
     return made | ({"under": under} if under else {}) | ({"rows": rows} if rows > 1 else {})
 
@@ -86,27 +135,32 @@ def _supplier_cells(page: Page, head: view.Row, rows: int = 1) -> list[Cell]:
     even: dict[str, Any] = {"text": NOT_KNOWN, "quiet": True} if price is None else {"text": f"{usd(price)}/h"}
     if use := use_words(margin.get("breakeven_utilisation")):
         even["under"] = use
-    cells = [earned, even, verdict_cell(head)]
+    mine = page.outlook.filter(pl.col("network") == head["network"])
+    cells = [earned, even, verdict_cell(head, "margin not known" if lacks_margin_alone(mine) else "")]
     return [c | {"rows": rows} if rows > 1 else c for c in cells]
 
 
 def _detailed(page: Page, heads: Sequence[view.Row]) -> Part:
     """A row a network and cloud, every reference."""
-    pairs = view.headline_pairs(page.compared)
+    pairs: list[tuple[str, str] | None] = [*view.headline_pairs(page.compared)]
     claims = view.claimed_pairs(page.compared)
     body: list[list[Cell]] = []
     for head in heads:
         mine = page.compared.filter(pl.col("network") == head["network"])
-        span = max(1, len(pairs))
+        hardest = view.hardest_pairs(mine).get("list")
+        shown = [*pairs, *([hardest] if pairs and hardest is not None and hardest not in pairs else [])]
+        span = max(1, len(shown))
         work = ", ".join(page.names(head[k]) for k in ("accelerator", "llm", "workload") if head[k] is not None)
-        for i, pair in enumerate(pairs or [None]):
+        for i, pair in enumerate(shown or [None]):
             cells: list[Cell] = [_name_cell(page, head, work, span)] if i == 0 else []
             if pair is None:
-                cells += ["", *[change_cell(None)] * len(view.REFERENCE_ORDER)]
+                cells += [words.DASH, *[change_cell(None)] * len(view.REFERENCE_ORDER)]
             else:
                 at = {r["reference"]: r["advantage"] for r in view.rows(view.of_pair(mine, pair))}
-                cells += [page.pair_cell(pair, claimed=pair in claims)]
-                cells += [change_cell(at.get(r)) for r in view.REFERENCE_ORDER]
+                cell = page.pair_cell(pair, claimed=pair in claims)
+                if pair == hardest:
+                    cell = (cell if isinstance(cell, dict) else {"text": cell}) | {"aside": "hardest list price"}
+                cells += [cell, *(change_cell(at.get(r)) for r in view.REFERENCE_ORDER)]
             body.append([*cells, *(_supplier_cells(page, head, span) if i == 0 else [])])
     columns = [
         column("Network and work", 1.9),
@@ -116,10 +170,10 @@ def _detailed(page: Page, heads: Sequence[view.Row]) -> Part:
         column("Breaks even at", 1.1, right=True),
         column("Verdict", 1.45),
     ]
-    return table_part(columns, body, [_NOTE])
+    return table_part(columns, body, _notes(page, _SAVINGS))
 
 
-def _one_row_each(page: Page, heads: Sequence[view.Row]) -> Part:
+def _one_row_each(page: Page, heads: Sequence[view.Row], *, notes: bool = True) -> Part:
     """A row a network: list prices and modelled costs of the first page's clouds."""
     shown = page.compared.filter(pl.col("advantage").is_not_null())
     pairs = view.headline_pairs(page.compared)
@@ -150,8 +204,8 @@ def _one_row_each(page: Page, heads: Sequence[view.Row]) -> Part:
         column("Breaks even at", 1.0, right=True),
         column("Verdict", 1.55),
     ]
-    note = "What the buyer saves (+) or pays more against each cloud's list price and its modelled cost, in % of it. "
-    return table_part(columns, body, [note + _NOTE.partition(". ")[2]])
+    what = "What the buyer saves (+) or pays more against each cloud's list price and modelled cost, in % of it"
+    return table_part(columns, body, _notes(page, what) if notes else [])
 
 
 def sentences(page: Page) -> list[str]:
@@ -165,7 +219,9 @@ def _price(page: Page) -> str:
     if n == 0:
         return "Price: no network's price can be set against a cloud's for the same tokens."
     told = []
-    for reference, name in (("list", "list price"), ("modelled_cost", "modelled cost")):
+    for reference, name in (
+        ("list", "list price"), ("committed", "committed price"), ("modelled_cost", "modelled cost"),
+    ):  # fmt: skip
         rows = known.filter(pl.col("reference") == reference)
         if rows.is_empty():
             continue
@@ -178,10 +234,26 @@ def _price(page: Page) -> str:
             told.append(f"{words.of_many(cheaper, least.height)} than every {name}")
     if n == 1:
         (name,) = known["network"].unique().to_list()
-        return f"Price: for the same tokens {page.names(name)} asks {words.listing(told)} of the clouds."
+        return (
+            f"Price: for the same tokens {page.names(name)} asks {words.listing(told)} of the clouds.{_hardest(page)}"
+        )
     first, *rest = told
     first = first.replace(" than", " networks are cheaper than", 1)
-    return f"Price: for the same tokens {', '.join([first, *rest])} known of the clouds."
+    first = first.replace("neither of 2 networks are", "neither of 2 networks is")
+    return f"Price: for the same tokens {', '.join([first, *rest])} known of the clouds.{_hardest(page)}"
+
+
+def _hardest(page: Page) -> str:
+    """Against which clouds buyers save least, by list price and by commitment."""
+    hardest, claims = view.hardest_pairs(page.compared), view.claimed_pairs(page.compared)
+    named: dict[str, list[str]] = {}
+    for reference, name in (("list", "list"), ("committed", "committed"), ("modelled_cost", "modelled cost")):
+        if reference in hardest:
+            pair = hardest[reference]
+            claim = " (claim)" if pair in claims else ""
+            named.setdefault(f"{page.names.long_pair(*pair)}{claim}", []).append(name)
+    told = [f"{words.listing(kinds)} of {who}" for who, kinds in named.items()]
+    return f" The hardest to beat: {words.listing(told)}." if told else ""
 
 
 def _margin(page: Page) -> str:
@@ -199,9 +271,10 @@ def _margin(page: Page) -> str:
     covers = sum(r["full_margin"] >= 0 for r in known)
     worst, best = ranked[0], ranked[-1]
     return (
-        f"Supplier: on {words.of_many(covers, len(known))} networks whose margin is known, a provider covers all cost, "
-        f"capital included; he keeps from {percent(worst['full_margin'])} of receipts "
-        f"({page.names(worst['network'])}) to {percent(best['full_margin'])} ({page.names(best['network'])})."
+        f"Supplier: with the chip that stands for it, a provider covers all cost, capital included, on "
+        f"{words.of_many(covers, len(known))} networks whose margin is known, and keeps from "
+        f"{percent(worst['full_margin'])} of receipts ({page.names(worst['network'])}) to "
+        f"{percent(best['full_margin'])} ({page.names(best['network'])})."
     )
 
 
@@ -220,7 +293,8 @@ def _future(page: Page) -> str:
     cloud, year = page.names.long_pair(*pair) if pair else "", rows[0]["horizon"].year
     lead = [r for r in rows if r["state"] != "already_lost"]
     if not lead:
-        who = f"{page.names(rows[0]['network'])} is" if len(rows) == 1 else f"all {len(rows)} networks are"
+        everyone = f"{words.of_many(len(rows), len(rows))} networks are"
+        who = f"{page.names(rows[0]['network'])} is" if len(rows) == 1 else everyone
         return f"Future: {who} dearer than the list price of {cloud} today already; no lead is left to lose."
     drawn = [r for r in lead if r["probability_lost"] is not None]
     if not drawn:
@@ -236,7 +310,7 @@ def _future(page: Page) -> str:
     least, most = ranked[0], ranked[-1]
     return (
         f"Future: in the base scenario {words.of_many(likely, len(drawn))} networks that lead over the list price of "
-        f"{cloud} today will more likely than not have lost it by {year}; the probability goes from "
+        f"{cloud} today will more likely than not lose it by {year}; the probability goes from "
         f"{percent(least['probability_lost'])} ({page.names(least['network'])}) to "
         f"{percent(most['probability_lost'])} ({page.names(most['network'])})."
     )

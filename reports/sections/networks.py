@@ -1,7 +1,8 @@
-"""One page a network; those of which nothing can be compared share a table."""
+"""One page a network; those that can't be compared share a table before the next section."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import polars as pl
@@ -21,7 +22,8 @@ from reports.sections.parts import (
     use_words,
     verdict_cell,
 )
-from reports.words import NOT_KNOWN, REFERENCE_WORDS, percent, usd
+from reports.verdict_words import lacks_margin_alone, verdict_note
+from reports.words import DASH, KIND_WORDS, NOT_KNOWN, REFERENCE_WORDS, percent, usd
 
 __all__ = ["anchor_of", "has_own_page", "networks"]
 
@@ -29,13 +31,7 @@ _SHARED = "networks-nothing-known"
 _MOST_SHARED_ROWS = 40
 _MOST_SCENARIOS = 9
 _LONGEST_REASON = 260
-_TOKEN_FACTS = (
-    ("network_take", "the network keeps {} of the tenant's bill"),
-    ("burned_tokens", "{} burned, gross"),
-    ("emission_tokens_per_month", "{} a month emitted to providers"),
-    ("subsidy_usd_per_rented_hour", "a reward of {} per rented hour"),
-    ("emission_coverage", "revenue covers {} of the emissions"),
-)
+_SAID_RANGE = re.compile(r"\bsays (\d+) to (\d+) per cent\b")
 
 
 def has_own_page(page: Page, network: str) -> bool:
@@ -51,7 +47,7 @@ def anchor_of(page: Page, network: str) -> str:
 
 
 def networks(page: Page) -> Part | None:
-    """Seed networks first, each on one page; then those of which nothing is known."""
+    """Seed networks first, each on one page; after them those of which nothing is known, on no page of their own."""
     heads = view.rows(page.headlines)
     own = [head for head in heads if has_own_page(page, head["network"])]
     rest = [head for head in heads if not has_own_page(page, head["network"])]
@@ -61,10 +57,12 @@ def networks(page: Page) -> Part | None:
         {"title": head["display_name"], "anchor": anchor_of(page, head["network"]), "parts": one_page(page, head)}
         for head in own
     ]
+    after = []
     if rest:
-        pages.append({"title": "Networks of which nothing can be compared", "anchor": _SHARED,
-                      "parts": _nothing_known(page, rest)})  # fmt: skip
-    return {"title": "The networks", "parts": [], "pages": pages}
+        after = [subheading("Networks that can't be compared") | {"anchor": _SHARED}, *_nothing_known(page, rest)]
+    return {"title": "The networks", "parts": after, "pages": pages} if pages else {
+        "title": "The networks", "parts": after
+    }  # fmt: skip
 
 
 def one_page(page: Page, head: view.Row) -> list[Part]:
@@ -72,21 +70,21 @@ def one_page(page: Page, head: view.Row) -> list[Part]:
     network = head["network"]
     mine = page.compared.filter(pl.col("network") == network)
     outlook = page.outlook.filter(pl.col("network") == network, pl.col("pricing") == "fleet_average")
-    parts: list[Part] = [paragraph(words.shorten(page.told(head["sentence"]), 420)), glance(page, head, mine)]
-    if why := page.margin_of.get(network, {}).get("not_known"):
-        parts.append(
-            paragraph(f"Supplier's margin {NOT_KNOWN}: {words.shorten(page.told(why), _LONGEST_REASON)}.", quiet=True)
-        )
+    told = page.told(head["sentence"])
+    parts: list[Part] = [paragraph(words.shorten(told, 420)), glance(page, head, mine, outlook)]
+    why = page.told(page.margin_of.get(network, {}).get("not_known") or "")
+    if why and why not in told:
+        parts.append(paragraph(f"Supplier's margin {NOT_KNOWN}: {words.shorten(why, _LONGEST_REASON)}.", quiet=True))
     parts += against(page, mine, outlook)
     parts += scenarios(page, mine, outlook)
-    parts += decisive(page, outlook)
+    parts += decisive(page, network)
     parts.append(page.chart(f"network/{network}"))
     parts.append(paragraph(token_facts(page, head), quiet=True))
     return parts
 
 
-def glance(page: Page, head: view.Row, mine: pl.DataFrame) -> Part:
-    """One row: the verdict, what the hour costs, how full and how gainful the node is."""
+def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame) -> Part:
+    """One row: the verdict, what the hour costs, how full and how gainful the node is; what the words mean."""
     margin = page.margin_of.get(head["network"], {})
     first = mine.row(0, named=True) if mine.height else {}
     price = margin.get("usd_per_accelerator_hour") or first.get("network_usd_per_accelerator_hour")
@@ -98,7 +96,7 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame) -> Part:
     band = span_words(margin.get("full_margin_low"), margin.get("full_margin_high"), percent)
     use, kind = margin.get("utilisation"), margin.get("utilisation_kind")
     cells: list[Cell] = [
-        verdict_cell(head),
+        verdict_cell(head, "margin not known" if lacks_margin_alone(outlook) else ""),
         {"text": words.shorten(page.names(head["accelerator"]), 40), "strong": True, "under": ", ".join(work)},
         {
             "text": f"{usd(price)}/h" if price is not None else NOT_KNOWN,
@@ -111,7 +109,7 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame) -> Part:
             "under": span_words(first.get("usd_per_mtok_network_low"), first.get("usd_per_mtok_network_high"), usd),
         },
         kind_cell(kind, percent(use)) if kind and use is not None else percent(use),
-        percent(margin.get("take_rate")),
+        network_keeps(page, head["network"]),
         (keeps | {"under": band} if band else keeps) if isinstance(keeps, dict) else keeps,
         {
             "text": _hour(margin.get("breakeven_usd_per_accelerator_hour")),
@@ -125,21 +123,44 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame) -> Part:
         column("Price", 1.5),
         column("USD per Mtok", 1.0, right=True),
         column("Use", 0.95, right=True),
-        column("Network keeps", 0.7, right=True),
-        column("Supplier keeps", 1.0, right=True),
-        column("Breaks even at", 0.95, right=True),
-        column("Stops below", 0.75, right=True),
+        column("Network keeps", 0.9, right=True),
+        column("Supplier keeps", 0.95, right=True),
+        column("Breaks even at", 0.9, right=True),
+        column("Price to stop at", 0.8, right=True),
     ]
-    return table_part(columns, [cells]) | {"large": True}
+    notes = [
+        f"{verdict_note(outlook)} Network keeps: of the tenant's bill. Supplier keeps: of its receipts, after all "
+        "cost. Price to stop at: below it a node earns less than its power and running cost."
+    ]
+    return table_part(columns, [cells], notes) | {"large": True}
+
+
+def network_keeps(page: Page, network: str) -> dict[str, Any]:
+    """What share of the tenant's bill the network keeps at the central way to pay; the other ways beneath."""
+    rows = [r for r in page.tokens_found.get((network, "network_take"), []) if r["value"] is not None]
+    central = page.margin_of.get(network, {}).get("network_take_share")
+    if central is None and not rows:
+        return {"text": NOT_KNOWN, "quiet": True}
+    share = rows[0]["value"] if central is None else central
+    least = "at least " if rows and all(r["bound"] == "lower" for r in rows) else ""
+    ways = [r for r in rows if words.fee(r["value"]) != words.fee(share)]
+    told = [f"{words.fee(r['value'])} {_way(str(r['subject']))}" for r in ways]
+    return {"text": f"{least}{words.fee(share)}", **({"under": ", ".join(told)} if told else {})}
+
+
+def _way(subject: str) -> str:
+    """A way to pay: in a token, or by a service's name."""
+    return f"in {subject}" if subject.isupper() else f"for {subject}"
 
 
 def against(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Part]:
     """What the buyer saves against each reference of the first page's clouds, and when that is gone."""
-    pairs = [p for p in view.headline_pairs(page.compared) if p in set(view.ordered_pairs(mine))] if mine.height else []
+    pairs = view.ordered_pairs(mine) if mine.height else []
     if not pairs:
         return []
     base = outlook.filter(pl.col("scenario") == "base", pl.col("quantity") == "advantage")
     claims = view.claimed_pairs(mine)
+    hardest = view.hardest_pairs(mine)
     body: list[list[Cell]] = []
     for pair in pairs:
         at = {r["reference"]: r for r in view.rows(view.of_pair(mine, pair))}
@@ -149,32 +170,34 @@ def against(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Part]
             row = at.get(reference, {})
             cell = change_cell(row.get("advantage"))
             price = row.get("usd_per_mtok_reference")
-            cells.append(cell | {"under": usd(price)} if isinstance(cell, dict) and price is not None else cell)
-            cells.append(date_cell(then.get(reference)))
+            if isinstance(cell, dict) and price is not None:
+                cell |= {"under": usd(price), "strong": hardest.get(reference) == pair}
+            cells += [cell, date_cell(then.get(reference))]
         body.append(cells)
-    columns = [column("Buyer saves against", 1.75)]
+    columns = [column("Buyer saves against", 1.9)]
     for reference in view.REFERENCE_ORDER:
-        columns += [column(REFERENCE_WORDS[reference], 0.85, right=True), column("gone by", 1.05, right=True)]
+        columns += [column(REFERENCE_WORDS[reference], 0.7, right=True), column("gone by", 1.3, right=True)]
     note = (
-        "Beneath a saving: the cloud's USD per million tokens. Gone by: base scenario, the month by which half of the "
-        "draws have lost it; the share is that of the draws in which it is not lost by the end of the horizon."
+        "At central inputs; beneath a saving: the cloud's USD per million tokens; bold: the hardest of its kind. Gone "
+        "by: base scenario, the month by which half of the draws have lost it; kept in: the share of draws that never "
+        "lose it by the end of the horizon."
     )
     return [subheading("Against the clouds"), table_part(columns, body, [note]) | {"large": True}]
 
 
-def date_cell(row: view.Row | None) -> Cell:
+def date_cell(row: view.Row | None, *, already: str = "lost today") -> Cell:
     """The month by which half of the draws are lost, and the share that never is."""
     if row is None or row["state"] == "not_comparable":
         return {"text": "n/c", "quiet": True}
     if row["state"] == "already_lost":
-        return {"text": "lost today", "tone": "bad"}
+        return {"text": already, "tone": "bad"}
     lost = row["probability_lost"]
     date = row["date_p50"] if lost is not None else row["date"]
     told: dict[str, Any] = {
         "text": words.month(date, unknown="not reached"),
         "tone": "good" if date is None else "warn",
     }
-    return told if lost is None else told | {"under": f"not in {percent(1 - lost)}"}
+    return told if lost is None else told | {"under": f"kept in {percent(1 - lost)} of draws"}
 
 
 def scenarios(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Part]:
@@ -183,9 +206,8 @@ def scenarios(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Par
     known = outlook.filter(pl.col("state") != "not_comparable")
     if not told or known.is_empty():
         return []
-    pair = page.future_pair if page.future_pair in set(view.ordered_pairs(mine)) else None
-    if pair is None and mine.height:
-        pair = view.ordered_pairs(mine)[0]
+    pair = _followed(page, mine)
+    margin_known = known.filter(pl.col("quantity") == "full_margin_new_node").height > 0
     body: list[list[Cell]] = []
     for scenario in told[:_MOST_SCENARIOS]:
         at = known.filter(pl.col("scenario") == scenario)
@@ -196,54 +218,70 @@ def scenarios(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Par
             ) if pair else at.clear()  # fmt: skip
             cells += _future_cells(rows.row(0, named=True) if rows.height else None)
         rows = at.filter(pl.col("quantity") == "full_margin_new_node")
-        cells += _future_cells(rows.row(0, named=True) if rows.height else None)
+        if margin_known:
+            cells += _future_cells(rows.row(0, named=True) if rows.height else None, already="below zero today")
         body.append(cells)
-    horizon = outlook["horizon"][0].year
-    lost = f"Lost by {horizon}"
     columns = [
-        column("Scenario", 2.3),
+        column("Scenario", 2.2),
         column("Lead over list price gone by", 1.25, right=True),
-        column(lost, 1.0, right=True),
+        column("Gone at some time", 1.0, right=True),
         column("Lead over modelled cost gone by", 1.25, right=True),
-        column(lost, 1.0, right=True),
-        column("New node's margin gone by", 1.25, right=True),
-        column(lost, 1.0, right=True),
+        column("Gone at some time", 1.0, right=True),
     ]
+    if margin_known:
+        columns += [
+            column("New node's margin below zero from", 1.25, right=True),
+            column("Below zero at some time", 1.1, right=True),
+        ]
     cloud = f"Cloud: {page.names.long_pair(*pair)}. " if pair else ""
+    new_node = "New node: bought at the time, not today; its margin may turn positive again." if margin_known else ""
     note = (
-        f"{cloud}Months are those by which half of the draws are lost; lost by: the share of all draws, beneath it of "
-        "those in which the scenario's event happens. New node: bought at the time, not today."
-    )
+        f"{cloud}Months are those by which half of the draws are lost. At some time: the share of all draws by "
+        f"{outlook['horizon'][0].year}, beneath it of those in which the scenario's event happens. {new_node}"
+    ).strip()
     dropped = len(told) - len(body)
     notes = [note] + ([f"{words.plural(dropped, 'further scenario')} in erosion.csv."] if dropped else [])
     return [subheading("In every scenario"), table_part(columns, body, notes) | {"large": True}]
 
 
-def _future_cells(row: view.Row | None) -> list[Cell]:
+def _followed(page: Page, mine: pl.DataFrame) -> tuple[str, str] | None:
+    """The cloud that outlooks follow, where the network is compared with it; else the first."""
+    pairs = view.ordered_pairs(mine) if mine.height else []
+    return page.future_pair if page.future_pair in pairs else next(iter(pairs), None)
+
+
+def _future_cells(row: view.Row | None, *, already: str = "lost today") -> list[Cell]:
     if row is None:
         return [{"text": "n/c", "quiet": True}, {"text": "n/c", "quiet": True}]
     lost, if_event = row["probability_lost"], row["probability_lost_if_event"]
-    when = date_cell(row)
+    when = date_cell(row, already=already)
     if isinstance(when, dict):
         when = {k: v for k, v in when.items() if k != "under"}
     if row["state"] == "already_lost" or lost is None:
-        return [when, "" if row["state"] == "already_lost" else {"text": "not drawn", "quiet": True}]
+        return [when, {"text": DASH if row["state"] == "already_lost" else "not drawn", "quiet": True}]
     share: dict[str, Any] = {"text": percent(lost)}
     return [when, share | ({"under": f"if it happens {percent(if_event)}"} if if_event is not None else {})]
 
 
-def decisive(page: Page, outlook: pl.DataFrame) -> list[Part]:
+def decisive(page: Page, network: str) -> list[Part]:
     """The two inputs that move the outlook most, for the buyer and for the supplier, in one sentence each."""
-    found = view.headline_drivers(outlook, page.analysis.drivers)
+    led = pl.col("rank") <= 2
+    base = led & (pl.col("scenario") == "base") & (pl.col("pricing") == "fleet_average")
+    mine = view.plain(page.analysis.drivers.filter(pl.col("network") == network, base)).sort("rank")
+    pair = _followed(page, page.compared.filter(pl.col("network") == network))
+    buyer = mine.filter(pl.col("quantity") == "advantage", pl.col("reference") == "list")
+    lead = view.of_pair(buyer, pair) if pair else buyer.clear()
+    own = mine.filter(pl.col("quantity") == "full_margin_new_node")
     told = []
-    for who, quantity in (("The lead", "advantage"), ("A new node's margin", "full_margin_new_node")):
-        row = next((r for r in found if r["quantity"] == quantity and r["first"]), None)
-        if row is None:
-            continue
-        ends = [_driver(row[k]) for k in ("first", "second") if row[k] and row[k]["swing"]]
-        if ends:
-            told.append(f"{who} at the end of {row['horizon'].year} rests most on {words.listing(ends)}.")
-    return [paragraph(" ".join(told), quiet=True)] if told else []
+    for who, found in (
+        (f"the lead over {page.names(pair[0])}'s list price" if pair else "", lead), ("a new node's margin", own),
+    ):  # fmt: skip
+        if ends := [_driver(row) for row in view.rows(found) if row["swing"]]:
+            told.append(f"{who} rests most on {words.listing(ends)}")
+    if not told:
+        return []
+    year = page.outlook["horizon"][0].year
+    return [paragraph(f"At central inputs, at the end of {year}, {'; '.join(told)}.", quiet=True)]
 
 
 def _driver(row: view.Row) -> str:
@@ -252,18 +290,50 @@ def _driver(row: view.Row) -> str:
 
 
 def token_facts(page: Page, head: view.Row) -> str:
-    """What is known of the token, in two lines at most; or that nothing is, once."""
-    from reports.sections.token import amount
+    """What is known of the token and the fees, each with its period, day and kind; or that nothing is, once."""
 
-    found = page.tokens_found
+    def first(measure: str) -> view.Row | None:
+        rows = page.tokens_found.get((head["network"], measure), [])
+        return next((r for r in rows if r["value"] is not None), None)
+
     told = []
-    for measure, form in _TOKEN_FACTS:
-        row = next((r for r in found.get((head["network"], measure), []) if r["value"] is not None), None)
-        if row is not None:
-            told.append(form.format(amount(row)))
+    keeps = network_keeps(page, head["network"])
+    if not keeps.get("quiet"):
+        ways = f" ({keeps['under']})" if "under" in keeps else ""
+        told.append(f"the network keeps {keeps['text']} of the tenant's bill{ways}")
+    if row := first("burned_tokens"):
+        told.append(f"{_amount(row)} burned, gross{_when(row)}")
+    if row := first("emission_tokens_per_month"):
+        told.append(f"{_amount(row)} emitted to providers{_when(row)}")
+    if row := first("subsidy_usd_per_rented_hour"):
+        told.append(f"a reward of {_amount(row)} per rented hour{_when(row)}")
+    if row := first("emission_coverage"):
+        said = _SAID_RANGE.search(row["note"] or "")
+        covers = f"{said[1]}% to {said[2]}%" if said else percent(row["value"])
+        told.append(f"revenue covers {covers} of the emissions{_when(row)}")
     if not told:
         return "Token and fees: nothing on record."
-    return f"Token and fees: {'; '.join(told)}. See the token pages for dates and kinds."
+    return f"Token and fees: {'; '.join(told)}. More on the token pages."
+
+
+_BOUNDS = {"upper": "at most ", "lower": "at least "}
+
+
+def _amount(row: view.Row) -> str:
+    """A number of tokens with its period, or dollars: ``14,200 AKT per day``."""
+    bound, value = _BOUNDS.get(row["bound"] or "", ""), row["value"]
+    token, _, period = (row["unit"] or "").partition(" ")
+    if token == "USD":
+        return f"{bound}{usd(value)}"
+    count = f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return f"{bound}{count} {token} {period or 'in all'}"
+
+
+def _when(row: view.Row) -> str:
+    """The day of a number, and that its publisher speaks of itself."""
+    told = [KIND_WORDS["vendor_claim"]] if view.is_claim(row["kind"]) else []
+    told += [words.day(row["observed_at"])] if row["observed_at"] is not None else []
+    return f" ({', '.join(told)})" if told else ""
 
 
 def _nothing_known(page: Page, heads: list[view.Row]) -> list[Part]:

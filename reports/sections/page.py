@@ -6,6 +6,7 @@ import html
 import re
 from collections.abc import Mapping
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import polars as pl
 
@@ -15,9 +16,17 @@ from reports.sections.parts import Cell, Part, linked
 from reports.since import Since
 from reports.words import NOT_KNOWN, Names
 
+if TYPE_CHECKING:
+    from reports.style import Look
+
 _OF_ID = re.compile(r"\b(of|at) ([a-z0-9][a-z0-9.-]*[a-z0-9])(?![\w-])")
 
 
+# What an operator may do about it is no matter of the report's readers.
+_FOR_OPERATORS = re.compile(
+    r"; (ask its source again, or raise its limit_age_days in the job file"
+    r"|give your own under \[prices\] or \[facts\] of the job file, or a newer package)"
+)
 _NOTHING_DRAWN = re.compile(r">No comparable data: ([^<]+)<")
 
 
@@ -36,6 +45,7 @@ class Page:
         self.charts = charts
         self.failed = failed
         self.shown: set[str] = set()
+        self._look: Look | None = None
         self.headlines = view.ordered_headlines(analysis.headlines)
         known = dict(analysis.display_names) | view.scenario_titles(analysis.scenarios)
         known |= {k: v for k, v in self.headlines.select("network", "display_name").iter_rows() if v}
@@ -58,6 +68,13 @@ class Page:
         """The site that a network's price of a chip comes from; nothing where no price is on record."""
         return self._price_sources.get((network, accelerator or ""), "")
 
+    def colour_of(self, network: str) -> str:
+        """The colour of a network's name, as in the charts."""
+        from reports.style import MUTED, Look  # matplotlib: heavy, and no text needs it
+
+        self._look = self._look or Look.of(self.analysis)
+        return self._look.network(network)[0] if self._look.is_named(network) else MUTED
+
     def pair_cell(self, pair: tuple[str, str], *, claimed: bool) -> Cell:
         """A cloud with its silicon, marked where some of its numbers are what a vendor says of itself."""
         name = self.names.long_pair(*pair)
@@ -66,7 +83,8 @@ class Page:
     def told(self, reason: str) -> str:
         """A reason with names for the ids in it: ``the price of a100-sxm at akash`` -> ``of A100 SXM at Akash``."""
         return _OF_ID.sub(
-            lambda found: f"{found[1]} {self.names(found[2])}" if found[2] in self.names.known else found[0], reason
+            lambda found: f"{found[1]} {self.names(found[2])}" if found[2] in self.names.known else found[0],
+            _FOR_OPERATORS.sub("", reason),
         )
 
     def has_chart(self, name: str) -> bool:

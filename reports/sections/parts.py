@@ -93,13 +93,14 @@ def network_keeps(share: float | None, takes: Iterable[Mapping[str, Any]], *, na
 _VERDICT_TONES = {"resilient": "good", "exposed": "warn", "mixed": "warn", "eroded": "bad"}
 
 
-def verdict_cell(head: dict[str, Any]) -> dict[str, Any]:
-    """A headline's verdict in its colour, marked where it rests on old data."""
+def verdict_cell(head: dict[str, Any], because: str = "") -> dict[str, Any]:
+    """A headline's verdict in its colour, marked where it rests on old data; beneath it what else must be said."""
     made: dict[str, Any] = {"text": head["verdict"], "strong": True}
     if tone := _VERDICT_TONES.get(head["verdict"]):
         made["tone"] = tone
-    if mark := aged(head["freshness"]):
-        made["under"] = f"data {mark}"
+    under = [f"data {mark}" if (mark := aged(head["freshness"])) else "", because]
+    if any(under):
+        made["under"] = ", ".join(filter(None, under))
     return made
 
 
