@@ -62,7 +62,8 @@ def finding(networks: Sequence[dict[str, Any]], cloud: str, *, suppliers: bool =
             told.append(f"{some} {words}")
         else:
             verb = "undercuts" if better == 1 or (many == 2 and not better) else "undercut"
-            some = "neither network" if many == 2 and not better else f"{of_many(better, many)} networks"
+            whose = "comparable " if many < len(networks) else ""
+            some = f"neither {whose}network" if many == 2 and not better else f"{of_many(better, many)} {whose}networks"
             told.append(f"{some} {verb} {words if key == 'list' else f'{cloud}{chr(39)}s modelled cost'}")
     if not told:
         return "No network can be compared with a cloud today"

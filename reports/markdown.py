@@ -88,16 +88,16 @@ def _verdict_table(analysis: Analysis, page: Page) -> list[str]:
         chip = [page.names(row[key]) for key in ("accelerator", "llm") if row[key] is not None]
         savings = [at[ref]["advantage_printed"] if ref in at else NOT_COMPARABLE for ref in view.REFERENCE_ORDER]
         gone = at["list"]["advantage_gone_printed"] if "list" in at else NOT_COMPARABLE
+        marks = ", ".join(filter(None, under))
+        verdict = f"{row['verdict']} ({marks})" if marks else row["verdict"]
         body.append(
             [
                 f"**{escaped(row['display_name'])}**", escaped(", ".join(chip)) or words.DASH, *savings, gone,
-                escaped(row["full_margin_printed"]), escaped(", ".join(filter(None, [row["verdict"], *under]))),
+                escaped(row["full_margin_printed"]), escaped(verdict),
             ]
         )  # fmt: skip
-    titles = [
-        "Network", "Chip and model", *(REFERENCE_WORDS[ref] for ref in view.REFERENCE_ORDER), "List lead gone, P50",
-        "Supplier keeps", "Verdict",
-    ]  # fmt: skip
+    saved = [f"Saves v. {REFERENCE_WORDS[reference].lower()}" for reference in view.REFERENCE_ORDER]
+    titles = ["Network", "Chip and model", *saved, "List lead gone, P50", "Supplier keeps", "Verdict"]
     table = _table(titles, body, [False, False, *[True] * 6, False])
     cloud = page.names.long_pair(*pair) if pair else "no cloud"
     notes = (
@@ -132,7 +132,8 @@ def _unreached(analysis: Analysis) -> list[str]:
         stand_in = (
             "nothing" if row["layer"] is None else f"{row['layer']} data of {words.day(row['newest_observed_at'])}"
         )
-        detail = f" ({row['detail']})" if row["detail"] else ""
+        why = (row["detail"] or "").removeprefix(f"{row['source']}: ")
+        detail = f" ({why})" if why else ""
         state = row["state"].replace("_", " ")
         lines.append(escaped(f"{page.names(row['source'])}: {state}, {stand_in} in its place{detail}"))
     if states.height > len(lines):

@@ -50,7 +50,7 @@ def left_out_lines(analysis: Analysis, told: Callable[[str], str] = str) -> list
     if not first:
         return []
     more = f"; {words.plural(rows.height - len(first), 'more', 'more')}" if rows.height > len(first) else ""
-    return [f"Too old for the verdict: {'. '.join(first)}{more}."]
+    return [f"Too old for the verdict: {'; '.join(first)}{more}."]
 
 
 _MOST_OLD = 3
@@ -90,7 +90,8 @@ def _old_networks(analysis: Analysis) -> str:
     told += [f"{len(old) - _MOST_OLD} more"] if len(old) > _MOST_OLD else []
     states = plain(analysis.source_states)
     others = states.filter(
-        states["freshness"].is_in(["stale", "expired"]), ~states["source"].is_in(analysis.headlines["network"])
+        states["freshness"].is_in(["stale", "expired"]),
+        ~states["source"].is_in(analysis.headlines["network"].to_list()),
     ).height
     return (f"; price not live: {'; '.join(told)}" if told else "") + (
         f"; {words.plural(others, 'other source')} beyond the expected age" if others else ""

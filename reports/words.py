@@ -76,8 +76,7 @@ class Names:
         """The name of a network, cloud, chip, model, workload or scenario."""
         if identifier is None:
             return NOT_KNOWN
-        known = self.known.get(identifier) or self.known.get(identifier.replace("_", "-"))
-        return CLOUD_NAMES.get(identifier) or known or identifier.replace("_", " ")
+        return CLOUD_NAMES.get(identifier) or self.known.get(identifier) or identifier.replace("_", " ")
 
     def pair(self, cloud: str, silicon: str, *, claim: bool = False) -> str:
         """A cloud with its silicon: ``"Azure, Maia 200 (claim)"``."""

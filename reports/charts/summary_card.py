@@ -101,11 +101,16 @@ def _row(put: Any, y: float, cell: dict[str, Any], look: Look) -> None:
     colour, _ = look.network(cell["network"])
     whole = text_width(cell["name"], 12, bold=True) <= _NAME
     names = [cell["name"]] if whole else wrap(cell["name"], 9, _NAME, bold=True)
-    names = [fit(name, 12 if whole else 9, _NAME, bold=True) for name in [names[0], " ".join(names[1:])] if name]
-    for i, name in enumerate(names):
+    size = 12.0 if whole else 9.0
+    lines = [(fit(n, size, _NAME, bold=True), size, colour, "bold") for n in [names[0], " ".join(names[1:])] if n]
+    under = [f"data {mark}" if (mark := aged(cell["freshness"])) else ""]
+    under += ["margin not known"] if cell["lacks_margin"] else []
+    if any(under):
+        lines.append((fit(", ".join(filter(None, under)), 6.3, _NAME + 0.2), 6.3, MUTED, "normal"))
+    for i, (line, size, tint, weight) in enumerate(lines):
         put(
-            _COLUMNS[0], y + 0.075 * (len(names) - 1) - 0.15 * i, name, 12 if whole else 9, weight="bold",
-            color=colour, gid=f"name:{cell['network']}:{i}",
+            _COLUMNS[0], y + 0.07 * (len(lines) - 1) - 0.14 * i, line, size, weight=weight, color=tint,
+            gid=f"name:{cell['network']}:{i}",
         )  # fmt: skip
     for x, key in zip(_COLUMNS[1:5], ("list", "committed", "modelled_cost", "margin"), strict=True):
         value = cell[key]
@@ -116,19 +121,16 @@ def _row(put: Any, y: float, cell: dict[str, Any], look: Look) -> None:
         )  # fmt: skip
     tone = _TONES.get(str(cell["verdict"]).split(" ")[0], MUTED)
     first, comma, rest = str(cell["verdict"]).partition(", ")
-    parts = [(part, 8.5, tone, "bold") for part in ([f"{first},", rest] if comma else wrap(first, 8.5, 1.45)[:2])]
-    under = [f"data {mark}" if (mark := aged(cell["freshness"])) else "", "no margin" if cell["lacks_margin"] else ""]
-    if any(under):
-        parts.append((fit(", ".join(filter(None, under)), 6.5, 1.45), 6.5, MUTED, "normal"))
-    for i, (part, size, colour, weight) in enumerate(parts):
+    parts = [f"{first},", rest] if comma else wrap(first, 8.5, 1.45)[:2]
+    for i, part in enumerate(parts):
         put(
             _COLUMNS[5],
-            y + 0.065 * (len(parts) - 1) - 0.13 * i,
+            y + (0.075 if len(parts) > 1 else 0.0) - 0.15 * i,
             part,
-            size,
+            8.5,
             ha="right",
-            color=colour,
-            weight=weight,
+            color=tone,
+            weight="bold",
             gid=f"verdict:{cell['network']}:{i}",
         )
 

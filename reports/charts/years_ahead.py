@@ -10,12 +10,14 @@ from matplotlib.figure import Figure
 
 from reports import words
 from reports.charts._panels import FLOOR, draw_path, end_labels, is_below, medians, prepare, span_of_dates, years
-from reports.style import MUTED, Look, Sheet, empty, marker_style, styled
+from reports.style import MUTED, Look, Sheet, empty, fit, marker_style, styled, text_width
 from reports.view import future_pair, headline_paths, of_pair, plain
 
 __all__ = ["finding", "years_ahead"]
 
-_LONGEST_NAME = 16
+# Inches for a name and its value at the end of a line.
+_LABEL, _LABEL_SIZE = 0.98, 6.3
+_MOST_OF_A_MODEL = 3
 _MOST_NOT_LIVE = 4
 
 
@@ -32,7 +34,7 @@ def finding(advantage: pl.DataFrame, margin: pl.DataFrame, cloud: str) -> str:
     elif leads:
         kept = sum(lead > 0 for lead in leads.values())
         verb = "leads" if kept == 1 or (kept == 0 and len(leads) == 2) else "lead"
-        told.append(f"In {year} {words.of_many(kept, len(leads))} networks {verb} over {cloud}'s list price")
+        told.append(f"In {year}, {words.of_many(kept, len(leads))} networks {verb} over {cloud}'s list price")
     if len(nodes) == 1:
         (left,) = nodes.values()
         who = "a supplier who buys then" if told else f"A supplier who buys in {year}"
@@ -80,12 +82,11 @@ def years_ahead(
     shown = list(dict.fromkeys([*advantage["network"], *margin["network"]]))
     sheet = Sheet(
         title=title,
-        subtitle=f"Left: lead over the list price{against}, % of it. Right: full-cost margin of a node bought at the "
-        "time, % of receipts",
+        subtitle=f"Left: lead over the list price{against}, %. Right: full-cost margin of a node bought at the time, %",
         footer=[
-            f"Source: this model, base scenario, lines: medians of the draws (the table: central inputs); prices as of "
-            f"{words.minute(look.as_of)}. A projection, not a forecast; bands and probabilities are on the network "
-            f"pages.{_work_note(headlines, shown, look)}{_not_live_note(shown, look)}"
+            f"Source: this model, base scenario; prices as of {words.minute(look.as_of)}. Lines: medians of the draws "
+            "(the table: central inputs). A projection, not a forecast."
+            f"{_work_note(headlines, shown, look)}{_not_live_note(shown, look)}"
         ],
         plot_height=1.55,
     )
@@ -118,15 +119,15 @@ def _panel(axes: Axes, frame: pl.DataFrame, quantity: str, first: date, last: da
             of_others.append(value)
             continue
         label = f"below {words.percent(FLOOR)}" if is_below(value) else words.percent(value)
-        ends.append((value, f"{words.shorten(look.names(network), _LONGEST_NAME)} {label}", colour))
+        room = _LABEL - text_width(f" {label}", _LABEL_SIZE)
+        ends.append((value, f"{fit(look.names(network), _LABEL_SIZE, room)} {label}", colour))
     if of_others:
         middle = sorted(of_others)[len(of_others) // 2]
-        low, high = words.percent(max(min(of_others), FLOOR)), words.percent(max(of_others))
-        ends.append((middle, f"{len(of_others)} others {low} to {high}", MUTED))
+        ends.append((middle, f"{len(of_others)} others", MUTED))
     if frame.is_empty():
         axes.text(0.5, 0.6, words.NOT_KNOWN, transform=axes.transAxes, ha="center", fontsize=7, color=MUTED,
                   style="italic", gid=f"none:{quantity}")  # fmt: skip
-    end_labels(axes, ends, gap=0.145)
+    end_labels(axes, ends, size=_LABEL_SIZE, gap=0.145)
 
 
 def _work_note(headlines: pl.DataFrame, shown: list[str], look: Look) -> str:
@@ -135,10 +136,11 @@ def _work_note(headlines: pl.DataFrame, shown: list[str], look: Look) -> str:
     most = sorted(set(served.values()), key=lambda m: (-list(served.values()).count(m), m))
     if len(most) < 2:
         return ""
-    told = [
-        f"{look.names(m)} by {words.listing(sorted((look.names(n) for n in served if served[n] == m), key=str.lower))}"
-        for m in most[1:]
-    ]
+    told = []
+    for model in most[1:]:
+        names = sorted((look.names(n) for n in served if served[n] == model), key=str.lower)
+        who = words.listing(names) if len(names) <= _MOST_OF_A_MODEL else f"{len(names)} networks"
+        told.append(f"{look.names(model)} by {who}")
     return f" Tokens of {look.names(most[0])}, but of {words.listing(told)}."
 
 

@@ -140,6 +140,25 @@ def _supplier_cells(page: Page, head: view.Row, rows: int = 1) -> list[Cell]:
     return [c | {"rows": rows} if rows > 1 else c for c in cells]
 
 
+def _split_verdict(page: Page, head: view.Row) -> list[Cell]:
+    """The verdict against list prices and against modelled costs, where it tells them apart."""
+    whole = _supplier_cells(page, head)[-1]
+    assert isinstance(whole, dict)
+    at: dict[str, str] = {}
+    for part in head["verdict"].split(", "):
+        word, apart, which = part.partition(" v. ")
+        at |= {which: word} if apart else {"list": word, "cost": word}
+    cells: list[Cell] = []
+    for which in ("list", "cost"):
+        word = at.get(which, NOT_KNOWN)
+        cells.append({k: v for k, v in verdict_cell(head | {"verdict": word}).items() if k != "under"})
+    if head["verdict"] == "not comparable":
+        cells[1] = words.DASH
+    first = cells[0]
+    assert isinstance(first, dict)
+    return [first | {k: v for k, v in whole.items() if k == "under"}, cells[1]]
+
+
 def _detailed(page: Page, heads: Sequence[view.Row]) -> Part:
     """A row a network and cloud, every reference."""
     pairs: list[tuple[str, str] | None] = [*view.headline_pairs(page.compared)]
@@ -159,16 +178,16 @@ def _detailed(page: Page, heads: Sequence[view.Row]) -> Part:
                 at = {r["reference"]: r["advantage"] for r in view.rows(view.of_pair(mine, pair))}
                 cell = page.pair_cell(pair, claimed=pair in claims)
                 if pair == hardest:
-                    cell = (cell if isinstance(cell, dict) else {"text": cell}) | {"aside": "hardest list price"}
+                    cell = (cell if isinstance(cell, dict) else {"text": cell}) | {"aside": "hardest list"}
                 cells += [cell, *(change_cell(at.get(r)) for r in view.REFERENCE_ORDER)]
             body.append([*cells, *(_supplier_cells(page, head, span) if i == 0 else [])])
     columns = [
         column("Network and work", 1.9),
-        column(f"Buyer saves (+) or pays more ({words.MINUS}) than with", 2.35),
+        column(f"Buyer saves (+) or pays more ({words.MINUS}) than with", 2.5),
         *(column(REFERENCE_WORDS[r], 0.92, right=True) for r in view.REFERENCE_ORDER),
         column("Supplier keeps", 1.2, right=True),
         column("Breaks even at", 1.1, right=True),
-        column("Verdict", 1.45),
+        column("Verdict", 1.4),
     ]
     return table_part(columns, body, _notes(page, _SAVINGS))
 
@@ -185,7 +204,8 @@ def _one_row_each(page: Page, heads: Sequence[view.Row], *, notes: bool = True) 
         [
             _name_cell(page, head, words.shorten(page.names(head["accelerator"]), 40) if head["accelerator"] else ""),
             *(change_cell(at.get((head["network"], *key))) for key in sought),
-            *_supplier_cells(page, head),
+            *_supplier_cells(page, head)[:-1],
+            *_split_verdict(page, head),
         ]
         for head in heads
     ]
@@ -202,7 +222,8 @@ def _one_row_each(page: Page, heads: Sequence[view.Row], *, notes: bool = True) 
         ),
         column("Supplier keeps", 1.25, right=True),
         column("Breaks even at", 1.0, right=True),
-        column("Verdict", 1.55),
+        column("Verdict v. list", 1.05),
+        column("v. cost", 0.75),
     ]
     what = "What the buyer saves (+) or pays more against each cloud's list price and modelled cost, in % of it"
     return table_part(columns, body, _notes(page, what) if notes else [])
@@ -231,7 +252,8 @@ def _price(page: Page) -> str:
             ahead, many = int((rows["advantage"] > 0).sum()), rows.height
             told.append(f"less than {words.of_many(ahead, many)} {name}{'s' if many > 1 else ''}")
         else:
-            told.append(f"{words.of_many(cheaper, least.height)} than every {name}")
+            same = told and least.height == n and 0 < cheaper < n
+            told.append(f"{cheaper if same else words.of_many(cheaper, least.height)} than every {name}")
     if n == 1:
         (name,) = known["network"].unique().to_list()
         return (
@@ -246,14 +268,14 @@ def _price(page: Page) -> str:
 def _hardest(page: Page) -> str:
     """Against which clouds buyers save least, by list price and by commitment."""
     hardest, claims = view.hardest_pairs(page.compared), view.claimed_pairs(page.compared)
-    named: dict[str, list[str]] = {}
+    named: dict[str, list[str]] = {}  # cloud -> kinds of references
     for reference, name in (("list", "list"), ("committed", "committed"), ("modelled_cost", "modelled cost")):
         if reference in hardest:
             pair = hardest[reference]
-            claim = " (claim)" if pair in claims else ""
-            named.setdefault(f"{page.names.long_pair(*pair)}{claim}", []).append(name)
-    told = [f"{words.listing(kinds)} of {who}" for who, kinds in named.items()]
-    return f" The hardest to beat: {words.listing(told)}." if told else ""
+            claim = ", claim" if pair in claims else ""
+            named.setdefault(page.names.long_pair(*pair), []).append(f"{name}{claim}")
+    told = [f"{who} ({', '.join(kinds)})" for who, kinds in named.items()]
+    return f" Hardest to beat: {words.listing(told)}." if told else ""
 
 
 def _margin(page: Page) -> str:

@@ -309,8 +309,8 @@ def token_facts(page: Page, head: view.Row) -> str:
         told.append(f"a reward of {_amount(row)} per rented hour{_when(row)}")
     if row := first("emission_coverage"):
         said = _SAID_RANGE.search(row["note"] or "")
-        covers = f"{said[1]}% to {said[2]}%" if said else percent(row["value"])
-        told.append(f"revenue covers {covers} of the emissions{_when(row)}")
+        ratio = f"{int(said[1]) / 100:.2f} to {int(said[2]) / 100:.2f}" if said else f"{row['value']:.2f}"
+        told.append(f"revenue over emissions {ratio}{_when(row)}")
     if not told:
         return "Token and fees: nothing on record."
     return f"Token and fees: {'; '.join(told)}. More on the token pages."

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import polars as pl
 import pytest
 import report_data
-from chart_artists import cut_off, lines, marks, overlapping, said, texts, words
+from chart_artists import cut_off, is_hollow, lines, marks, overlapping, said, texts, words
 from contradictions import contradicted
 from matplotlib.figure import Figure
 
@@ -18,9 +18,10 @@ from reports.charts import CHARTS
 from reports.charts.network_outlook import network_outlook
 from reports.charts.stress import rewards_lacking
 from reports.charts.summary_card import card_png, summary_card
+from reports.charts.years_ahead import years_ahead
 from reports.style import Look, alt_text, title_of
 from reports.view import headline_margins
-from reports.words import MINUS, percent
+from reports.words import MINUS, of_many, percent
 
 FUTURE = (
     "advantage_erosion", "breakeven_dates", "headroom", "margin_erosion", "pricing_choice", "stress", "tornado",
@@ -101,14 +102,14 @@ class TestTitlesFollowTheWorld:
         assert re.match(r"All \d+ advantages over list prices are already lost", title_of(draw("headroom", lost)))
         assert title_of(draw("breakeven_dates", lost)).startswith("Likelier than not, all 3 networks are without")
         assert "before any fall of the clouds' cost" in title_of(draw("stress", lost))
-        assert title_of(card(lost)).startswith("None of 3 networks undercut the cloud's list price")
+        assert title_of(card(lost)).startswith("None of 3 networks undercut AWS's list price, none its modelled cost")
 
     def test_nothing_lost_is_said(self, worlds: dict[str, Analysis]) -> None:
         kept = worlds["nothing_reached"]
         assert title_of(draw("advantage_erosion", kept)).startswith("All 3 networks stay below the list price")
         assert title_of(draw("headroom", kept)).startswith("List prices may fall")
         assert title_of(draw("breakeven_dates", kept)).startswith("Likelier than not, none of 3 networks are without")
-        assert title_of(card(kept)).startswith("All 3 networks undercut the cloud's list price")
+        assert title_of(card(kept)).startswith("All 3 networks undercut Azure's list price")
 
     def test_nothing_known_is_said(self, worlds: dict[str, Analysis]) -> None:
         nothing = worlds["no_network_price"]
@@ -362,14 +363,72 @@ class TestNetworkOutlook:
         assert list(cut_off(figure)) == []
 
     def test_a_panel_that_is_not_known_says_so(self, analysis: Analysis) -> None:
-        figure = network_outlook(analysis.advantage_paths, analysis.margin_paths, Look.of(analysis), network="render")
-        assert said(figure, "none:render:margin") == "not known"
+        figure = network_outlook(
+            analysis.advantage_paths, analysis.margin_paths, Look.of(analysis), network="render",
+            not_known="paid in newly minted tokens",
+        )  # fmt: skip
         assert "node bought" not in said(figure, "key")
+        (alone,) = figure.axes
+        assert alone.get_position().width > 0.8
+        assert "Supplier's margin not known: paid in newly minted tokens." in said(figure, "footer")
+        assert "Right" not in said(figure, "subtitle")
 
     def test_the_title_follows_a_loss(self, analysis: Analysis) -> None:
         lost = analysis.margin_paths.with_columns(full_margin_new_node_p50=pl.lit(-0.3))
         title = title_of(network_outlook(analysis.advantage_paths, lost, Look.of(analysis), network="akash"))
-        assert title.endswith("does not cover his full cost")
+        assert title.endswith("a supplier who buys then does not cover full cost (medians)")
+
+    def test_the_title_is_of_the_medians_last_month_and_names_the_cloud(self) -> None:
+        made = report_data.reference_only()
+        base = (pl.col("scenario") == "base") & (pl.col("pricing") == "fleet_average") & (pl.col("network") == "akash")
+        path = made.advantage_paths.filter(base, pl.col("reference") == "list", cloud="aws", silicon="nvidia")
+        node = made.margin_paths.filter(base).sort("month")
+        last = percent(path.sort("month")["advantage_p50"][-1])
+        title = title_of(network_outlook(made.advantage_paths, made.margin_paths, Look.of(made), network="akash"))
+        assert title.startswith(f"Lead over AWS's list price: {last} in 2036; ")
+        covers = node["full_margin_new_node_p50"][-1] > 0
+        assert ("keeps" in title) is covers
+
+    def test_a_price_that_is_not_live_starts_hollow_and_says_its_age(self) -> None:
+        made = report_data.reference_only()
+        figure = network_outlook(made.advantage_paths, made.margin_paths, Look.of(made), network="render")
+        assert all(is_hollow(line) for line in lines(figure, "start:"))
+        assert "Hollow start: price not live (reference, 103 days)" in said(figure, "footer")
+
+    def test_a_line_below_the_panel_is_named_in_words(self) -> None:
+        made = report_data.reference_only()
+        figure = network_outlook(made.advantage_paths, made.margin_paths, Look.of(made), network="akash")
+        assert said(figure, "below-words:akash:advantage") == f"over modelled cost: below {percent(-1)} from today"
+
+
+class TestYearsAhead:
+    """The first page's chart."""
+
+    def test_every_line_has_a_name_at_its_end_and_the_grey_ones_share_one(self) -> None:
+        made = report_data.live_shaped()
+        look = Look.of(made)
+        left, right = years_ahead(made.headlines, made.advantage_paths, made.margin_paths, look).axes
+        for axes in (left, right):
+            drawn = [str(line.get_gid()).removeprefix("path:") for line in axes.lines if "path:" in str(line.get_gid())]
+            ends = [t.get_text() for t in axes.texts if t.get_gid() == "end"]
+            named = [network for network in drawn if look.is_named(network)]
+            assert all(any(end.startswith(look.names(network)) for end in ends) for network in named)
+            assert f"{len(drawn) - len(named)} others" in ends
+
+    def test_the_title_counts_medians_at_the_horizon(self) -> None:
+        made = report_data.live_shaped()
+        base = (pl.col("scenario") == "base") & (pl.col("pricing") == "fleet_average") & (pl.col("reference") == "list")
+        last = made.advantage_paths.filter(base, cloud="aws", silicon="nvidia").sort("month").group_by("network").last()
+        kept = last.filter(pl.col("advantage_p50") > 0).height
+        title = title_of(years_ahead(made.headlines, made.advantage_paths, made.margin_paths, Look.of(made)))
+        assert title.startswith(f"In 2036, {of_many(kept, last.height)} networks lead over AWS's list price")
+        assert title.endswith("(medians)")
+
+    def test_it_says_which_model_a_network_serves_and_whose_price_is_old(self) -> None:
+        made = report_data.reference_only()
+        foot = said(years_ahead(made.headlines, made.advantage_paths, made.margin_paths, Look.of(made)), "footer")
+        assert "Tokens of Llama 3.3-70B, but of Llama 3.1-8B by Render." in foot
+        assert "Render (reference, 103 days)" in foot
 
 
 class TestCard:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import matplotlib
 from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
@@ -59,7 +60,9 @@ def cut_off(figure: Figure, *, inches: float = 0.03) -> Iterator[str]:
     width, height = (side * figure.dpi for side in figure.get_size_inches())
     renderer, slack = FigureCanvasAgg(figure).get_renderer(), inches * figure.dpi
     for text in texts(figure):
-        box = _box(text, renderer)
+        # As the charts are drawn: hinting would round every letter to whole pixels.
+        with matplotlib.rc_context({"text.hinting": "none"}):
+            box = _box(text, renderer)
         if box.x0 < -slack or box.y0 < -slack or box.x1 > width + slack or box.y1 > height + slack:
             yield text.get_text()
 
