@@ -72,8 +72,9 @@ def one_page(page: Page, head: view.Row) -> list[Part]:
     outlook = page.outlook.filter(pl.col("network") == network, pl.col("pricing") == "fleet_average")
     told = page.told(head["sentence"])
     parts: list[Part] = [paragraph(words.shorten(told, 420)), glance(page, head, mine, outlook)]
-    why = page.told(page.margin_of.get(network, {}).get("not_known") or "")
-    if why and why not in told:
+    reasons = page.told(page.margin_of.get(network, {}).get("not_known") or "").split("; ")
+    # What the sentence has said already is not said again.
+    if why := "; ".join(reason for reason in reasons if reason and reason not in told):
         parts.append(paragraph(f"Supplier's margin {NOT_KNOWN}: {words.shorten(why, _LONGEST_REASON)}.", quiet=True))
     parts += against(page, mine, outlook)
     parts += scenarios(page, mine, outlook)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import re
 from collections.abc import Callable
 from typing import Any
@@ -17,12 +18,14 @@ from depin_compare.analysis import Analysis
 from reports import view, words
 from reports.charts import CHARTS, network_charts
 from reports.content import report_content
+from reports.finding import finding
 from reports.lettering import breakable, settable
 from reports.pdf import report_pdf
-from reports.sections.first_page import sentences
-from reports.sections.networks import has_own_page
+from reports.sections.first_page import headline, sentences
+from reports.sections.networks import decisive, has_own_page, network_keeps, one_page, token_facts
 from reports.sections.page import Page
 from reports.style import is_drawable
+from reports.verdict_words import lacks_margin_alone
 
 
 def blanks(analysis: Analysis) -> dict[str, tuple[str, str]]:
@@ -144,3 +147,97 @@ def test_long_words_may_break_and_still_read_the_same() -> None:
     host = "console-api.akash.network/a-very-long-path-of-an-address"
     assert breakable(host).replace("\u200b", "") == host
     assert max(map(len, breakable("x" * 60).split("\u200b"))) <= 18
+
+
+def network_page(analysis: Analysis, network: str) -> str:
+    """All that one network's page says, charts aside."""
+    page = Page(analysis, {}, {})
+    (head,) = [h for h in view.rows(page.headlines) if h["network"] == network]
+    return json.dumps(one_page(page, head), ensure_ascii=False)
+
+
+class TestNetworkPages:
+    def test_the_first_month_of_the_sentence_stands_on_the_page(self) -> None:
+        analysis = report_data.live_shaped()
+        for head in view.rows(view.ordered_headlines(analysis.headlines)):
+            if found := re.search(r"the first in (\w+ \d+)\.$", head["sentence"]):
+                assert network_page(analysis, head["network"]).count(found[1]) > 1, head["network"]
+
+    def test_every_reference_of_the_sentence_is_in_the_table(self) -> None:
+        analysis = report_data.reference_only()
+        page = Page(analysis, {}, {})
+        mine = page.compared.filter(pl.col("network") == "akash", pl.col("advantage").is_not_null())
+        lists = mine.filter(pl.col("reference") == "list")
+        assert f"cheaper than all {lists.height} list prices" in network_page(analysis, "akash")
+        told = network_page(analysis, "akash")
+        assert all(page.names.long_pair(c, s) in told for c, s in lists.select("cloud", "silicon").iter_rows())
+
+    def test_what_the_network_keeps_is_one_figure(self) -> None:
+        page = Page(report_data.live_shaped(), {}, {})
+        assert network_keeps(page, "akash") == {"text": "0.25%"}
+        share = words.fee(page.margin_of["ionet"]["network_take_share"])
+        assert network_keeps(page, "ionet") == {"text": share, "under": "0.5% in IO, 4.4% in USDC"}
+        assert network_keeps(page, "salad") == {"text": "at least 35%", "under": "60% for gateway service"}
+        assert network_keeps(page, "vast") == {"text": "not known", "quiet": True}
+        for network in ("akash", "ionet", "salad"):
+            (head,) = [h for h in view.rows(page.headlines) if h["network"] == network]
+            assert f"keeps {network_keeps(page, network)['text']} of the tenant's bill" in token_facts(page, head)
+
+    def test_numbers_of_tokens_have_their_period_day_and_kind(self) -> None:
+        page = Page(report_data.live_shaped(), {}, {})
+        heads = {h["network"]: h for h in view.rows(page.headlines)}
+        assert "14,200 AKT per day burned, gross (2026-11-22)" in token_facts(page, heads["akash"])
+        assert "RENDER per epoch burned, gross" in token_facts(page, heads["render"])
+        assert "revenue over emissions 0.30 to 0.40 (vendor claim, 2026-11-22)" in token_facts(page, heads["chutes"])
+
+    def test_what_decides_is_told_of_the_cloud_that_outlooks_follow(self) -> None:
+        page = Page(report_data.reference_only(), {}, {})
+        (told,) = decisive(page, "akash")
+        assert page.future_pair == ("aws", "nvidia")
+        row = page.analysis.drivers.filter(
+            pl.col("network") == "akash", pl.col("scenario") == "base", pl.col("pricing") == "fleet_average",
+            pl.col("quantity") == "advantage", pl.col("reference") == "list", pl.col("rank") == 1,
+            pl.col("cloud") == "aws", pl.col("silicon") == "nvidia",
+        ).row(0, named=True)  # fmt: skip
+        ends = f"{words.percent(row['at_low'], signed=True)} to {words.percent(row['at_high'], signed=True)}"
+        assert told["text"].startswith(
+            "At central inputs, at the end of 2036, the lead over AWS's list price rests most"
+        )
+        assert ends in told["text"]
+
+    def test_an_age_is_told_once_and_without_advice_to_operators(self) -> None:
+        told = network_page(report_data.live_shaped(), "golem")
+        assert told.count("days old") == 1
+        assert "job file" not in told
+
+    def test_exposed_for_want_of_a_margin_says_so(self) -> None:
+        analysis = report_data.live_shaped()
+        page = Page(analysis, {}, {})
+        lacks = {
+            n for n in page.headlines["network"] if lacks_margin_alone(page.outlook.filter(pl.col("network") == n))
+        }
+        assert "chutes" in lacks
+        # Its margin is not known either, but its lead is none to rely on.
+        assert lacks.isdisjoint({"akash", "clore", "fluence", "golem"})
+        assert "margin not known" in network_page(analysis, "chutes")
+
+
+def test_the_finding_counts_what_the_table_has() -> None:
+    analysis = report_data.live_shaped()
+    page = Page(analysis, {}, {})
+    against = view.of_pair(page.compared, ("aws", "nvidia")).drop_nulls("advantage")
+    listed = against.filter(pl.col("reference") == "list")["advantage"]
+    margins = [m["full_margin"] for m in page.margin_of.values() if m["full_margin"] is not None]
+    told = headline(page)
+    assert told.startswith(f"{words.of_many(int((listed > 0).sum()), len(listed))} comparable networks".capitalize())
+    assert f"on {words.of_many(sum(m >= 0 for m in margins), len(margins))} whose margin is known" in told
+
+
+@pytest.mark.parametrize(("better", "told"), [
+    (0, "Neither network undercuts AWS's list price, neither its modelled cost"),
+    (1, "1 of 2 networks undercuts AWS's list price, 1 of 2 its modelled cost"),
+    (2, "Both networks undercut AWS's list price, both its modelled cost"),
+])  # fmt: skip
+def test_of_two_networks_the_finding_says_both_and_neither(better: int, told: str) -> None:
+    two = [{"list": i < better or -1, "modelled_cost": i < better or -1, "margin": None} for i in range(2)]
+    assert finding(two, "AWS") == told
