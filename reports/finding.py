@@ -10,7 +10,7 @@ import polars as pl
 from depin_compare.analysis import Analysis
 from reports import view
 from reports.verdict_words import lacks_margin_alone
-from reports.words import Names, of_many, percent
+from reports.words import Names, of_them, percent
 
 __all__ = ["finding", "standings"]
 
@@ -58,19 +58,19 @@ def finding(networks: Sequence[dict[str, Any]], cloud: str, *, suppliers: bool =
             continue
         better, many = sum(value > 0 for value in known), len(known)
         if told:
-            some = ("none", "neither")[many == 2] if not better else of_many(better, many)
+            some = ("none", "neither")[many == 2] if not better else of_them(better, many)
             told.append(f"{some} {words}")
         else:
             verb = "undercuts" if better == 1 or (many == 2 and not better) else "undercut"
             whose = "comparable " if many < len(networks) else ""
-            some = f"neither {whose}network" if many == 2 and not better else f"{of_many(better, many)} {whose}networks"
+            some = f"neither {whose}network" if many == 2 and not better else f"{of_them(better, many)} {whose}networks"
             told.append(f"{some} {verb} {words if key == 'list' else f'{cloud}{chr(39)}s modelled cost'}")
     if not told:
         return "No network can be compared with a cloud today"
     text = ", ".join(told)
     if suppliers and (margins := [one["margin"] for one in networks if one["margin"] is not None]):
         covered = sum(value >= 0 for value in margins)
-        text += f"; a supplier covers all cost on {of_many(covered, len(margins))}"
+        text += f"; a supplier covers all cost on {of_them(covered, len(margins))}"
         text += " whose margin is known" if len(margins) < len(networks) and len(margins) > 1 else ""
     return text[0].upper() + text[1:]
 

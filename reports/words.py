@@ -31,6 +31,7 @@ __all__ = [
     "number",
     "of_many",
     "of_networks",
+    "of_them",
     "percent",
     "plural",
     "shorten",
@@ -252,10 +253,13 @@ def host(url: str | None, *, unknown: str = NOT_KNOWN) -> str:
 
 
 def of_many(some: int, many: int) -> str:
-    """``"3 of 5"``, ``"none of 5"``, ``"all 5"``; of two ``"both"`` and ``"neither of 2"``."""
-    if many == 2 and some != 1:
-        return "both" if some else "neither of 2"
+    """``"3 of 5"``, ``"none of 5"``, ``"all 5"``."""
     return f"none of {many}" if some == 0 else f"all {many}" if some == many and many > 1 else f"{some} of {many}"
+
+
+def of_them(some: int, many: int) -> str:
+    """As `of_many`, but of two ``"both"`` and ``"neither of 2"``."""
+    return of_many(some, many) if many != 2 or some == 1 else "both" if some else "neither of 2"
 
 
 def of_networks(some: int, many: int) -> str:

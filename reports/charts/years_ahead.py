@@ -34,7 +34,7 @@ def finding(advantage: pl.DataFrame, margin: pl.DataFrame, cloud: str) -> str:
     elif leads:
         kept = sum(lead > 0 for lead in leads.values())
         verb = "leads" if kept == 1 or (kept == 0 and len(leads) == 2) else "lead"
-        told.append(f"In {year}, {words.of_many(kept, len(leads))} networks {verb} over {cloud}'s list price")
+        told.append(f"In {year}, {words.of_them(kept, len(leads))} networks {verb} over {cloud}'s list price")
     if len(nodes) == 1:
         (left,) = nodes.values()
         who = "a supplier who buys then" if told else f"A supplier who buys in {year}"
@@ -42,7 +42,7 @@ def finding(advantage: pl.DataFrame, margin: pl.DataFrame, cloud: str) -> str:
     elif nodes:
         gains = sum(left > 0 for left in nodes.values())
         when = "then" if told else f"in {year}"
-        told.append(f"a node bought {when} covers its cost on {words.of_many(gains, len(nodes))}")
+        told.append(f"a node bought {when} covers its cost on {words.of_them(gains, len(nodes))}")
     if not told:
         return "Nothing is known of the years ahead"
     text = f"{'; '.join(told)} (medians)"

@@ -250,10 +250,10 @@ def _price(page: Page) -> str:
         cheaper = int((least["advantage"] > 0).sum())
         if n == 1:
             ahead, many = int((rows["advantage"] > 0).sum()), rows.height
-            told.append(f"less than {words.of_many(ahead, many)} {name}{'s' if many > 1 else ''}")
+            told.append(f"less than {words.of_them(ahead, many)} {name}{'s' if many > 1 else ''}")
         else:
             same = told and least.height == n and 0 < cheaper < n
-            told.append(f"{cheaper if same else words.of_many(cheaper, least.height)} than every {name}")
+            told.append(f"{cheaper if same else words.of_them(cheaper, least.height)} than every {name}")
     if n == 1:
         (name,) = known["network"].unique().to_list()
         return (
@@ -294,7 +294,7 @@ def _margin(page: Page) -> str:
     worst, best = ranked[0], ranked[-1]
     return (
         f"Supplier: with the chip that stands for it, a provider covers all cost, capital included, on "
-        f"{words.of_many(covers, len(known))} networks whose margin is known, and keeps from "
+        f"{words.of_them(covers, len(known))} networks whose margin is known, and keeps from "
         f"{percent(worst['full_margin'])} of receipts ({page.names(worst['network'])}) to "
         f"{percent(best['full_margin'])} ({page.names(best['network'])})."
     )
@@ -315,13 +315,13 @@ def _future(page: Page) -> str:
     cloud, year = page.names.long_pair(*pair) if pair else "", rows[0]["horizon"].year
     lead = [r for r in rows if r["state"] != "already_lost"]
     if not lead:
-        everyone = f"{words.of_many(len(rows), len(rows))} networks are"
+        everyone = f"{words.of_them(len(rows), len(rows))} networks are"
         who = f"{page.names(rows[0]['network'])} is" if len(rows) == 1 else everyone
         return f"Future: {who} dearer than the list price of {cloud} today already; no lead is left to lose."
     drawn = [r for r in lead if r["probability_lost"] is not None]
     if not drawn:
         lost = sum(r["state"] == "lost_within_horizon" for r in lead)
-        return f"Future: the lead over the list price of {cloud} is lost by {year} on {words.of_many(lost, len(lead))}."
+        return f"Future: the lead over the list price of {cloud} is lost by {year} on {words.of_them(lost, len(lead))}."
     ranked = sorted(drawn, key=lambda r: (r["probability_lost"], r["network"]))
     if len(drawn) == 1:
         return (
@@ -331,7 +331,7 @@ def _future(page: Page) -> str:
     likely = sum(r["probability_lost"] > 0.5 for r in drawn)
     least, most = ranked[0], ranked[-1]
     return (
-        f"Future: in the base scenario {words.of_many(likely, len(drawn))} networks that lead over the list price of "
+        f"Future: in the base scenario {words.of_them(likely, len(drawn))} networks that lead over the list price of "
         f"{cloud} today will more likely than not lose it by {year}; the probability goes from "
         f"{percent(least['probability_lost'])} ({page.names(least['network'])}) to "
         f"{percent(most['probability_lost'])} ({page.names(most['network'])})."

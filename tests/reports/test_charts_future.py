@@ -20,8 +20,7 @@ from reports.charts.stress import rewards_lacking
 from reports.charts.summary_card import card_png, summary_card
 from reports.charts.years_ahead import years_ahead
 from reports.style import Look, alt_text, title_of
-from reports.view import headline_margins
-from reports.words import MINUS, of_many, percent
+from reports.words import MINUS, of_them, percent
 
 FUTURE = (
     "advantage_erosion", "breakeven_dates", "headroom", "margin_erosion", "pricing_choice", "stress", "tornado",
@@ -421,7 +420,7 @@ class TestYearsAhead:
         last = made.advantage_paths.filter(base, cloud="aws", silicon="nvidia").sort("month").group_by("network").last()
         kept = last.filter(pl.col("advantage_p50") > 0).height
         title = title_of(years_ahead(made.headlines, made.advantage_paths, made.margin_paths, Look.of(made)))
-        assert title.startswith(f"In 2036, {of_many(kept, last.height)} networks lead over AWS's list price")
+        assert title.startswith(f"In 2036, {of_them(kept, last.height)} networks lead over AWS's list price")
         assert title.endswith("(medians)")
 
     def test_it_says_which_model_a_network_serves_and_whose_price_is_old(self) -> None:

@@ -96,11 +96,11 @@ class TestFirstPageSentences:
         known = view.headline_comparison(analysis.headlines, analysis.comparison).drop_nulls("advantage")
         for reference, name in (("list", "list price"), ("modelled_cost", "modelled cost")):
             least = known.filter(pl.col("reference") == reference).group_by("network").agg(pl.col("advantage").min())
-            cheaper = words.of_many(least.filter(pl.col("advantage") > 0).height, least.height)
+            cheaper = words.of_them(least.filter(pl.col("advantage") > 0).height, least.height)
             told = rf"{cheaper}( networks are cheaper)? than every {name}"
             assert re.search(told, price) or cheaper.partition(" of ")[0] + f" than every {name}" in price
         full = view.headline_margins(analysis.headlines, analysis.margins)["full_margin"].drop_nulls()
-        assert words.of_many(full.filter(full >= 0).len(), full.len()) in supplier
+        assert words.of_them(full.filter(full >= 0).len(), full.len()) in supplier
         assert words.percent(full.min()) in supplier
         assert words.percent(full.max()) in supplier
         assert "probability" in future
@@ -229,8 +229,8 @@ def test_the_finding_counts_what_the_table_has() -> None:
     listed = against.filter(pl.col("reference") == "list")["advantage"]
     margins = [m["full_margin"] for m in page.margin_of.values() if m["full_margin"] is not None]
     told = headline(page)
-    assert told.startswith(f"{words.of_many(int((listed > 0).sum()), len(listed))} comparable networks".capitalize())
-    assert f"on {words.of_many(sum(m >= 0 for m in margins), len(margins))} whose margin is known" in told
+    assert told.startswith(f"{words.of_them(int((listed > 0).sum()), len(listed))} comparable networks".capitalize())
+    assert f"on {words.of_them(sum(m >= 0 for m in margins), len(margins))} whose margin is known" in told
 
 
 @pytest.mark.parametrize(("better", "told"), [
