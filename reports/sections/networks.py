@@ -15,6 +15,7 @@ from reports.sections.parts import (
     change_cell,
     column,
     kind_cell,
+    network_keeps,
     paragraph,
     span_words,
     subheading,
@@ -110,7 +111,7 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
             "under": span_words(first.get("usd_per_mtok_network_low"), first.get("usd_per_mtok_network_high"), usd),
         },
         kind_cell(kind, percent(use)) if kind and use is not None else percent(use),
-        network_keeps(page, head["network"]),
+        take_cell(page, head["network"]),
         (keeps | {"under": band} if band else keeps) if isinstance(keeps, dict) else keeps,
         {
             "text": _hour(margin.get("breakeven_usd_per_accelerator_hour")),
@@ -136,22 +137,10 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
     return table_part(columns, [cells], notes) | {"large": True}
 
 
-def network_keeps(page: Page, network: str) -> dict[str, Any]:
-    """What share of the tenant's bill the network keeps at the central way to pay; the other ways beneath."""
-    rows = [r for r in page.tokens_found.get((network, "network_take"), []) if r["value"] is not None]
-    central = page.margin_of.get(network, {}).get("network_take_share")
-    if central is None and not rows:
-        return {"text": NOT_KNOWN, "quiet": True}
-    share = rows[0]["value"] if central is None else central
-    least = "at least " if rows and all(r["bound"] == "lower" for r in rows) else ""
-    ways = [r for r in rows if words.fee(r["value"]) != words.fee(share)]
-    told = [f"{words.fee(r['value'])} {_way(str(r['subject']))}" for r in ways]
-    return {"text": f"{least}{words.fee(share)}", **({"under": ", ".join(told)} if told else {})}
-
-
-def _way(subject: str) -> str:
-    """A way to pay: in a token, or by a service's name."""
-    return f"in {subject}" if subject.isupper() else f"for {subject}"
+def take_cell(page: Page, network: str) -> dict[str, Any]:
+    """What share of the tenant's bill the network keeps, as the token page has it."""
+    rows = page.tokens_found.get((network, "network_take"), [])
+    return network_keeps(view.take_shares(page.analysis.margins).get(network), rows)
 
 
 def against(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Part]:
@@ -298,10 +287,12 @@ def token_facts(page: Page, head: view.Row) -> str:
         return next((r for r in rows if r["value"] is not None), None)
 
     told = []
-    keeps = network_keeps(page, head["network"])
+    keeps = take_cell(page, head["network"])
     if not keeps.get("quiet"):
-        ways = f" ({keeps['under']})" if "under" in keeps else ""
-        told.append(f"the network keeps {keeps['text']} of the tenant's bill{ways}")
+        ways = [part for part in keeps.get("under", "").split("; ") if part]
+        least = "at least " if "at least" in ways else ""
+        apart = "; ".join(part for part in ways if part != "at least")
+        told.append(f"the network keeps {least}{keeps['text']} of the tenant's bill{f' ({apart})' if apart else ''}")
     if row := first("burned_tokens"):
         told.append(f"{_amount(row)} burned, gross{_when(row)}")
     if row := first("emission_tokens_per_month"):
@@ -311,7 +302,9 @@ def token_facts(page: Page, head: view.Row) -> str:
     if row := first("emission_coverage"):
         said = _SAID_RANGE.search(row["note"] or "")
         ratio = f"{int(said[1]) / 100:.2f} to {int(said[2]) / 100:.2f}" if said else f"{row['value']:.2f}"
-        told.append(f"revenue over emissions {ratio}{_when(row)}")
+        # Some say what share of their costs they earn, not of what they emit.
+        over = "its costs" if "revenue_covers_cost" in (row["formula"] or "") else "emissions"
+        told.append(f"revenue over {over} {ratio}{_when(row)}")
     if not told:
         return "Token and fees: nothing on record."
     return f"Token and fees: {'; '.join(told)}. More on the token pages."

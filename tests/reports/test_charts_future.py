@@ -20,6 +20,7 @@ from reports.charts.stress import rewards_lacking
 from reports.charts.summary_card import card_png, summary_card
 from reports.charts.years_ahead import years_ahead
 from reports.style import Look, alt_text, title_of
+from reports.view import headline_margins
 from reports.words import MINUS, of_them, percent
 
 FUTURE = (

@@ -22,7 +22,7 @@ from reports.finding import finding
 from reports.lettering import breakable, settable
 from reports.pdf import report_pdf
 from reports.sections.first_page import headline, sentences
-from reports.sections.networks import decisive, has_own_page, network_keeps, one_page, token_facts
+from reports.sections.networks import decisive, has_own_page, one_page, take_cell, token_facts
 from reports.sections.page import Page
 from reports.style import is_drawable
 from reports.verdict_words import lacks_margin_alone
@@ -174,21 +174,21 @@ class TestNetworkPages:
 
     def test_what_the_network_keeps_is_one_figure(self) -> None:
         page = Page(report_data.live_shaped(), {}, {})
-        assert network_keeps(page, "akash") == {"text": "0.25%"}
+        heads = {h["network"]: h for h in view.rows(page.headlines)}
         share = words.fee(page.margin_of["ionet"]["network_take_share"])
-        assert network_keeps(page, "ionet") == {"text": share, "under": "0.5% in IO, 4.4% in USDC"}
-        assert network_keeps(page, "salad") == {"text": "at least 35%", "under": "60% for gateway service"}
-        assert network_keeps(page, "vast") == {"text": "not known", "quiet": True}
-        for network in ("akash", "ionet", "salad"):
-            (head,) = [h for h in view.rows(page.headlines) if h["network"] == network]
-            assert f"keeps {network_keeps(page, network)['text']} of the tenant's bill" in token_facts(page, head)
+        assert take_cell(page, "ionet") == {"text": share, "under": "0.5% in IO, 4.4% in USDC"}
+        ways = "0.5% in IO, 4.4% in USDC"
+        assert f"keeps {share} of the tenant's bill ({ways})" in token_facts(page, heads["ionet"])
+        assert "keeps 0.25% of the tenant's bill;" in token_facts(page, heads["akash"])
+        assert "keeps at least 10% of the tenant's bill" in token_facts(page, heads["lium"])
+        assert "tenant's bill" not in token_facts(page, heads["vast"])
 
     def test_numbers_of_tokens_have_their_period_day_and_kind(self) -> None:
         page = Page(report_data.live_shaped(), {}, {})
         heads = {h["network"]: h for h in view.rows(page.headlines)}
         assert "14,200 AKT per day burned, gross (2026-11-22)" in token_facts(page, heads["akash"])
         assert "RENDER per epoch burned, gross" in token_facts(page, heads["render"])
-        assert "revenue over emissions 0.30 to 0.40 (vendor claim, 2026-11-22)" in token_facts(page, heads["chutes"])
+        assert "revenue over its costs 0.30 to 0.40 (vendor claim, 2026-11-22)" in token_facts(page, heads["chutes"])
 
     def test_what_decides_is_told_of_the_cloud_that_outlooks_follow(self) -> None:
         page = Page(report_data.reference_only(), {}, {})
