@@ -13,6 +13,7 @@ __all__ = ["breakable", "settable"]
 _MAY_BREAK = "\N{ZERO WIDTH SPACE}"
 _LONGEST_WORD = 14
 _AFTER = re.compile(r"(?<=[/._\-=&?:,+])(?=\w)")
+_HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _RUN = re.compile(r"\w{17,}")
 # What stands in for a letter that no font here has and no id stands for.
 _NO_LETTER = "\N{WHITE SQUARE}"
@@ -24,6 +25,8 @@ def breakable(text: str) -> str:
 
     >>> breakable("prices.example.org/akash").replace("\\u200b", "|"), breakable("short.name")
     ('prices.|example.|org/|akash', 'short.name')
+    >>> breakable("OpenComputePrices").replace("\\u200b", "|")
+    'Open|Compute|Prices'
     """
     if len(text) <= _LONGEST_WORD:
         return text
@@ -31,6 +34,7 @@ def breakable(text: str) -> str:
 
 
 def _broken(word: str) -> str:
+    word = _HUMP.sub(_MAY_BREAK, word)
     word = _RUN.sub(lambda run: _MAY_BREAK.join(re.findall(r".{1,12}", run[0])), word)
     return _AFTER.sub(_MAY_BREAK, word)
 

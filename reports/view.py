@@ -23,7 +23,6 @@ __all__ = [
     "headline_pairs",
     "headline_paths",
     "is_claim",
-    "kinds_of_sources",
     "ladder_chips",
     "main_pair",
     "margins_in_order",
@@ -259,8 +258,8 @@ def future_pair(frame: pl.DataFrame) -> Pair | None:
 
 
 def ages_in_days(as_of: datetime, observed: Iterable[datetime | None]) -> list[float]:
-    """Ages of the dates that are known."""
-    return [max(0.0, (as_of - at).total_seconds() / 86400) for at in observed if at is not None]
+    """Ages of the dates that are known, in whole days: a run stands for its day, as in `depin_compare.market.freshness`."""
+    return [float(max(0, (as_of.date() - at.date()).days)) for at in observed if at is not None]
 
 
 def headline_pairs(compared: pl.DataFrame) -> list[Pair]:
@@ -389,28 +388,18 @@ def take_shares(margins: pl.DataFrame) -> dict[str, float]:
 
 
 def skipped_summary(skipped: pl.DataFrame) -> list[Row]:
-    """Rows left out, counted by source, kind and reason, unreadable ones first."""
+    """Rows left out, counted by source and kind, unreadable ones first; ``reason`` is the commonest, ``reasons`` how many."""
     rank = {"unreadable": 0, "duplicate": 1, "out_of_scope": 2}
+    counted = plain(skipped).group_by("source", "kind", "reason").agg(n=pl.len())
     return (
-        plain(skipped)
-        .group_by("source", "kind", "reason")
-        .agg(n=pl.len())
+        counted.sort("n", "reason", descending=[True, False])
+        .group_by("source", "kind", maintain_order=True)
+        .agg(pl.col("reason").first(), pl.col("n").sum(), reasons=pl.len())
         .with_columns(_rank=pl.col("kind").replace_strict(rank, default=9, return_dtype=pl.Int8))
-        .sort(["_rank", "n", "source", "reason"], descending=[False, True, False, False])
+        .sort(["_rank", "n", "source"], descending=[False, True, False])
         .drop("_rank")
         .to_dicts()
     )
-
-
-def kinds_of_sources(*tables: pl.DataFrame) -> dict[str, str]:
-    """How the numbers of a source are known, where all rows that cite it agree."""
-    cited = [
-        plain(t).select("source_id", "kind").drop_nulls() for t in tables if {"source_id", "kind"} <= set(t.columns)
-    ]
-    if not cited:
-        return {}
-    found = pl.concat(cited).group_by("source_id").agg(pl.col("kind").unique())
-    return {s: kinds[0] for s, kinds in found.iter_rows() if len(kinds) == 1}
 
 
 def of_pair(frame: pl.DataFrame, pair: Pair) -> pl.DataFrame:

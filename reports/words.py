@@ -58,6 +58,17 @@ KIND_WORDS = {
     "assumption": "assumption",
 }
 CLOUD_NAMES = {"azure": "Azure", "aws": "AWS", "google": "Google", "oracle": "Oracle"}
+# Catalogues, as they write themselves; networks and hosts carry their names in the reference data.
+_SOURCE_NAMES = {
+    "gpuhunt": "gpuhunt (dstack)",
+    "litellm": "LiteLLM",
+    "models_dev": "models.dev",
+    "opencomputeprices": "OpenComputePrices",
+    "openrouter": "OpenRouter",
+    "prime_intellect": "Prime Intellect",
+    "skypilot": "SkyPilot catalogue",
+    "token_prices": "Token prices",
+}
 _SILICON_NAMES = {
     "nvidia": "NVIDIA",
     "amd": "AMD",
@@ -77,7 +88,8 @@ class Names:
         """The name of a network, cloud, chip, model, workload or scenario."""
         if identifier is None:
             return NOT_KNOWN
-        return CLOUD_NAMES.get(identifier) or self.known.get(identifier) or identifier.replace("_", " ")
+        known = self.known.get(identifier) or _SOURCE_NAMES.get(identifier)
+        return CLOUD_NAMES.get(identifier) or known or identifier.replace("_", " ")
 
     def pair(self, cloud: str, silicon: str, *, claim: bool = False) -> str:
         """A cloud with its silicon: ``"Azure, Maia 200 (claim)"``."""
@@ -222,13 +234,18 @@ def month(value: date | None, *, unknown: str = NOT_KNOWN) -> str:
 
 
 def age(days: float | None, *, unknown: str = NOT_KNOWN) -> str:
-    """``"under 1 hour"``, ``"5 hours"``, ``"12 days"``."""
+    """What has passed in full: days, and hours of what is younger than a day.
+
+    >>> [age(days) for days in (0.0, 0.02, 0.21, 1.0, 1.9, 74.5, None)]
+    ['same day', 'under 1 hour', '5 hours', '1 day', '1 day', '74 days', 'not known']
+    """
     if days is None or math.isnan(days):
         return unknown
-    hours = max(0.0, days) * 24
-    if hours < 1:
+    if days <= 0:
+        return "same day"
+    if days * 24 < 1:
         return "under 1 hour"
-    return plural(round(hours), "hour") if hours < 36 else plural(round(days), "day")
+    return plural(math.floor(days * 24), "hour") if days < 1 else plural(math.floor(days), "day")
 
 
 def aged(freshness: str | None) -> str:

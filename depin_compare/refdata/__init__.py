@@ -437,33 +437,3 @@ def reference_token_prices() -> dy.DataFrame[ReferenceTokenPrices]:
         if orphans:
             raise ReferenceDataError(f"refdata/token_prices.csv: no {column} {', '.join(orphans)}")
     return frame
-
-
-def unused_sources() -> list[str]:
-    """Sources that no row of any table or scenario names; the tests keep this empty."""
-    from depin_compare.refdata.histories import dated_rents, events, llm_classes
-
-    tables: list[pl.DataFrame] = [
-        accelerators(), accelerator_names(), llms(), instances(), machine_shapes(), networks(), network_facts(),
-        unpriced_networks(),
-        hardware_prices(), accelerator_tco(), assumptions(), reference_prices(),
-        llm_names(), token_hosts(), reference_token_prices(), dated_rents(), llm_classes(), events(),
-    ]  # fmt: skip
-    used: set[str] = set()
-    for frame in tables:
-        used.update(frame["source_id"])
-        if "second_source_id" in frame.columns:
-            used.update(frame["second_source_id"].drop_nulls())
-    for name in ("scenarios", "workloads", "throughput"):
-        used.update(_source_ids(load_toml(name)))
-    return sorted(set(sources()["source_id"]) - used)
-
-
-def _source_ids(node: object) -> set[str]:
-    """Every ``source_id`` anywhere in a parsed TOML document."""
-    if isinstance(node, dict):
-        here = {node["source_id"]} if isinstance(node.get("source_id"), str) else set()
-        return here.union(*(_source_ids(value) for value in node.values()))
-    if isinstance(node, list):
-        return set().union(*(_source_ids(value) for value in node))
-    return set()

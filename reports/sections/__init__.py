@@ -9,6 +9,7 @@ from reports.sections.changes import since_last
 from reports.sections.data import data_states, manifest, sources
 from reports.sections.first_page import other_networks
 from reports.sections.market import model_against_market
+from reports.sections.method import method
 from reports.sections.networks import networks
 from reports.sections.outlook import erosion, sensitivity
 from reports.sections.page import Page
@@ -33,6 +34,7 @@ SECTIONS: dict[str, Callable[[Page], Part | None]] = {
     "market": model_against_market,
     "changes": since_last,
     "assumptions": assumptions,
+    "method": method,
     "not_modelled": not_modelled,
     "sources": sources,
     "data": data_states,

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from depin_compare.refdata.assumption_set import USER_SOURCE
 from reports import view, words
 from reports.sections.page import Page
 from reports.sections.parts import Cell, Part, column, kind_cell, linked, paragraph, subheading, table_part
+from reports.view import Row
 from reports.words import NOT_KNOWN
+
+OURS = "depin-compare"
 
 NOT_MODELLED = (
     "Discounts that clouds negotiate with single customers: only published commitments are known.",
-    "Latency, regions, data protection, support and the work of moving from one seller to another.",
+    "Latency and reliability beyond the stated service level: a slower or less steady answer costs nothing here.",
+    "Regions, data protection, support and the work of moving from one seller to another.",
     "Storage and the network inside a cluster; work that needs more accelerators than one node holds.",
     "Taxes, currency risk, and the future price of any network's token.",
     "New chips that nobody has announced, and demand that answers to falling prices.",
@@ -34,7 +40,7 @@ def assumptions(page: Page) -> Part:
                 r["unit"],
                 kind_cell(r["kind"]),
                 {"text": "your job file", "strong": True, "tone": "warn"} if yours else published,
-                "" if yours else words.day(r["as_of"]),
+                words.DASH if yours else _dated(r["as_of"], source),
             ]
         )
     if body:
@@ -46,13 +52,19 @@ def assumptions(page: Page) -> Part:
             column("Unit", 1.2),
             column("Known as", 0.95),
             column("Source", 1.5),
-            column("As of", 0.8),
+            column("Dated", 0.8),
         ]
-        parts.append(table_part(columns, body))
+        notes = [
+            "The small name is what a job file calls it. Dated: when its source was published; of our own numbers, "
+            "when they were set."
+        ]
+        parts.append(table_part(columns, body, notes))
     else:
         parts.append(paragraph("No assumptions were recorded with this run."))
     parts.append(subheading("Scenarios"))
-    scenarios = view.rows(page.analysis.scenarios)
+    known = page.analysis.scenarios
+    order = {s: i for i, s in enumerate(view.ordered_scenarios(known))} if known.height else {}
+    scenarios = sorted(view.rows(known), key=lambda r: order[r["scenario"]])
     told: list[list[Cell]] = []
     for r in scenarios:
         source = page.publications.get(r["source_id"] or "", {})
@@ -61,9 +73,7 @@ def assumptions(page: Page) -> Part:
         told.append(
             [
                 *(first if r is alike[0] else []),
-                {"text": r["parameter"].replace("_", " "), "under": r["note"]}
-                if r["note"]
-                else r["parameter"].replace("_", " "),
+                {"text": words.input_words(r["parameter"])} | ({"under": r["note"]} if r["note"] else {}),
                 words.number(r["low"]),
                 {"text": words.number(r["central"]), "strong": True},
                 words.number(r["high"]),
@@ -89,13 +99,21 @@ def assumptions(page: Page) -> Part:
     return {"title": "Assumptions and scenarios", "parts": parts}
 
 
+def _dated(as_of: date, source: Row) -> Cell:
+    """When what a number rests on was published; of what has no source but us, when it was set."""
+    published = source.get("published")
+    if published:
+        return str(published)
+    return words.day(as_of) if source.get("publisher") == OURS else {"text": "undated", "quiet": True}
+
+
 def not_modelled(_: Page) -> Part:
     """What the model leaves out, the same in every report."""
     return {"title": "Not modelled", "parts": [{"type": "bullets", "items": list(NOT_MODELLED)}]}
 
 
 def changes(page: Page) -> list[Part]:
-    """What the user changed, before everything else: no number of ours may hide that it is his."""
+    """What the user changed, before everything else: no number of ours may hide that it is the user's."""
     body: list[list[Cell]] = [
         [
             {"text": r["key"], "under": r["note"], "strong": True} if r["note"] else {"text": r["key"], "strong": True},

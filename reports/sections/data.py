@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from depin_compare.refdata.citations import citations
 from reports import view, words
+from reports.sections.assumptions import OURS
 from reports.sections.page import Page
 from reports.sections.parts import Cell, Part, column, kind_cell, linked, paragraph, subheading, table_part
-from reports.words import NOT_KNOWN
 
 _MOST_ROWS = 150
 _SOURCE_STATE_WORDS = {
@@ -24,17 +27,18 @@ def data_states(page: Page) -> Part:
     parts = [page.chart("source_ages")]
     states = view.rows(view.plain(page.analysis.source_states))
     if states:
+        asked = any(s["rows"] or s["skipped"] for s in states)
+        detailed = any(s["detail"] for s in states)
         parts.append(subheading("Sources in this run"))
         parts.append(
             table_part(
                 [
-                    column("Source", 1.2),
+                    column("Source", 1.3),
                     column("Gives", 2.2),
                     column("This time", 1.1),
                     column("Data in use", 1.7),
-                    column("Rows", 0.6, right=True),
-                    column("Left out", 0.6, right=True),
-                    column("Detail", 2.0),
+                    *([column("Rows", 0.6, right=True), column("Left out", 0.6, right=True)] if asked else []),
+                    *([column("Detail", 2.0)] if detailed else []),
                 ],
                 [
                     [
@@ -48,10 +52,11 @@ def data_states(page: Page) -> Part:
                             if s["state"] in ("reference", "off")
                             else "bad",
                         },
-                        page.layer_cell(s["newest_observed_at"], s["layer"], s["freshness"]) if s["layer"] else "none",
-                        f"{s['rows']:,}",
-                        f"{s['skipped']:,}",
-                        s["detail"] or "",
+                        page.layer_cell(s["newest_observed_at"], s["layer"], s["freshness"])
+                        if s["layer"]
+                        else {"text": "none of its own", "quiet": True},
+                        *([_rows(s, "rows"), _rows(s, "skipped")] if asked else []),
+                        *([s["detail"] or words.DASH] if detailed else []),
                     ]
                     for s in states
                 ],
@@ -65,20 +70,34 @@ def data_states(page: Page) -> Part:
             table_part(
                 [
                     column("Source", 1.0),
-                    column("Kind", 1.0),
-                    column("Rows", 0.6, right=True),
-                    column("Reason (example)", 5),
+                    column("Kind", 0.8),
+                    column("Rows", 0.5, right=True),
+                    column("Commonest reason, as the program told it", 5),
                 ],
                 [
-                    [page.names(s["source"]), s["kind"].replace("_", " "), f"{s['n']:,}", s["reason"]]
-                    for s in skipped[:60]
+                    [
+                        page.names(s["source"]),
+                        s["kind"].replace("_", " "),
+                        f"{s['n']:,}",
+                        {"text": words.shorten(s["reason"], 160)}
+                        | ({"under": f"and {words.plural(s['reasons'] - 1, 'other')}"} if s["reasons"] > 1 else {}),
+                    ]
+                    for s in skipped
                 ],
-                [f"{len(skipped) - 60} further reasons are in the run's files."] if len(skipped) > 60 else [],
+                ["Unreadable: a price could not be read with certainty. Every row and its reason: analysis.json."],
             )
         )
     else:
         parts.append(paragraph("None."))
     return {"title": "Data of this run", "parts": parts}
+
+
+def _rows(state: view.Row, column_name: str) -> str:
+    """How many rows an answer had; a dash where there was none, which is not zero rows."""
+    return f"{state[column_name]:,}" if state["state"] in ("ok", "partial") else words.DASH
+
+
+_METRIC_WORDS = {"gpus_total": "size of the fleet", "price": "price of the hour", "utilisation": "share of hours rented"}
 
 
 def too_old(page: Page) -> list[Part]:
@@ -95,12 +114,11 @@ def too_old(page: Page) -> list[Part]:
         [
             page.names(network),
             {
-                "text": metric.replace("_", " "),
+                "text": _METRIC_WORDS.get(metric, metric.replace("_", " ")),
                 "under": words.shorten(", ".join(page.names(r["subject"]) for r in alike if r["subject"]), 160),
             },
             f"{sum(r['rows'] for r in alike):,}",
-            page.told(alike[0]["reason"])
-            + (f"; {words.plural(len(alike) - 1, 'more', 'more')} alike" if alike[1:] else ""),
+            _too_old_words(alike),
         ]
         for (network, metric), alike in list(groups.items())[:_MOST_ROWS]
     ]
@@ -109,37 +127,109 @@ def too_old(page: Page) -> list[Part]:
     return [subheading("Too old for the verdict"), table_part(columns, body, notes)]
 
 
+_FEEDS = {
+    "reference_prices": "prices",
+    "token_prices": "token prices",
+    "network_facts": "networks' facts",
+    "hardware_prices": "hardware prices",
+    "accelerator_tco": "owner's cost",
+    "assumptions": "assumptions",
+    "scenarios": "scenarios",
+    "throughput": "tokens a second",
+    "workloads": "workloads",
+    "accelerators": "chips",
+    "llms": "models",
+    "instances": "cloud machines",
+    "machine_shapes": "cloud machines",
+    "dated_rents": "price history",
+    "events": "events",
+    "networks": "sellers",
+    "unpriced_networks": "sellers",
+    "accelerator_names": "names",
+    "llm_names": "names",
+    "llm_classes": "names",
+    "token_hosts": "names",
+}
+
+
+def _too_old_words(alike: Sequence[view.Row]) -> str:
+    """How old the youngest and the oldest are, and how old they may be."""
+    low, high = min(r["age_days"] for r in alike), max(r["age_days"] for r in alike)
+    limits = sorted({words.age(r["limit_age_days"]) for r in alike})
+    span = words.age(high) if words.age(low) == words.age(high) else f"{words.age(low)} to {words.age(high)}"
+    return f"{span} old; the limit is {words.listing(limits)}"
+
+
 def sources(page: Page) -> Part:
-    """Publisher, title, dates and address of every source."""
-    kinds = view.kinds_of_sources(page.analysis.assumptions, page.analysis.scenarios)
+    """Publisher, title, dates, address and kind of every source, and what its numbers are used for."""
+    feeds, kinds = _cited()
     body: list[list[Cell]] = [
         [
             r["publisher"],
             linked(r["title"], r["url"]),
-            {"text": r["url"] or "", "quiet": True},
-            r["published"] or NOT_KNOWN,
-            words.day(r["accessed"]),
-            kind_cell(kinds.get(r["source_id"])),
+            {"text": r["url"] or "no address on record", "quiet": True},
+            r["published"] or {"text": "undated", "quiet": True},
+            words.listing(feeds.get(r["source_id"], [])),
+            kind_cell(kinds[r["source_id"]])
+            if r["source_id"] in kinds
+            else {"text": "our own" if r["publisher"] == OURS else "read for a range", "quiet": True},
         ]
-        for r in view.rows(view.plain(page.analysis.sources).sort("publisher", "title"))
+        for r in sorted(
+            view.rows(view.plain(page.analysis.sources)),
+            key=lambda r: (r["publisher"].casefold(), r["title"].casefold()),
+        )
     ]
     columns = [
-        column("Publisher", 1.6),
-        column("Title", 2.4),
-        column("Address", 2.3),
+        column("Publisher", 1.5),
+        column("Title", 2.3),
+        column("Address", 2.2),
         column("Published", 0.8),
-        column("Accessed", 0.8),
+        column("Used for", 1.2),
         column("Known as", 0.9),
     ]
+    read = sorted({words.day(r["accessed"]) for r in view.rows(page.analysis.sources)})
+    notes = [
+        f"Read {words.listing([read[0], read[-1]]) if read[1:] else f'on {read[0]}'}. Known as: how most numbers taken "
+        "from it are known; read for a range: it stands behind the ends of an assumption, which is ours."
+    ] if read else []  # fmt: skip
     return {
         "title": "Sources",
-        "parts": [table_part(columns, body) if body else paragraph("No sources were recorded.")],
+        "parts": [table_part(columns, body, notes) if body else paragraph("No sources were recorded.")],
     }
+
+
+def _cited() -> tuple[dict[str, list[str]], dict[str, str]]:
+    """Of each packaged source: what its rows are used for, most rows first, and the kind of most of its numbers."""
+    feeds: dict[str, list[str]] = {}
+    kinds: dict[str, str] = {}
+    for row in view.rows(view.plain(citations()).sort("rows", "table", "kind", descending=[True, False, False])):
+        mine = feeds.setdefault(row["source_id"], [])
+        if (told := _FEEDS.get(row["table"], row["table"].replace("_", " "))) not in mine:
+            mine.append(told)
+        if row["kind"] not in (None, "assumption"):
+            kinds.setdefault(row["source_id"], row["kind"])
+    return feeds, kinds
+
+
+_PROVENANCE_WORDS = {
+    "config_sha256": "SHA-256 of the configuration",
+    "draws": "draws of the uncertain inputs",
+    "llms": "models",
+    "seed": "seed of the draws",
+    "python": "Python",
+}
+
+
+def _named(page: Page, key: str, value: str) -> str:
+    return words.listing(page.names(one) for one in value.split(", ")) if key in ("llms", "workloads") else value
 
 
 def manifest(page: Page) -> Part:
     """What made this report."""
-    body: list[list[Cell]] = [[k.replace("_", " "), v] for k, v in sorted(page.analysis.provenance.items())]
+    body: list[list[Cell]] = [
+        [_PROVENANCE_WORDS.get(k) or k.replace("version_", "version of ").replace("_", " "), _named(page, k, v)]
+        for k, v in sorted(page.analysis.provenance.items())
+    ]
     body += [[f"chart {name} missing", reason] for name, reason in sorted(page.failed.items())]
     return {
         "title": "How this report was made",
