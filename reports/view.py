@@ -258,7 +258,7 @@ def future_pair(frame: pl.DataFrame) -> Pair | None:
 
 
 def ages_in_days(as_of: datetime, observed: Iterable[datetime | None]) -> list[float]:
-    """Ages of the dates that are known, in whole days: a run stands for its day, as in `depin_compare.market.freshness`."""
+    """Ages in whole days of the dates that are known: a run stands for its day, as in `market.freshness`."""
     return [float(max(0, (as_of.date() - at.date()).days)) for at in observed if at is not None]
 
 
@@ -388,7 +388,7 @@ def take_shares(margins: pl.DataFrame) -> dict[str, float]:
 
 
 def skipped_summary(skipped: pl.DataFrame) -> list[Row]:
-    """Rows left out, counted by source and kind, unreadable ones first; ``reason`` is the commonest, ``reasons`` how many."""
+    """Rows left out by source and kind, unreadable first, with the commonest reason and how many there are."""
     rank = {"unreadable": 0, "duplicate": 1, "out_of_scope": 2}
     counted = plain(skipped).group_by("source", "kind", "reason").agg(n=pl.len())
     return (

@@ -60,6 +60,10 @@ def data_states(page: Page) -> Part:
                     ]
                     for s in states
                 ],
+                [
+                    "Age against what is expected of the source as a whole. A price may age sooner by its kind, and is "
+                    "then marked stale where it stands."
+                ],
             )
         )
     parts += too_old(page)
@@ -97,7 +101,11 @@ def _rows(state: view.Row, column_name: str) -> str:
     return f"{state[column_name]:,}" if state["state"] in ("ok", "partial") else words.DASH
 
 
-_METRIC_WORDS = {"gpus_total": "size of the fleet", "price": "price of the hour", "utilisation": "share of hours rented"}
+_METRIC_WORDS = {
+    "gpus_total": "size of the fleet",
+    "price": "price of the hour",
+    "utilisation": "share of hours rented",
+}
 
 
 def too_old(page: Page) -> list[Part]:

@@ -69,7 +69,7 @@ def test_months_do_not_depend_on_the_machines_language() -> None:
 
 
 @pytest.mark.parametrize(
-    ("days", "text"), [(0.01, "under 1 hour"), (0.21, "5 hours"), (1.6, "2 days"), (90.0, "90 days")]
+    ("days", "text"), [(0.0, "same day"), (0.01, "under 1 hour"), (0.21, "5 hours"), (1.6, "1 day"), (90.0, "90 days")]
 )
 def test_age(days: float, text: str) -> None:
     assert words.age(days) == text
