@@ -53,9 +53,9 @@ def sentences_of(analysis: Analysis) -> list[str]:
 @pytest.mark.parametrize(
     ("made", "most"),
     [
-        (report_data.reference_only, 35),
+        (report_data.reference_only, 38),
         (report_data.live_shaped, 60),
-        (report_data.one_network, 30),
+        (report_data.one_network, 35),
         (report_data.no_price_network, 28),
         (report_data.thirty_networks, 90),
     ],
