@@ -16,7 +16,7 @@ def verdict_note(outlook: pl.DataFrame, *, brief: bool = False) -> str:
     if brief:
         return (
             "Verdict against most clouds. Resilient: under a tenth of the draws lose the lead or a new node's margin "
-            f"{by}; exposed: more do, or the margin is not known; eroded: no lead today."
+            f"{by}; exposed: more do, or the margin is not known; eroded: no lead."
         )
     return (
         "Verdict: base scenario, against most list prices (v. list) and most modelled costs (v. cost). Resilient: in "

@@ -156,7 +156,7 @@ def _panel(axes: Axes, lines: list[_Line], first: date, last: date, *, gid: str,
     for i, (x, text, colour) in enumerate(sorted(below)):
         right = x < (start + end) / 2
         axes.annotate(
-            text, (x, FLOOR * 0.95), xytext=(5 if right else -5, 9 * i), textcoords="offset points", fontsize=6.3,
+            text, (x, FLOOR * 0.95), xytext=(7 if right else -7, 9 * i), textcoords="offset points", fontsize=6.3,
             color=colour, va="center", ha="left" if right else "right", gid=f"below-words:{gid}", annotation_clip=False,
         )  # fmt: skip
     end_labels(axes, ends, gap=0.15)

@@ -21,6 +21,7 @@ MOST_NETWORKS = 6
 _MOST_TOLD = 3
 _TONES = {"resilient": "#1b5e20", "exposed": "#8a6100", "eroded": NEGATIVE}
 _NAME = 1.5
+_SMALL = 7.2
 _COLUMNS = (0.30, 2.2, 3.22, 4.3, 5.42, 7.7)
 
 
@@ -42,9 +43,12 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
         figure.text(x / WIDTH, y / HEIGHT, text, fontsize=size, **{"va": "center", "color": INK, **how})
 
     figure.add_artist(Rectangle((0.3 / WIDTH, 4.22 / HEIGHT), 0.5 / WIDTH, 0.035 / HEIGHT, color=INK, lw=0))
-    title = wrap(finding(cells, look.names(pair[0]) if pair else "a cloud"), 15, WIDTH - 0.6, bold=True)[:2]
+    told = finding(cells, look.names(pair[0]) if pair else "a cloud")
+    # A little smaller where that spares a line of one word.
+    size = 15.0 if text_width(told, 14, bold=True) > WIDTH - 0.6 else 14.0
+    title = wrap(told, size, WIDTH - 0.6, bold=True)[:2]
     for i, line in enumerate(title):
-        put(0.3, 3.98 - 0.28 * i, line, 15, weight="bold", gid=f"title-{i}")
+        put(0.3, 3.98 - 0.28 * i, line, size, weight="bold", gid=f"title-{i}")
     against = f" Cloud: {look.names.long_pair(*pair)}." if pair else ""
     under = f"Inference on decentralised GPU networks against the cloud, equal work.{against}"
     put(0.3, 3.98 - 0.28 * len(title), fit(under, 9, WIDTH - 0.6), 9, color=MUTED, gid="subtitle")
@@ -58,22 +62,24 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
     more = f"{len(cells) - MOST_NETWORKS} more in the report" if len(cells) > MOST_NETWORKS else ""
     more += f", {missing} of them without a price to compare." if missing and more else "." if more else ""
     blank = any(cell[key] is None for cell in drawn for key in ("list", "committed", "modelled_cost"))
+    meaning = (
+        "+ cheaper than the cloud, in % of its price or cost; supplier keeps: full-cost margin, % of receipts, no "
+        f"token rewards{'; n/c: not comparable' if blank else ''}. {verdict_note(analysis.outlook, brief=True)}"
+    )
     told_below = [
         more,
-        "+ cheaper than the cloud, in % of its price or cost; supplier keeps: full-cost margin, % of receipts, no "
-        "token rewards" + ("; n/c: not comparable." if blank else "."),
-        *wrap(verdict_note(analysis.outlook, brief=True), 7.2, WIDTH - 0.6),
+        *wrap(meaning, _SMALL, WIDTH - 0.6),
         f"depin-compare, data as of {day(look.as_of)}. A model of public prices and stated assumptions; not investment "
         "advice.",
     ]
     notes = [note for note in told_below if note]
     foot = 0.2 + 0.16 * len(notes) + 0.04
-    told = len(drawn) <= _MOST_TOLD
-    step = min(1.5 if told else 0.5, (top - 0.13 - foot) / max(1, len(drawn)))
+    in_words = len(drawn) <= _MOST_TOLD
+    step = min(1.5 if in_words else 0.5, (top - 0.13 - foot) / max(1, len(drawn)))
     for i, cell in enumerate(drawn):
-        above = 0.24 if told else 0.55 * step
+        above = 0.24 if in_words else 0.55 * step
         _row(put, top - 0.13 - step * i - above, cell, look)
-        lines = _whole_sentences(cell["sentence"], int((step - 0.45) / 0.16)) if told else []
+        lines = _whole_sentences(cell["sentence"], int((step - 0.42) / 0.16)) if in_words else []
         for k, line in enumerate(lines):
             put(0.3, top - 0.13 - step * i - 0.52 - 0.16 * k, line, 8, color=MUTED, gid=f"told:{cell['network']}:{k}")
         y = (top - 0.13 - step * (i + 1)) / HEIGHT
@@ -81,7 +87,7 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
     if not cells:
         put(0.3, top - 0.5, "No source gave a price that can be compared; the report says why.", 10, color=MUTED)
     for i, note in enumerate(reversed(notes)):
-        put(0.3, 0.2 + 0.16 * i, fit(note, 7.2, WIDTH - 0.6), 7.2, color=MUTED, gid=f"footer-{i}")
+        put(0.3, 0.2 + 0.16 * i, fit(note, _SMALL, WIDTH - 0.6), _SMALL, color=MUTED, gid=f"footer-{i}")
     return figure
 
 

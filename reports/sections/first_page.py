@@ -29,7 +29,8 @@ __all__ = ["first_page", "headline", "other_networks", "sentences"]
 
 # With more networks than this, a network has one row instead of one a cloud.
 _MOST_IN_DETAIL = 3
-_MOST_ON_FIRST_PAGE = 15
+# All of these, or so many fewer that the chart beneath has its room whatever their names.
+_MOST_ON_FIRST_PAGE, _FIRST_OF_MORE = 15, 11
 _LONGEST_NAME = 34
 
 
@@ -52,8 +53,8 @@ def first_page(page: Page) -> list[Part]:
     if len(heads) <= _MOST_IN_DETAIL:
         table = _detailed(page, heads)
     else:
-        table = _one_row_each(page, heads[:_MOST_ON_FIRST_PAGE])
-        if (more := len(heads) - _MOST_ON_FIRST_PAGE) > 0:
+        table = _one_row_each(page, heads[: _on_first_page(heads)])
+        if more := len(heads) - _on_first_page(heads):
             table["notes"].append(f"{words.plural(more, 'further network')} on the next page.")
     few = len(heads) <= _MOST_IN_DETAIL
     chart = page.chart("years_ahead")
@@ -64,9 +65,14 @@ def first_page(page: Page) -> list[Part]:
     ]
 
 
+def _on_first_page(heads: Sequence[view.Row]) -> int:
+    return len(heads) if len(heads) <= _MOST_ON_FIRST_PAGE else _FIRST_OF_MORE
+
+
 def other_networks(page: Page) -> Part | None:
     """The networks that had no room in the first page's table."""
-    heads = view.rows(page.headlines)[_MOST_ON_FIRST_PAGE:]
+    heads = view.rows(page.headlines)
+    heads = heads[_on_first_page(heads) :]
     return {"title": "Further networks", "parts": [_one_row_each(page, heads, notes=False)]} if heads else None
 
 
@@ -210,7 +216,7 @@ def _one_row_each(page: Page, heads: Sequence[view.Row], *, notes: bool = True) 
         for head in heads
     ]
     columns = [
-        column("Network and chip", 1.9),
+        column("Network and chip", 1.75),
         *(
             column(
                 f"{page.names.pair(cloud, silicon, claim=(cloud, silicon) in claims)}: "
@@ -220,10 +226,10 @@ def _one_row_each(page: Page, heads: Sequence[view.Row], *, notes: bool = True) 
             )
             for ref, cloud, silicon in sought
         ),
-        column("Supplier keeps", 1.25, right=True),
+        column("Supplier keeps", 1.15, right=True),
         column("Breaks even at", 1.0, right=True),
-        column("Verdict v. list", 1.05),
-        column("v. cost", 0.75),
+        column("Verdict v. list", 1.45),
+        column("v. cost", 0.7),
     ]
     what = "What the buyer saves (+) or pays more against each cloud's list price and modelled cost, in % of it"
     return table_part(columns, body, _notes(page, what) if notes else [])

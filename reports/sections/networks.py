@@ -32,6 +32,7 @@ _SHARED = "networks-nothing-known"
 _MOST_SHARED_ROWS = 40
 _MOST_SCENARIOS = 9
 _LONGEST_REASON = 260
+_OWN_PAGE = ("full_margin", "full_margin_with_rewards", "breakeven_usd_per_accelerator_hour")
 _SAID_RANGE = re.compile(r"\bsays (\d+) to (\d+) per cent\b")
 
 
@@ -39,7 +40,7 @@ def has_own_page(page: Page, network: str) -> bool:
     """Whether a comparison or a margin of the network is known; the others share a page."""
     mine = page.compared.filter(pl.col("network") == network, pl.col("usd_per_mtok_network").is_not_null())
     margin = page.margin_of.get(network, {})
-    return mine.height > 0 or margin.get("usd_per_accelerator_hour") is not None
+    return mine.height > 0 or any(margin.get(name) is not None for name in _OWN_PAGE)
 
 
 def anchor_of(page: Page, network: str) -> str:
@@ -140,14 +141,15 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
 def take_cell(page: Page, network: str) -> dict[str, Any]:
     """What share of the tenant's bill the network keeps, as the token page has it."""
     rows = page.tokens_found.get((network, "network_take"), [])
-    return network_keeps(view.take_shares(page.analysis.margins).get(network), rows)
+    made = network_keeps(view.take_shares(page.analysis.margins).get(network), rows)
+    return made | {"text": NOT_KNOWN} if made.get("quiet") else made
 
 
 def against(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Part]:
     """What the buyer saves against each reference of the first page's clouds, and when that is gone."""
-    pairs = view.ordered_pairs(mine) if mine.height else []
-    if not pairs:
+    if mine["advantage"].drop_nulls().is_empty():
         return []
+    pairs = view.ordered_pairs(mine)
     base = outlook.filter(pl.col("scenario") == "base", pl.col("quantity") == "advantage")
     claims = view.claimed_pairs(mine)
     hardest = view.hardest_pairs(mine)
@@ -330,10 +332,17 @@ def _when(row: view.Row) -> str:
     return f" ({', '.join(told)})" if told else ""
 
 
+def _priced(page: Page, head: view.Row) -> str:
+    """Its chip, and what it asked for it, where it asked something."""
+    price = page.margin_of.get(head["network"], {}).get("usd_per_accelerator_hour")
+    chip = page.names(head["accelerator"]) if head["accelerator"] is not None else ""
+    return f"{chip}, {usd(price)}/h" if chip and price is not None else chip
+
+
 def _nothing_known(page: Page, heads: list[view.Row]) -> list[Part]:
     body: list[list[Cell]] = [
         [
-            {"text": words.shorten(head["display_name"], 60), "strong": True},
+            {"text": words.shorten(head["display_name"], 60), "strong": True, "under": _priced(page, head)},
             verdict_cell(head),
             words.shorten(page.told(head["sentence"]).removeprefix(f"{head['display_name']}: "), _LONGEST_REASON),
             token_facts(page, head).removeprefix("Token and fees: "),
