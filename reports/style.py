@@ -183,7 +183,7 @@ class Look:
         """
         if not any(network in self.not_live for network in networks):
             return ""
-        return f" {marks}: the network's price is not live; how old it is stands beneath its name."
+        return f" {marks}: the network's price is not live; how old it is stands with its name."
 
     def network(self, network: str) -> tuple[str, str]:
         """Colour and marker of a network."""

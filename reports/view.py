@@ -161,10 +161,11 @@ def headline_outlook(headlines: pl.DataFrame, outlook: pl.DataFrame) -> pl.DataF
     return _of_headlines(headlines, outlook, _WORK)
 
 
-def headline_drivers(outlook: pl.DataFrame, drivers: pl.DataFrame) -> list[Row]:
-    """What moves each network's outlook most, base scenario: buyer against the first page's clouds, then supplier.
+def headline_drivers(outlook: pl.DataFrame, drivers: pl.DataFrame, pair: Pair | None = None) -> list[Row]:
+    """What moves each network's outlook most, base scenario: buyer, then supplier.
 
-    One row a network x quantity x cloud with ``first`` and ``second``, the two leading rows of the tornado.
+    The buyer's rows are against the cloud and silicon of ``pair``, else against those of the first page. One row a
+    network x quantity x cloud with ``first`` and ``second``, the two leading rows of the tornado.
     """
     shown = outlook.filter(
         (pl.col("scenario") == "base") & (pl.col("pricing") == "fleet_average") & (pl.col("state") != "not_comparable")
@@ -186,7 +187,8 @@ def headline_drivers(outlook: pl.DataFrame, drivers: pl.DataFrame) -> list[Row]:
     found: list[Row] = []
     for network in asked if drivers.height else []:
         mine = shown.filter(pl.col("network") == network)
-        pairs = [p for p in HEADLINE_REFERENCES[:2] if p in set(ordered_pairs(mine.filter(buyer)))]
+        wanted = HEADLINE_REFERENCES[:2] if pair is None else (pair,)
+        pairs = [p for p in wanted if p in set(ordered_pairs(mine.filter(buyer)))]
         picked = [r for p in pairs for r in rows(of_pair(mine.filter(buyer), p))]
         picked += rows(mine.filter(supplier).head(1))
         for r in picked:

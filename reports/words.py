@@ -23,6 +23,7 @@ __all__ = [
     "day",
     "fee",
     "host",
+    "input_span",
     "input_words",
     "listing",
     "minute",
@@ -109,7 +110,7 @@ def _sign(value: float, *, signed: bool, ascii_only: bool) -> str:
 
 
 def percent(value: float | None, *, signed: bool = False, ascii_only: bool = False, unknown: str = NOT_KNOWN) -> str:
-    """A fraction as a percentage: whole from 10 % on, one decimal below.
+    """A fraction as a percentage: whole from 10% on, one decimal below.
 
     >>> percent(0.7297), percent(-0.0655, ascii_only=True), percent(None)
     ('73%', '-6.6%', 'not known')
@@ -300,30 +301,86 @@ def shorten(text: str, length: int) -> str:
 _INPUT_WORDS = {
     "hardware_decline_per_year": "shared fall of hardware cost",
     "network_lag_years": "networks' lag behind the clouds",
-    "pass_through": "share of a cloud's cut that networks must follow",
+    "pass_through": "share of clouds' cuts networks follow",
     "unit_cost_factor": "cost of the new silicon",
     "adoption_midpoint_year": "when half of the new silicon is in",
     "adoption_slope_per_year": "speed of its adoption",
     "adoption_ceiling": "share of work the new silicon takes",
     "list_price_factor": "depth of the list price cut",
+    "cloud_peak_multiplier": "clouds' prices in the shortage",
+    "network_peak_multiplier": "networks' prices in the shortage",
+    "peak_after_years": "time to the peak of the shortage",
+    "half_life_years": "half-life of the shortage",
+    "take_rate": "network's share of the bill",
+    "take_rate_target": "network's share of the bill then",
+    "utilisation": "share of hours rented",
+    "utilisation_target": "share of hours rented then",
+    "cloud_utilisation": "share of clouds' hours sold",
+    "demand_factor": "demand that stays",
+    "network_efficiency_gain": "networks' gain in work an hour",
+    "gains_midpoint_year": "when half of the gains are in",
+    "gains_slope_per_year": "speed of the gains",
     "network_usd_per_accelerator_hour": "network's price",
     "usd_per_accelerator_hour": "network's price",
+    "network_buyer_fee": "network's fee for buyers",
     "network_tokens_per_second": "tokens a second on the network's chip",
     "reference_tokens_per_second": "tokens a second on the cloud's chip",
+    "tokens_per_second": "tokens a second on the chip of both",
     "reference_usd_per_accelerator_hour": "cloud's price",
+    "commitment_discount": "discount for commitment",
+    "floor_gross_margin": "least gross margin of a cloud",
+    "maia200_cost_factor": "cost of Maia 200 against NVIDIA",
     "log_ratio": "today's ratio of prices",
     "capex_usd": "price of the hardware",
     "usd_per_kwh": "electricity tariff",
     "life_years": "life of the hardware",
-    "event": "whether the chip arrives",
+    "load_kw": "power of the chip under load",
+    "idle_power_share": "power when idle",
+    "pue": "power overhead of the site",
+    "opex_share_of_capex": "running cost of the hardware",
+    "salvage_share": "salvage value of the hardware",
+    "event": "whether the event happens",
 }
+_SILICON_TAGS = {"maia": "Maia", "tpu": "TPU", "trainium": "Trainium", "startup": "a newcomer's"}
 
 
 def input_words(name: str) -> str:
     """An input of the model in words; a silicon's tag follows in brackets.
 
     >>> input_words("unit_cost_factor.maia"), input_words("cost_of_capital")
-    ('cost of the new silicon (maia)', 'cost of capital')
+    ('cost of the new silicon (Maia)', 'cost of capital')
     """
-    plain, _, tag = name.partition(".")
-    return _INPUT_WORDS.get(plain, plain.replace("_", " ")) + (f" ({tag})" if tag else "")
+    plain, _, tag = name.partition("[")[0].partition(".")
+    told = _INPUT_WORDS.get(plain, plain.replace("_", " "))
+    return f"{told} ({_SILICON_TAGS.get(tag, tag)})" if tag else told
+
+
+def input_span(low: float, high: float, unit: str) -> str:
+    """From where to where an input goes, with its unit; tokens a second are named in the input's own words.
+
+    >>> input_span(37_500, 52_000, "USD"), input_span(0.2, 0.35, "fraction per year"), input_span(0.5, 2, "years")
+    ('$37,500 to $52,000', '20% to 35% a year', '0.5 to 2 years')
+    >>> input_span(0.06, 0.155, "USD per kWh"), input_span(0.84, 1.19, "kW")
+    ('$0.06 to $0.155 per kWh', '0.84 to 1.19 kW')
+    """
+    money, share = unit.startswith("USD"), unit.startswith("fraction")
+    if unit.startswith("1 if"):
+        return "no to yes"
+
+    def form(value: float) -> str:
+        if unit == "year":
+            return f"{value:.1f}"
+        text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value * 100 if share else value:.3g}"
+        return f"{'$' if money else ''}{text}{'%' if share else ''}"
+
+    ends = f"{form(low)} to {form(high)}"
+    if money:
+        per = {"USD per accelerator-hour": " an hour", "USD": ""}
+        return ends + per.get(unit, unit.removeprefix("USD"))
+    if share:
+        of = unit.removeprefix("fraction").replace(" per year", " a year").replace("capex", "its price")
+        return ends + of
+    if unit.startswith("multiple of "):
+        what = unit.removeprefix("multiple of ")
+        return f"{form(low)} to {form(high)} times {what}"
+    return ends + {"years": " years", "kW": " kW", "1/year": " a year"}.get(unit, "")

@@ -17,20 +17,24 @@ from reports.charts._panels import (
     scenario_head,
     span_of_dates,
 )
-from reports.style import MUTED, REFERENCE_COLOUR, Key, Look, Sheet, empty, styled
+from reports.style import INK, MUTED, NEGATIVE, REFERENCE_COLOUR, Key, Look, Sheet, empty, styled
 from reports.view import REFERENCE_ORDER, future_pair, headline_paths, of_pair, ordered_scenarios
 from reports.words import REFERENCE_WORDS, minute, of_many, percent
 
 __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "advantage_erosion"]
 
-MOST_NETWORKS = 5
+MOST_NETWORKS = 6
 MOST_SCENARIOS = 8
 # The two lines whose bands are drawn: four would hide each other.
 _BANDED = ("list", "modelled_cost")
+_SHORT = {"list": "list:", "modelled_cost": "cost:"}
 
 
 def finding(known: pl.DataFrame, look: Look) -> str:
-    """The title: how many networks keep their advantage in the first scenario; true of any median paths."""
+    """The title: how many networks keep their advantage in the first scenario; true of any median paths.
+
+    ``central`` is the advantage at central inputs, which says who leads today.
+    """
     known = known.filter((pl.col("pricing") == "fleet_average") & pl.col("advantage").is_not_null())
     pair = future_pair(known)
     if pair is None:
@@ -46,7 +50,7 @@ def finding(known: pl.DataFrame, look: Look) -> str:
         if part.is_empty():
             continue
         ends = part.sort("month").group_by("network").agg(
-            today=pl.col("advantage").first() > 0, kept=pl.col("advantage").min() > 0
+            today=pl.col("central").first() > 0, kept=pl.col("advantage").min() > 0
         )  # fmt: skip
         told.append((noun, int(ends["today"].sum()), int(ends["kept"].sum()), ends.height))
     if not told:
@@ -72,7 +76,8 @@ def finding(known: pl.DataFrame, look: Look) -> str:
 
 def _known(headlines: pl.DataFrame, paths: pl.DataFrame) -> pl.DataFrame:
     """Medians that are known, network by network in the order of every page."""
-    return medians(headline_paths(headlines, paths), "advantage").filter(pl.col("advantage").is_not_null())
+    found = headline_paths(headlines, paths).with_columns(central=pl.col("advantage"))
+    return medians(found, "advantage").filter(pl.col("advantage").is_not_null())
 
 
 @styled
@@ -119,16 +124,17 @@ def advantage_erosion(
     if event := event_note(look, chances, told):
         notes.append(event)
     notes.append(
-        f"Source: this model against {look.names.pair(*pair)}; prices as of {minute(look.as_of)}, scenarios and their "
-        "sources among the assumptions. A projection, not a forecast."
+        f"Source: this model; prices as of {minute(look.as_of)}, scenarios and their sources among the assumptions. "
+        f"{_back_note(shown)}A projection, not a forecast."
     )
     banded = [r for r in references if r in _BANDED]
     sheet = Sheet(
         title=finding(known, look),
-        subtitle="What the buyer saves for the same tokens: % of the cloud's price or cost, median of the draws. "
-        "Words: what becomes of the lead over list price and modelled cost",
+        subtitle="What the buyer saves for the same tokens: % of the price or cost of "
+        f"{look.names.long_pair(*pair)}, median of the draws. Words: what becomes of the lead over the list price, and "
+        "over modelled cost",
         footer=notes,
-        plot_height=0.78 + 1.04 * len(drawn),
+        plot_height=0.78 + 1.06 * len(drawn),
         keys=[
             *(
                 Key(
@@ -158,6 +164,18 @@ def advantage_erosion(
     return sheet.figure
 
 
+def _back_note(shown: pl.DataFrame) -> str:
+    """What "back to" means, where a panel says it."""
+    ends = (
+        shown.filter(pl.col("reference").is_in(_BANDED))
+        .sort("month")
+        .group_by("network", "scenario", "reference")
+        .agg(low=pl.col("advantage").min(), end=pl.col("advantage").last())
+    )
+    back = ends.filter(pl.col("low") <= 0, pl.col("end") > 0).height
+    return "Back to: below zero for a time, ahead again at the end. " if back else ""
+
+
 def _panel(axes: Axes, here: pl.DataFrame, references: list[str], *, gid: str) -> None:
     """A line a reference, and in words what becomes of the two with a band."""
     told = 0
@@ -169,8 +187,10 @@ def _panel(axes: Axes, here: pl.DataFrame, references: list[str], *, gid: str) -
         line = "-" if banded else "--"
         draw_path(axes, part, "advantage", colour=tint, line=line, band=banded, gid=f"{gid}:{reference}")
         if banded:
-            axes.text(0.97, 0.98 - 0.115 * told, fate(part, "advantage"), transform=axes.transAxes, ha="right",
-                      va="top", fontsize=5.8, color=tint, gid=f"fate:{gid}:{reference}")  # fmt: skip
+            words = fate(part, "advantage")
+            axes.text(0.99, 0.98 - 0.115 * told, f"{_SHORT[reference]} {words}", transform=axes.transAxes, ha="right",
+                      va="top", fontsize=5.6, color=NEGATIVE if words.startswith("lost") else INK,
+                      gid=f"fate:{gid}:{reference}")  # fmt: skip
             told += 1
     if here.is_empty():
         axes.text(0.5, 0.72, "not known", transform=axes.transAxes, ha="center", fontsize=5.8, color=MUTED,

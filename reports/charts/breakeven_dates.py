@@ -1,15 +1,17 @@
-"""When the advantage and the margin are lost: how the draws spread over the years, with a bar for "not reached"."""
+"""When the advantage and the margin are lost: how the draws spread over the years, with a bar for "at no time"."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.charts._panels import row_label
 from reports.style import INK, LINE, MUTED, Look, Sheet, empty, fit, styled
-from reports.view import future_pair, network_order, ordered_scenarios, plain
+from reports.view import future_pair, network_order, of_pair, ordered_scenarios, plain
 from reports.words import minute, of_many, percent, plural
 
 __all__ = ["MOST_NETWORKS", "QUANTITIES", "breakeven_dates"]
@@ -22,30 +24,60 @@ QUANTITIES: tuple[tuple[str, str | None, str], ...] = (
     ("advantage", "modelled_cost", "Over modelled cost"),
     ("full_margin_new_node", None, "Margin of a new node"),
 )
+_SINGLE_YEARS = 3
+_SMALL = 0.0005  # rounds to 0.0%, and is not drawn
 
 
-def finding(likely: Sequence[tuple[str, float, float]], first: int, last: int) -> str:
-    """The title, from (column, probability of being lost by the first year's end, by the horizon); true of any."""
+@dataclass(frozen=True, slots=True)
+class Fate:
+    """What becomes of one network's lead: dearer today; its odds of being lost by the first year's end, and at all."""
+
+    dearer_today: bool
+    soon: float
+    ever: float
+
+
+def finding(fates: Mapping[str, Sequence[Fate]], cloud: str, first: int, last: int) -> str:
+    """The title, from the networks' fates against ``list`` and ``modelled_cost`` of one cloud; true of any."""
     told: list[str] = []
-    for column, over in ((QUANTITIES[0][2], "list prices"), (QUANTITIES[2][2], "modelled cost")):
-        mine = [(soon, late) for title, soon, late in likely if title == column]
-        n, soon, late = len(mine), sum(p >= 0.5 for p, _ in mine), sum(p >= 0.5 for _, p in mine)
-        if not n:
-            continue
-        when = f"by the end of {first}" if late and soon == late else f"by {last}"
-        some = f" ({soon} by the end of {first})" if 0 < soon < late else ""
-        if n == 1 and not told:
-            how = f"without its lead over {over} {when}" if late else f"still ahead of {over} in {last}"
-            told.append(f"Likelier than not, the network is {how}")
-        elif n == 1:
-            told.append(f"over {over}, {'without it ' + when if late else f'still ahead in {last}'}")
-        elif not told:
-            are = "is" if late == 1 else "are"
-            lead = "its lead" if late == 1 else "their lead"
-            told.append(f"Likelier than not, {of_many(late, n)} networks {are} without {lead} over {over} {when}{some}")
-        else:
-            told.append(f"over {over}, {of_many(late, n)} {when}{some}")
+    for reference, noun in (("list", "list price"), ("modelled_cost", "modelled cost")):
+        mine = fates.get(reference, ())
+        if mine:
+            whose = f"its {noun}" if told else f"the {noun} of {cloud}"
+            told.append(_the_network(mine[0], whose, told, last) if len(mine) == 1 else
+                        _networks(mine, whose, told, first, last))  # fmt: skip
     return "; ".join(told) if told else "No break-even date can be stated"
+
+
+def _the_network(fate: Fate, whose: str, told: Sequence[str], last: int) -> str:
+    if fate.dearer_today:
+        return f"it is dearer than {whose} today" if told else f"The network is dearer than {whose} today"
+    how = f"loses its lead over {whose} at some time to {last}"
+    if fate.ever < 0.5:
+        how = f"keeps its lead over {whose} to {last}"
+    return f"it {how}" if told else f"Likelier than not, the network {how}"
+
+
+def _networks(fates: Sequence[Fate], whose: str, told: Sequence[str], first: int, last: int) -> str:
+    n, dearer = len(fates), sum(fate.dearer_today for fate in fates)
+    ahead = [fate for fate in fates if not fate.dearer_today]
+    lose, soon = (sum(p >= 0.5 for p in odds) for odds in zip(*((f.ever, f.soon) for f in ahead), strict=True)) \
+        if ahead else (0, 0)  # fmt: skip
+    when = f"by the end of {first}" if lose and lose == soon else f"at some time to {last}"
+    is_dearer = f"{of_many(dearer, n)} {'is' if dearer == 1 else 'are'} dearer than {whose} today"
+    if dearer == n:
+        return is_dearer if told else is_dearer.replace(f"all {n}", f"All {n} networks")
+    loses = f"{'loses its' if lose <= 1 else 'lose their'} lead"
+    if not dearer:
+        if told:
+            return f"{of_many(lose, n)} {loses} over {whose}"
+        return f"Likelier than not, {of_many(lose, n)} networks {loses} over {whose} {when}"
+    others = f"{of_many(lose, len(ahead))} others {loses} {when}" if len(ahead) > 1 else (
+        f"the other {'loses' if lose else 'keeps'} its lead")  # fmt: skip
+    if told:
+        return f"{is_dearer}, {others}"
+    are = "is" if dearer == 1 else "are"
+    return f"{dearer} of {n} networks {are} dearer than {whose} today; likelier than not, {others}"
 
 
 @styled
@@ -57,7 +89,7 @@ def breakeven_dates(
     *,
     scenario: str | None = None,
 ) -> Figure:
-    """Draw bars of the share of draws a year, a row a network and a column a quantity.
+    """Draw bars of the share of draws a period, a row a network and a column a quantity.
 
     Parameters
     ----------
@@ -66,14 +98,15 @@ def breakeven_dates(
     probabilities : ErosionProbabilities
         Rows at fleet-average pricing are drawn.
     paths : AdvantagePaths
-        Says which cloud stands for the clouds: the strictest.
+        Says which cloud stands for the clouds, the strictest, and which network is dearer today.
     look : Look
         Names, colours, date.
     scenario : str, optional
         Which one; the first (base) where none is named.
     """
     known = plain(probabilities).filter(pl.col("pricing") == "fleet_average")
-    pair = future_pair(plain(paths.filter(pl.col("month") == 0)))
+    today = plain(paths.filter((pl.col("month") == 0) & (pl.col("pricing") == "fleet_average")))
+    pair = future_pair(today)
     if known.is_empty() or pair is None:
         return empty("No break-even date can be stated", "no network has a path", look)
     told = scenario or ordered_scenarios(known)[0]
@@ -86,12 +119,21 @@ def breakeven_dates(
         return empty("No break-even date can be stated", f"no network has a path in {look.names(told)}", look)
     drawn = networks[:MOST_NETWORKS]
     years = sorted(known["year"].unique().to_list())
-    shares = {
-        (n, title): _shares(known, n, quantity, reference)
+    lost = {
+        (n, title): _lost_by_year(known, n, quantity, reference)
         for n in networks
         for quantity, reference, title in QUANTITIES
     }
-    likely = [(title, share[0], 1.0 - share[-1]) for (_, title), share in shares.items() if share is not None]
+    dearer = _dearer_today(of_pair(today.filter(pl.col("scenario") == told), pair))
+    fates: dict[str, list[Fate]] = {}
+    for _, reference, title in QUANTITIES:
+        if reference is not None:
+            fates[reference] = [
+                Fate(dearer.get((n, reference), False), odds[0], odds[-1])
+                for n in networks
+                if (odds := lost[n, title]) is not None
+            ]
+    cloud = look.names.long_pair(*pair)
     notes = []
     if len(drawn) < len(networks):
         notes.append(
@@ -99,64 +141,94 @@ def breakeven_dates(
             "erosion.csv."
         )
     notes.append(
-        f"Source: this model, scenario {look.names(told)}, against {look.names.long_pair(*pair)}; prices as of "
-        f"{minute(look.as_of)}. The first bar holds what is lost already. A projection, not a forecast."
+        f"Source: this model, scenario {look.names(told)}; prices as of {minute(look.as_of)}. The first bar holds what "
+        "is below zero from the start; a later recovery does not count. Dearer today: at central inputs. A projection, "
+        "not a forecast."
     )
     sheet = Sheet(
-        title=finding(likely, years[0], years[-1]),
-        subtitle=f"Share of draws in which it is lost, by year; the hatched bar is not lost by {years[-1]}. % of draws",
+        title=finding(fates, cloud, years[0], years[-1]),
+        subtitle=f"Share of draws by the year in which the lead over {cloud}, or the margin of a node bought then, is "
+        f"first below zero; hatched: at no time to {years[-1]}. % of draws",
         footer=notes,
-        plot_height=0.52 + 0.82 * len(drawn),
+        plot_height=0.42 + 0.93 * len(drawn),
     )
-    grid = sheet.grid(len(drawn), len(QUANTITIES), left=1.15, right=0.1, below=0.2, above=0.24, gap_x=0.22, gap_y=0.2)
+    groups = _groups(years)
+    grid = sheet.grid(len(drawn), len(QUANTITIES), left=1.42, right=0.06, below=0.2, above=0.24, gap_x=0.22, gap_y=0.32)
     for i, network in enumerate(drawn):
         colour, _ = look.network(network)
-        for j, (_, _, title) in enumerate(QUANTITIES):
-            axes = grid[i][j]
-            _bars(axes, years, shares[network, title], colour, gid=f"{network}:{j}", ticks=i == len(drawn) - 1)
+        for j, (_, reference, title) in enumerate(QUANTITIES):
+            axes, odds = grid[i][j], lost[network, title]
+            _frame(axes, groups, named=j == 0)
+            if odds is None:
+                _say(axes, "not known", gid=f"none:{network}:{j}")
+            else:
+                _bars(axes, years, groups, odds, colour, gid=f"{network}:{j}",
+                      today=reference is not None and dearer.get((network, reference), False))  # fmt: skip
             if i == 0:
-                axes.set_title(fit(title, 7, 1.45, bold=True), fontsize=7, pad=8, color=INK)
-        middle = grid[i][0].get_position()
-        sheet.figure.text(
-            0, (middle.y0 + middle.y1) / 2, fit(look.names(network), 8, 1.05, bold=True), fontsize=8, weight="bold",
-            color=colour, va="center", gid=f"row:{network}",
-        )  # fmt: skip
+                axes.set_title(fit(title, 7, 1.45, bold=True), fontsize=7, pad=9, color=INK)
+        row_label(sheet, grid[i], look, network, None, None)
     return sheet.figure
 
 
-def _shares(known: pl.DataFrame, network: str, quantity: str, reference: str | None) -> list[float] | None:
-    """What is newly lost in each year, and last what is never lost; None where it is not known."""
+def _lost_by_year(known: pl.DataFrame, network: str, quantity: str, reference: str | None) -> list[float] | None:
+    """The share of the draws lost by the end of each year; None where it is not known."""
     wanted = pl.col("reference").is_null() if reference is None else pl.col("reference") == reference
     mine = known.filter((pl.col("network") == network) & (pl.col("quantity") == quantity) & wanted).sort("year")
-    if mine.is_empty():
-        return None
-    lost = mine["probability_lost"].to_list()
-    return [max(0.0, after - before) for before, after in zip([0.0, *lost], lost, strict=False)] + [1.0 - lost[-1]]
+    return mine["probability_lost"].to_list() or None
+
+
+def _dearer_today(today: pl.DataFrame) -> dict[tuple[str, str], bool]:
+    """(network, reference) -> whether the network is the dearer one today, at central inputs."""
+    return {(n, r): value <= 0 for n, r, value in today.select("network", "reference", "advantage").iter_rows()}
+
+
+def _groups(years: Sequence[int]) -> list[list[int]]:
+    """Years that share a bar: the first ones alone, the rest together, so that every bar has room for its number.
+
+    >>> _groups([2026, 2027, 2028, 2029, 2030])
+    [[2026], [2027], [2028], [2029, 2030]]
+    """
+    rest = list(years[_SINGLE_YEARS:])
+    return [*([year] for year in years[:_SINGLE_YEARS]), *([rest] if rest else [])]
+
+
+def _frame(axes: Axes, groups: Sequence[Sequence[int]], *, named: bool) -> None:
+    """The years below, the shares at the left, and a gap before the bar of what is never lost."""
+    last = len(groups) + 0.4
+    axes.set_xlim(-0.6, last + 0.6)
+    axes.set_ylim(0, 1.12)
+    axes.set_yticks([0, 0.5, 1], ["0%", "50%", "100%"] if named else [""] * 3, color=MUTED)
+    axes.tick_params(axis="y", labelsize=6, pad=3)
+    axes.grid(axis="y", color=LINE, lw=0.5)
+    axes.spines["bottom"].set_color(LINE)
+    years = [f"\N{RIGHT SINGLE QUOTATION MARK}{group[0] % 100:02}{'+' if len(group) > 1 else ''}" for group in groups]
+    axes.set_xticks([*range(len(groups)), last], [*years, "never"])
+    axes.tick_params(axis="x", labelsize=5.6, pad=2, length=0)
+
+
+def _say(axes: Axes, text: str, *, gid: str) -> None:
+    axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=6, color=MUTED,
+              style="italic", gid=gid)  # fmt: skip
 
 
 def _bars(
-    axes: Axes, years: Sequence[int], shares: Sequence[float] | None, colour: str, *, gid: str, ticks: bool
-) -> None:
-    last = len(years) + 0.8  # a gap before the bar of what is not reached
-    axes.set_xlim(-0.7, last + 0.7)
-    axes.set_ylim(0, 1.12)
-    axes.set_yticks([])
-    axes.spines["bottom"].set_color(LINE)
-    marks = [0, *(range(len(years) // 2, len(years) - 2, 99) if len(years) > 6 else ())]
-    axes.set_xticks([*marks, last], [*(str(years[m]) for m in marks), "not lost"] if ticks else [""] * (len(marks) + 1))
-    axes.tick_params(axis="x", labelsize=6, pad=2, length=0)
-    if shares is None:
-        axes.text(0.5, 0.45, "not known", transform=axes.transAxes, ha="center", fontsize=6.5, color=MUTED,
-                  style="italic", gid=f"none:{gid}")  # fmt: skip
-        return
-    places = [*range(len(years)), last]
-    for k, (x, share) in enumerate(zip(places, shares, strict=True)):
-        never = k == len(years)
+    axes: Axes, years: Sequence[int], groups: Sequence[Sequence[int]], odds: Sequence[float], colour: str, *,
+    gid: str, today: bool,
+) -> None:  # fmt: skip
+    ends = [odds[years.index(group[-1])] for group in groups]
+    shares = [max(0.0, after - before) for before, after in zip([0.0, *ends], ends, strict=False)]
+    bars = [*((k, str(group[0]), share) for k, (group, share) in enumerate(zip(groups, shares, strict=True))),
+            (len(groups) + 0.4, "never", 1.0 - ends[-1])]  # fmt: skip
+    for x, name, share in bars:
+        if share < _SMALL:
+            continue
+        never = name == "never"
         face, edge, hatch = ("white", MUTED, "//////") if never else (colour, colour, None)
-        year = "never" if never else years[k]
-        axes.bar(x, share, width=0.86, facecolor=face, edgecolor=edge, lw=0.7, hatch=hatch, gid=f"bar:{gid}:{year}")
-        beside = max((shares[n] for n in (k - 1, k + 1) if 0 <= n < len(years) and not never), default=0.0)
-        # Room for a number: over the taller of neighbours only, and over every bar that stands alone.
-        if share >= 0.045 and share >= beside:
-            axes.text(x, share + 0.03, percent(share), ha="center", va="bottom", fontsize=5.6, color=INK,
-                      gid=f"value:{gid}:{year}")  # fmt: skip
+        axes.bar(x, share, width=0.8, facecolor=face, edgecolor=edge, lw=0.7, hatch=hatch, gid=f"bar:{gid}:{name}")
+        axes.text(x, share + 0.03, percent(share), ha="center", va="bottom",
+                  fontsize=5.6, color=INK, gid=f"value:{gid}:{name}",
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3})  # fmt: skip
+    if today:
+        _say(axes, "dearer today", gid=f"today:{gid}")
+    elif ends[-1] <= 0:
+        _say(axes, "lost in no draw", gid=f"kept:{gid}")

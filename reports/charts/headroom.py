@@ -28,38 +28,46 @@ __all__ = ["MOST_NETWORKS", "MOST_PAIRS", "headroom"]
 MOST_NETWORKS = 4
 MOST_PAIRS = 6
 _FLOOR = -1.0
+# Room for the arrow of a cut bar with its number, and for the number right of a whole one.
+_SPAN = (-1.9, 1.42)
 
 
 def finding(known: pl.DataFrame) -> str:
-    """The title: room left against list prices, and what is lost against modelled cost; true of any rows."""
+    """The title: room left against list prices, and what is lost against modelled cost; true of any rows.
+
+    The range leaves out references whose chip is another than their row's, marked ``other_chip``.
+    """
     known = known.filter((pl.col("quantity") == "advantage") & pl.col("headroom").is_not_null())
-    against_list = known.filter(pl.col("reference") == "list")["headroom"].to_list()
+    listed = known.filter(pl.col("reference") == "list")
     against_cost = known.filter(pl.col("reference") == "modelled_cost")["headroom"].to_list()
-    whose = "networks'" if known["network"].n_unique() > 1 else "network's"
+    one = known["network"].n_unique() == 1
     told = []
-    if against_list:
-        lost = sum(h <= 0 for h in against_list)
+    if listed.height:
+        lost, n = int((listed["headroom"] <= 0).sum()), listed.height
         if lost:
+            whose = "the network" if one else "networks"
             told.append(
-                "The only advantage over a list price is already lost"
-                if len(against_list) == 1
-                else f"{of_many(lost, len(against_list)).capitalize()} advantages over list prices "
-                f"{'is' if lost == 1 else 'are'} already lost"
+                f"the only lead of {'the' if one else 'a'} network over a list price is lost today"
+                if n == 1
+                else f"{of_many(lost, n)} leads of {whose} over list prices {'is' if lost == 1 else 'are'} lost today"
             )
         else:
-            low, high = percent(min(against_list)), percent(max(against_list))
+            own = listed.filter(~pl.col("other_chip")) if "other_chip" in listed.columns else listed
+            room = (own if own.height else listed)["headroom"]
+            low, high = percent(float(room.min())), percent(float(room.max()))  # type: ignore[arg-type]
             span = low if low == high else f"{low} to {high}"
-            told.append(f"List prices may fall {span} before the {whose} advantage is gone")
+            told.append(f"List prices may fall {span} before {'the network' if one else 'networks'} lose"
+                        f"{'s its' if one else ' their'} lead")  # fmt: skip
     if against_cost:
-        lost = sum(h <= 0 for h in against_cost)
-        lead = "against modelled cost " if told else "Against modelled cost "
-        what = (
-            "it is lost already"
-            if lost == len(against_cost) and told
-            else f"{of_many(lost, len(against_cost))} advantages {'is' if lost == 1 else 'are'} lost already"
-        )
-        told.append(lead + what)
-    return "; ".join(told) if told else "No headroom can be stated"
+        lost, n = sum(h <= 0 for h in against_cost), len(against_cost)
+        if told and told[0].endswith("lost today") and n > 1:
+            told = [f"{told[0]}, and {of_many(lost, n)} over modelled cost"]
+        else:
+            subject = "the only lead" if n == 1 else f"{of_many(lost, n)} leads"
+            verb = "is" if n == 1 or lost <= 1 else "are"
+            told.append(f"{subject} over modelled cost {verb}{' not' if n == 1 and not lost else ''} lost today")
+    text = "; ".join(told)
+    return text[0].upper() + text[1:] if text else "No headroom can be stated"
 
 
 @styled
@@ -83,7 +91,9 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
         return empty("No headroom can be stated", "; ".join(reasons[:3]) or "no network has an outlook", look)
     scenario = ordered_scenarios(every)[0]
     every = every.filter(pl.col("scenario") == scenario)
-    networks = every["network"].unique(maintain_order=True).to_list()
+    known = set(every.filter(pl.col("headroom").is_not_null())["network"])
+    networks = [n for n in every["network"].unique(maintain_order=True) if n in known]
+    every = every.filter(pl.col("network").is_in(networks))
     drawn = networks[:MOST_NETWORKS]
     shown = every.filter(pl.col("network").is_in(drawn))
     every_pair = ordered_pairs(shown)
@@ -99,6 +109,12 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
         )
         for r in compared.iter_rows(named=True)
     }
+    chips = _other_chips(compared)
+    every = every.with_columns(
+        other_chip=pl.struct("cloud", "silicon", "reference").is_in(
+            [{"cloud": c, "silicon": s, "reference": r} for c, s, r in chips]
+        )
+    )
     claims = {(k[1], k[2]) for k, v in basis.items() if v[0] == "vendor_claim"}
     stale = any(layer not in (None, "live") for _, *layers in basis.values() for layer in layers)
     keys = [
@@ -114,9 +130,9 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
     if cuts:
         notes.append(f"{' and '.join(cuts)} drawn; the title speaks of all, and the others are in erosion.csv.")
     notes.append(
-        f"Source: this model, scenario {look.names(scenario)}; prices as of {minute(look.as_of)}."
+        f"Source: this model, scenario {look.names(scenario)}, central inputs; prices as of {minute(look.as_of)}."
         + (" Hatched: rests on stored or reference prices, or on modelled cost." if stale else "")
-        + " n/c: not comparable, or not known."
+        + " n/c: the cloud has no such price or cost for this work. n/k: no supplier's margin is known."
         + (
             f" Bars with an arrow are cut at {percent(_FLOOR)}."
             if any(h is not None and h < _FLOOR for h in shown["headroom"])
@@ -125,22 +141,21 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
     )
     sheet = Sheet(
         title=finding(every),
-        subtitle="Headroom: further fall of cloud inference cost, in % of today's, until the network's advantage (or "
-        "supplier's margin, in the network's colour) is zero. The margin: a fall only clouds have, half of it passed "
-        "on. Left of zero: already lost",
+        subtitle="Headroom: further fall of cloud inference cost, in % of today's, until the network's lead is zero. "
+        "Last row: until the supplier's margin is zero, where only clouds get cheaper and networks follow in part. "
+        "Left of zero: lost today",
         footer=notes,
-        plot_height=0.5 + (len(pairs) * (len(references) + 0.8) + 1.2) * 0.112,
+        plot_height=0.6 + (len(pairs) * (len(references) + 0.8) + 1.2) * 0.112,
         keys=keys,
     )
     left = 1.45
-    (line,) = sheet.grid(1, len(drawn), left=left, right=0.3, below=0.24, above=0.22, gap_x=0.3)
+    (line,) = sheet.grid(1, len(drawn), left=left, right=0.15, below=0.24, above=0.32, gap_x=0.16)
     step = len(references) + 0.8
     n = len(pairs)
     for j, (network, axes) in enumerate(zip(drawn, line, strict=True)):
         colour, _ = look.network(network)
         mine = shown.filter(pl.col("network") == network)
         for i, pair in enumerate(pairs):
-            missing: list[int] = []
             for k, reference in enumerate(references):
                 y = -(i * step + k)
                 found = mine.filter(
@@ -154,20 +169,18 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
                 live = layer == "live" and own == "live"
                 value = found["headroom"][0] if found.height else None
                 if value is None:
-                    missing.append(k)
+                    _nothing(axes, y, "n/c", gid=f"{network}:{pair[0]}:{pair[1]}:{reference}")
                 else:
                     _bar(axes, y, value, tint, live=live, gid=f"{network}:{pair[0]}:{pair[1]}:{reference}")
-            for first, last in _runs(missing):
-                _nothing(axes, -(i * step + (first + last) / 2), gid=f"{network}:{pair[0]}:{pair[1]}:{first}")
         margin = mine.filter((pl.col("quantity") == "full_margin") & pl.col("headroom").is_not_null())
         value = margin["headroom"][0] if margin.height else None
         fresh = all(own == "live" for (who, *_), (_, _, own) in basis.items() if who == network)
         if value is None:
-            _nothing(axes, -(n * step + 0.4), gid=f"{network}:margin")
+            _nothing(axes, -(n * step + 0.4), "n/k", gid=f"{network}:margin")
         else:
             _bar(axes, -(n * step + 0.4), value, colour, live=fresh, gid=f"{network}:margin")
         axes.axvline(0, color=INK, lw=0.9, zorder=4, gid="zero")
-        axes.set_xlim(_FLOOR - 0.16, 1.32)  # room for the arrow of a cut bar, and the number right of a whole one
+        axes.set_xlim(*_SPAN)
         axes.set_ylim(-(n * step + 1.2), 0.8)
         ticks = [-1, -0.5, 0, 0.5, 1]
         axes.set_xticks(ticks, [percent(t) if t in (-1, 0, 1) else "" for t in ticks])
@@ -176,32 +189,48 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
         if j == 0:
             labels = [fit(look.names.pair(*p, claim=p in claims), 7.5, left - 0.1) for p in pairs]
             places = [-(i * step + (len(references) - 1) / 2) for i in range(n)]
-            axes.set_yticks([*places, -(n * step + 0.4)], [*labels, "Supplier's margin"], ha="left")
+            axes.set_yticks([*places, -(n * step + 0.4)], [*labels, "Fall suppliers can bear"], ha="left")
             axes.tick_params(axis="y", pad=(left - 0.02) * 72)
-            for text, pair in zip(axes.get_yticklabels(), pairs, strict=False):
+            for text, place, pair in zip(axes.get_yticklabels(), places, pairs, strict=False):
                 text.set_color(CLAIM if pair in claims else INK)
+                if told := [f"{REFERENCE_WORDS[r].lower()}: {look.names(chips[*pair, r])}"
+                            for r in references if (*pair, r) in chips]:  # fmt: skip
+                    axes.annotate(
+                        fit(", ".join(told), 5.8, left - 0.1), (0, place), xycoords=("axes fraction", "data"),
+                        xytext=(-(left - 0.02) * 72, -8.5), textcoords="offset points", fontsize=5.8, color=MUTED,
+                        va="center", annotation_clip=False, gid=f"chip:{pair[0]}:{pair[1]}",
+                    )  # fmt: skip
         else:
             axes.set_yticks([])
         width = axes.get_position().width * 7.1
-        axes.set_title(fit(look.names(network), 8, width, bold=True), color=colour, fontsize=8, pad=4)
+        axes.set_title(fit(look.names(network), 8, width, bold=True), color=colour, fontsize=8, pad=12)
+        if old := look.not_live.get(network):
+            axes.annotate(fit(old, 6, width), (0, 1), xycoords="axes fraction", xytext=(0, 4), va="bottom",
+                          textcoords="offset points", fontsize=6, color=MUTED, gid=f"age:{network}")  # fmt: skip
     return sheet.figure
 
 
-def _runs(rows: list[int]) -> list[tuple[int, int]]:
-    """First and last of every run of neighbours: ``[0, 1, 3]`` -> ``[(0, 1), (3, 3)]``."""
-    made: list[tuple[int, int]] = []
-    for k in rows:
-        made = [*made[:-1], (made[-1][0], k)] if made and made[-1][1] == k - 1 else [*made, (k, k)]
-    return made
+def _other_chips(compared: pl.DataFrame) -> dict[tuple[str, str, str], str]:
+    """(cloud, silicon, reference) -> chip, where a cloud's own silicon is priced by a chip of another name."""
+    known = compared.filter(
+        pl.col("advantage").is_not_null(),
+        pl.col("reference_accelerator").is_not_null(),
+        ~pl.col("silicon").is_in(["nvidia", "amd"]),
+    ).select("cloud", "silicon", "reference", "reference_accelerator")
+    return {
+        (cloud, silicon, reference): chip
+        for cloud, silicon, reference, chip in known.unique(maintain_order=True).iter_rows()
+        if not chip.startswith(silicon)
+    }
 
 
-def _nothing(axes: Axes, y: float, *, gid: str) -> None:
-    """The words "not comparable" where there is no number."""
-    axes.text(0.03, y, "n/c", fontsize=5.6, color=MUTED, va="center", ha="left", style="italic", gid=f"none:{gid}")
+def _nothing(axes: Axes, y: float, words: str, *, gid: str) -> None:
+    """What stands where there is no number."""
+    axes.text(0.04, y, words, fontsize=5.6, color=MUTED, va="center", ha="left", style="italic", gid=f"none:{gid}")
 
 
 def _bar(axes: Axes, y: float, value: float, colour: str, *, live: bool, gid: str) -> None:
-    """One bar from zero with its number; one cut at the floor ends in an arrow."""
+    """One bar from zero with its number beyond its end; one cut at the floor ends in an arrow."""
     width, cut = max(value, _FLOOR), value < _FLOOR
     axes.barh(
         y,
@@ -217,16 +246,16 @@ def _bar(axes: Axes, y: float, value: float, colour: str, *, live: bool, gid: st
         beside = offset_copy(axes.transData, axes.get_figure(root=True), x=-3.5, units="points")
         axes.plot([_FLOOR], [y], marker="<", ms=3.4, color=colour, ls="none", clip_on=False, transform=beside,
                   gid=f"cut:{gid}")  # fmt: skip
-    told = percent(value) if value > -10 else f"< {percent(-9.99)}"
-    inside = width < -0.6
-    axes.text(
-        width + (0.03 if value >= 0 else -0.03) * (-1 if inside else 1),
-        y,
-        told,
+    side = -1 if value < 0 else 1
+    axes.annotate(
+        percent(value) if value > -10 else f"< {percent(-9.99)}",
+        (width, y),
+        xytext=((7 if cut else 2) * side, 0),
+        textcoords="offset points",
         fontsize=5.6,
         va="center",
-        ha=("right" if value >= 0 else "left") if inside else ("left" if value >= 0 else "right"),
-        color=("white" if live else INK) if inside else (NEGATIVE if value < 0 else INK),
-        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4} if inside and not live else None,
+        ha="left" if side > 0 else "right",
+        color=NEGATIVE if side < 0 else INK,
+        bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
         gid=f"value:{gid}",
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from datetime import date
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.style import INK, LINE, MUTED, Key, Look, Sheet, empty, fit, styled
+from reports.style import INK, LINE, MUTED, WIDTH, Key, Look, Sheet, empty, fit, styled, text_width
 from reports.view import future_pair, network_order, ordered_scenarios, plain
 from reports.words import input_words, minute, of_many, percent, plural
 
@@ -20,7 +21,7 @@ MOST_INPUTS = 6
 _FLOOR, _CEILING = -1.5, 1.25
 _CUT = "\N{BLACK LEFT-POINTING SMALL TRIANGLE} "
 _COLUMNS = (
-    ("advantage", "Buyer's advantage over list price"),
+    ("advantage", "Buyer's lead over list price"),
     ("full_margin_new_node", "Margin of a node bought then"),
 )
 
@@ -28,7 +29,7 @@ _COLUMNS = (
 def finding(shown: pl.DataFrame) -> str:
     """The title: the input that decides most often for buyers and for suppliers; true of any rows."""
     leads = []
-    for quantity, words in (("advantage", "the buyer's advantage"), ("full_margin_new_node", "the supplier's margin")):
+    for quantity, words in (("advantage", "the buyer's lead"), ("full_margin_new_node", "the supplier's margin")):
         first = shown.filter((pl.col("quantity") == quantity) & (pl.col("rank") == 1) & (pl.col("swing") > 0))
         if first.is_empty():
             continue
@@ -77,7 +78,8 @@ def tornado(
     if not networks:
         return empty("No input moves any outlook", f"nothing is known in {look.names(told)}", look)
     drawn = networks[:MOST_NETWORKS]
-    shown = mine.filter(pl.col("network").is_in(drawn) & (pl.col("rank") <= MOST_INPUTS) & (pl.col("swing") > 0))
+    shown = _moving(mine.filter(pl.col("network").is_in(drawn)))
+    cloud, horizon = look.names.long_pair(*pair), _horizon(paths)
     rows = int(shown.group_by("network", "quantity").len()["len"].max() or 1)  # type: ignore[arg-type]
     notes = []
     if len(drawn) < len(networks):
@@ -87,14 +89,14 @@ def tornado(
         )
     cut = shown.filter((pl.col("at_low") < _FLOOR) | (pl.col("at_high") < _FLOOR)).height > 0
     notes.append(
-        f"Source: this model, scenario {look.names(told)}, against {look.names.long_pair(*pair)}; prices as of "
-        f"{minute(look.as_of)}. Dotted: zero, where it is lost."
+        f"Source: this model, scenario {look.names(told)}; prices as of {minute(look.as_of)}. Dotted: zero, where it "
+        "is lost. Central inputs; medians of the draws are on the network pages."
         + (f" Bars with an arrow are cut at {percent(_FLOOR)}." if cut else "")
     )
     sheet = Sheet(
         title=finding(mine),
-        subtitle="Result at the horizon when one input alone goes to its low or high end and all others stay: % of the "
-        "reference price (left), % of receipts (right)",
+        subtitle=f"Result at the end of {horizon} when one input alone goes to its low or high end: "
+        f"left % of the list price of {cloud}, right % of receipts",
         footer=notes,
         plot_height=0.55 + len(drawn) * (0.24 + 0.155 * rows),
         keys=[
@@ -116,9 +118,25 @@ def tornado(
                 grid[i][j].text(1.0, 1.03, words, transform=grid[i][j].transAxes, ha="right", va="bottom", fontsize=7,
                                 weight="bold")  # fmt: skip
         box = grid[i][0].get_position()
-        sheet.figure.text(0, box.y1 + 0.03 / sheet.height, fit(look.names(network), 7.5, 3.2, bold=True), fontsize=7.5,
-                          weight="bold", color=colour, va="bottom", gid=f"row:{network}")  # fmt: skip
+        name, base = fit(look.names(network), 7.5, 1.9, bold=True), box.y1 + 0.03 / sheet.height
+        sheet.figure.text(0, base, name, fontsize=7.5, weight="bold", color=colour, va="bottom",
+                          gid=f"row:{network}")  # fmt: skip
+        if old := look.not_live.get(network):
+            right = (text_width(name, 7.5, bold=True) + 0.08) / WIDTH
+            sheet.figure.text(right, base, old, fontsize=6, color=MUTED, va="bottom", gid=f"row:{network}:age")
     return sheet.figure
+
+
+def _moving(rows: pl.DataFrame) -> pl.DataFrame:
+    """The leading inputs of every panel, without those whose two ends read the same."""
+    same = [percent(low) == percent(high) for low, high in rows.select("at_low", "at_high").iter_rows()]
+    moving = rows.filter(~pl.Series(same, dtype=pl.Boolean)).sort("rank")
+    return moving.group_by("network", "quantity", maintain_order=True).head(MOST_INPUTS)
+
+
+def _horizon(paths: pl.DataFrame) -> str:
+    last: date = paths["date"].max()  # type: ignore[assignment]
+    return f"{last:%Y}"
 
 
 def _span(part: pl.DataFrame) -> tuple[float, float]:
@@ -144,7 +162,11 @@ def _bars(
         axes.text(0.5, 0.5, "not known", transform=axes.transAxes, ha="center", fontsize=6.5, color=MUTED,
                   style="italic", gid=f"none:{gid}")  # fmt: skip
         return
-    axes.axvline(0, color=INK, lw=0.8, ls=(0, (1, 1.5)), zorder=3, gid="zero")
+    axes.axvline(0, color=INK, lw=0.8, ls=(0, (1, 1.5)), zorder=1.5, gid="zero")
+    if max(part["at_low"].max(), part["at_high"].max()) < _FLOOR:  # type: ignore[type-var, operator]
+        axes.text(0.5, 0.5, f"below {percent(_FLOOR)} with every input", transform=axes.transAxes, ha="center",
+                  fontsize=6.5, color=MUTED, style="italic", gid=f"below:{gid}")  # fmt: skip
+        return
     for y, row in enumerate(part.iter_rows(named=True)):
         middle = _within(row["at_horizon"])
         # The longer bar first: where both ends lie on one side, neither hides the other.
@@ -159,8 +181,10 @@ def _bars(
             if math.isnan(value) or (cut and side > 0):
                 continue
             axes.annotate(
-                f"{_CUT}< {percent(_FLOOR)}" if cut else percent(value), (_within(value), y), xytext=(2.5 * side, 0),
+                f"{_CUT}< {percent(_FLOOR)}" if cut else percent(value, signed=True), (_within(value), y),
+                xytext=(2.5 * side, 0),
                 textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=5.2, color=INK,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4}, zorder=1.8,
                 gid=f"value:{gid}:{row['input']}:{'low' if side < 0 else 'high'}",
             )  # fmt: skip
         axes.annotate(

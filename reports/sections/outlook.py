@@ -9,11 +9,20 @@ import polars as pl
 from reports import view, words
 from reports.sections.page import Page
 from reports.sections.parts import Cell, Part, change_cell, column, paragraph, subheading, table_part
-from reports.words import NOT_KNOWN, REFERENCE_WORDS, percent
+from reports.words import REFERENCE_WORDS, percent
 
 _MOST_SCENARIOS = 8
 _MOST_NETWORKS = 40
-_MOST_DRIVERS = 60
+_MOST_DRIVERS = 80
+_MOST_NAMED = 8
+_NOT_COMPARABLE, _NOT_KNOWN = "n/c", "n/k"
+_MEANINGS = {
+    _NOT_COMPARABLE: "not comparable, the cloud has no such price",
+    _NOT_KNOWN: "not known; why is on the network's page",
+}
+_AGED = {"stale": "stale", "expired": "past its limit"}
+_SHARES_SHOWN = 3
+_LEAST_SHARE = 0.01
 
 
 def erosion(page: Page) -> Part:
@@ -30,15 +39,16 @@ def erosion(page: Page) -> Part:
         return {"title": title, "parts": [paragraph("No outlook could be computed."), *parts]}
     shown = scenarios[:_MOST_SCENARIOS]
     pair = page.future_pair or view.ordered_pairs(average)[0]
-    parts.append(subheading("When the lead and the margin are gone"))
     cloud = page.names.long_pair(*pair)
-    for told, rows in (
+    for told, unknown, rows in (
         (
-            f"The buyer's lead over the list price of {cloud}",
+            f"When the buyer's lead over the list price of {cloud} is gone",
+            _NOT_COMPARABLE,
             view.of_pair(average, pair).filter(pl.col("quantity") == "advantage", pl.col("reference") == "list"),
         ),
         (
-            "The full margin of a node bought at the time, without token rewards",
+            "When the full margin of a node bought at the time, without token rewards, is gone",
+            _NOT_KNOWN,
             average.filter(pl.col("quantity") == "full_margin_new_node").unique(
                 ["network", "scenario"], keep="first", maintain_order=True
             ),
@@ -47,31 +57,35 @@ def erosion(page: Page) -> Part:
         known = rows.filter(pl.col("state") != "not_comparable")
         networks = known["network"].unique(maintain_order=True).to_list()
         if not networks:
-            parts.append(paragraph(f"{told}: not known of any network.", quiet=True))
+            parts += [subheading(told), paragraph("Not known of any network.", quiet=True)]
             continue
         body: list[list[Cell]] = []
         for network in networks[:_MOST_NETWORKS]:
             by_scenario = {r["scenario"]: r for r in view.rows(known.filter(pl.col("network") == network))}
             today = next(iter(by_scenario.values()))["today"]
-            cells = [_outlook_cell(by_scenario.get(s)) for s in shown]
-            body.append([words.shorten(page.names(network), 34), change_cell(today), *cells])
+            cells = [_outlook_cell(by_scenario.get(s), unknown) for s in shown]
+            body.append([words.shorten(page.names(network), 34), change_cell(today, unknown=unknown), *cells])
         columns = [
-            column(told, 2.2),
+            column("Network", 1.5),
             column("Today", 0.65, right=True),
             *(column(page.names(s), 1.15, right=True) for s in shown),
         ]
         notes = []
-        if (missing := page.headlines.height - len(networks)) > 0:
-            notes.append(f"Not known of {words.plural(missing, 'further network')}.")
+        missing = [page.names(n) for n in page.headlines["network"] if n not in set(networks)]
+        if missing:
+            more = [words.plural(len(missing) - _MOST_NAMED, "other")] if len(missing) > _MOST_NAMED else []
+            notes.append(f"Not known of {words.listing([*missing[:_MOST_NAMED], *more])}.")
         if len(networks) > _MOST_NETWORKS:
             notes.append(f"{len(networks) - _MOST_NETWORKS} further networks are in erosion.csv.")
-        parts.append(table_part(columns, body, notes))
+        if any(isinstance(cell, dict) and cell["text"] == unknown for row in body for cell in row):
+            notes.append(f"{unknown}: {_MEANINGS[unknown]}.")
+        parts += [subheading(told), table_part(columns, body, notes)]
     parts.append(
         paragraph(
-            f"Not reached: by the end of {average['horizon'][0].year}. "
-            "Clouds price at the average cost of their whole fleet. A month is that by which half of the draws have "
-            "lost it; beneath it the share of the draws lost by the end of the horizon, which is never given as a "
-            "date. Every cloud and reference is in erosion.csv.",
+            f"Today, and lost today: at central inputs. A month is the first in which it is below zero in half of the "
+            f"draws; not reached: in fewer than half, up to the end of {average['horizon'][0].year}. Beneath it the "
+            "share of the draws in which it is below zero at some time. Clouds price at the average cost of their "
+            "whole fleet. Every cloud and reference is in erosion.csv.",
             quiet=True,
         )
     )
@@ -79,8 +93,8 @@ def erosion(page: Page) -> Part:
 
 
 def sensitivity(page: Page) -> Part:
-    """What decides the outlook: the tornado, what is stressed, and the two leading inputs of every network."""
-    told = [*page.charts_if_there("tornado", "stress", "stress_map", "sobol", "sensitivity"), *drivers(page)]
+    """What decides the outlook: the tornado, what is stressed, the two leading inputs, and their shares of all."""
+    told = [*page.charts_if_there("tornado", "stress"), *drivers(page), *variance_shares(page)]
     return {
         "title": "Sensitivity: what decides",
         "parts": told or [paragraph("Nothing moves any outlook in this run.")],
@@ -90,49 +104,107 @@ def sensitivity(page: Page) -> Part:
 def drivers(page: Page) -> list[Part]:
     """The two inputs that move each outlook most, and the age of what it rests on."""
     body: list[list[Cell]] = []
-    found = view.headline_drivers(page.outlook, page.analysis.drivers)
+    found = view.headline_drivers(page.outlook, page.analysis.drivers, page.future_pair)
     left_out, found = len(found[_MOST_DRIVERS:]), found[:_MOST_DRIVERS]
     for r in found:
         alike = [x for x in found if x["network"] == r["network"]]
         outer: list[Cell] = [{"text": words.shorten(page.names(r["network"]), 34), "strong": True, "rows": len(alike)}]
-        what = "Supplier, node bought then"
-        if r["quantity"] == "advantage":
-            what = f"Buyer, {page.names.long_pair(r['cloud'], r['silicon'])}"
+        old: Cell = words.age(r["data_age_days"])
+        if mark := _AGED.get(r["freshness"] or ""):
+            old = {"text": old, "under": mark}
         body.append(
             [
                 *(outer if r is alike[0] else []),
-                {"text": what, "under": REFERENCE_WORDS[r["reference"]]} if r["quantity"] == "advantage" else what,
-                change_cell(r["at_horizon"], unknown=NOT_KNOWN),
+                _quantity(r),
+                change_cell(r["at_horizon"], unknown=_NOT_KNOWN),
                 _driver_cell(r["first"]),
                 _driver_cell(r["second"]),
-                ", ".join(part for part in (words.age(r["data_age_days"]), words.aged(r["freshness"])) if part),
+                old,
             ]
         )
     if not body:
         return []
     horizon = found[0]["horizon"].year
     columns = [
-        column("Network", 1.1),
-        column("Quantity", 2.3),
-        column(f"End of {horizon}", 0.8, right=True),
-        column("Moved most by", 2.5),
-        column("and by", 2.5),
-        column("Oldest data", 0.8, right=True),
+        column("Network", 1.0),
+        column("Quantity", 1.2),
+        column(f"End of {horizon}", 0.6, right=True),
+        column("Moved most by", 1.85),
+        column("and by", 1.85),
+        column("Oldest data", 0.65, right=True),
     ]
+    against = f", against {page.names.long_pair(*page.future_pair)}" if page.future_pair else ""
     note = (
-        "Base scenario, clouds priced at the average of their fleet. Each input alone goes from its low to its "
-        "high value; beneath it the result at either. Oldest data: price, measured fact or cost estimate in it. "
-        f"All inputs{f' and {left_out} further quantities' if left_out else ''} are in drivers.csv."
+        f"Base scenario{against}, clouds priced at the average of their fleet; at central inputs, medians of the draws "
+        "are on the network pages. Beneath an input: from where to where it goes alone, and the result at either end. "
+        "Oldest data: price, measured fact or cost estimate in it. "
+        f"All inputs{f' and {left_out} further quantities' if left_out else ', clouds and references'} are in "
+        "drivers.csv."
     )
     return [subheading("What moves the outlook most"), table_part(columns, body, [note])]
 
 
-def _outlook_cell(row: view.Row | None) -> Cell:
-    """``Mar 2029`` by which half of the draws are lost, ``already lost`` or ``not reached``, and the share lost."""
+def variance_shares(page: Page) -> list[Part]:
+    """The inputs with the largest part in the spread of each outlook, all of them uncertain at once."""
+    known = view.plain(page.analysis.sensitivity).filter(
+        pl.col("measure") == "value", pl.col("pricing") == "fleet_average", pl.col("total").is_not_null()
+    )
+    if known.is_empty():
+        return []
+    known = known.filter(pl.col("scenario") == view.ordered_scenarios(known)[0])
+    buyer = known.filter(pl.col("quantity") == "advantage", pl.col("reference") == "list")
+    pairs = view.ordered_pairs(buyer)
+    pair = page.future_pair if page.future_pair in pairs else pairs[0] if pairs else None
+    asked = [known.filter(pl.col("quantity") == "full_margin_new_node")]
+    columns = [column("Network", 1.0), column("Margin of a node bought then", 3.0)]
+    if pair is not None:
+        asked.insert(0, view.of_pair(buyer, pair))
+        columns.insert(1, column(f"Buyer's lead over the list price of {page.names.long_pair(*pair)}", 3.0))
+    body: list[list[Cell]] = []
+    for network in page.headlines["network"]:
+        leading = [part.filter(pl.col("network") == network).sort("total", descending=True) for part in asked]
+        if any(part.height for part in leading):
+            name: Cell = {"text": words.shorten(page.names(network), 34), "strong": True}
+            body.append([name, *(_shares_cell(part) for part in leading)])
+    if not body:
+        return []
+    notes = [
+        f"{page.names(known['scenario'][0])} scenario, {words.month(known['at'][0])}. Part of the result's variance in "
+        "which an input has a share, alone or together with others (total Sobol index), so that they may add up to "
+        f"more than all. {_NOT_KNOWN}: {_MEANINGS[_NOT_KNOWN]}."
+    ]
+    if len(body) > _MOST_NETWORKS:
+        notes.append(f"{len(body) - _MOST_NETWORKS} further networks are in analysis.json.")
+    return [
+        subheading("What decides when all inputs are uncertain at once"),
+        table_part(columns, body[:_MOST_NETWORKS], notes),
+    ]
+
+
+def _shares_cell(part: pl.DataFrame) -> Cell:
+    """The leading inputs with their shares: the first, and beneath it the next."""
+    told = [
+        f"{words.input_words(name)} {percent(share)}"
+        for name, share in part.head(_SHARES_SHOWN).select("input", "total").iter_rows()
+        if share >= _LEAST_SHARE
+    ]
+    if not told:
+        return {"text": _NOT_KNOWN, "quiet": True}
+    return {"text": told[0], "under": "; ".join(told[1:])} if told[1:] else told[0]
+
+
+def _quantity(row: view.Row) -> str:
+    if row["quantity"] == "advantage":
+        return f"Buyer over {REFERENCE_WORDS[row['reference']].lower()}"
+    return "Supplier's new node"
+
+
+def _outlook_cell(row: view.Row | None, unknown: str) -> Cell:
+    """``Mar 2029`` by which half of the draws are lost, ``lost today`` or ``not reached``, and the share lost."""
     if row is None or row["state"] == "not_comparable":
-        return {"text": "n/c", "quiet": True}
+        return {"text": unknown, "quiet": True}
     if row["state"] == "already_lost":
-        return {"text": "already lost", "tone": "bad"}
+        return {"text": "lost today", "tone": "bad"}
     lost = row["probability_lost"]
     date = row["date_p50"] if lost is not None else row["date"]
     made: dict[str, Any] = {
@@ -143,18 +215,9 @@ def _outlook_cell(row: view.Row | None) -> Cell:
 
 
 def _driver_cell(row: view.Row | None) -> Cell:
-    """An input with its band, and beneath it the result at either end."""
-    if row is None or not row["swing"]:
+    """An input; beneath it its band, and the result at either end."""
+    if row is None or percent(row["at_low"]) == percent(row["at_high"]):
         return {"text": "no other", "quiet": True}
-    name = row["input"].split("[")[0].replace("reference_", "cloud's ").replace("network_", "network's ")
-    name = name.replace("_", " ").replace("usd", "USD")
-    band = f"{_short(row['input_low'], row['unit'])} to {_short(row['input_high'], row['unit'])}"
+    span = words.input_span(row["input_low"], row["input_high"], row["unit"])
     ends = f"{percent(row['at_low'], signed=True)} to {percent(row['at_high'], signed=True)}"
-    return {"text": f"{name}, {band}", "under": ends}
-
-
-def _short(value: float, unit: str) -> str:
-    """Three figures; what is larger whole, a year with its part."""
-    if unit == "year":
-        return f"{value:.1f}"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return {"text": words.input_words(row["input"]), "under": f"{span}: {ends}"}
