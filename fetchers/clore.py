@@ -1,8 +1,8 @@
 """Clore.ai: servers of private hosts, on demand and by bid, and how many are hired.
 
 Endpoint: GET https://api.clore.ai/v1/marketplace, no key; asked once, for the limit is one request a second.
-Price includes: the whole server with processor, memory and disk. The renter pays 10 % on top on demand and
-2.5 % on spot; a rental lasts 6 to 3,000 hours.
+Price includes: the whole server with processor, memory and disk. The renter pays 10% on top on demand and
+2.5% on spot; a rental lasts 6 to 3,000 hours.
 Traps: the price is of the whole server and, as its documentation of spot prices and the size of the figures
 say, of a DAY: single RTX 4090 servers settle it, and where they don't come out plausible nothing is taken;
 ``code`` 5 is a refusal with HTTP 200; rented null means free; gpu_array may be nested; partial_gpu_rental

@@ -74,7 +74,7 @@ PRODUCTS = {
 LEAST_SHARE_USD = 0.02
 # A price is plausible between half the lowest and twice the highest reference price of the chip.
 BAND_MARGIN = 2.0
-# A quote further than this from the list is a disagreement: fees are about 2 %, another unit is a factor of 2 or more.
+# A quote further than this from the list is a disagreement: fees are about 2%, another unit is a factor of 2 or more.
 QUOTE_TOLERANCE = 0.10
 MAX_CARDS = 1024
 EXTERNAL = "external data centre"

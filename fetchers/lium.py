@@ -2,7 +2,7 @@
 
 Endpoint: GET https://lium.io/api/executors and /api/machines, no key although the API's description asks for one;
 a key is sent where there is one. The machines may fail without cost to the prices.
-Price includes: the GPU with its share of processors, memory and disk. USD per hour and GPU; the platform's 5 % is
+Price includes: the GPU with its share of processors, memory and disk. USD per hour and GPU; the platform's 5% is
 on the host's side.
 Traps: the answer may hold NaN; gpu_count may be a text; prices carry the residue of floats; tier says secure (on
 demand) or spot, and a row whose specs say otherwise is not believed; pending prices are of the future; more free

@@ -161,7 +161,7 @@ def _prices(market: Mapping[str, Any], usd_per_nos: float | None) -> tuple[float
     fee = FEE_PERCENT if percent is None else percent
     if _has_reward(market):
         reward = checked_price(market["usd_reward_per_hour"], "usd_reward_per_hour")
-        return reward, reward * (1 + fee / 100), f"a fee of {fee:g} % is on top, which is in dispute"
+        return reward, reward * (1 + fee / 100), f"a fee of {fee:g}% is on top, which is in dispute"
     if usd_per_nos is None:
         raise RowSkipped.out_of_scope("priced in NOS only, whose price is not known")
     hourly = SECONDS_PER_HOUR * usd_per_nos

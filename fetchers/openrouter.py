@@ -170,7 +170,7 @@ def _prices(pricing: object) -> tuple[float, float, float | None, str | None]:
     if not 0 <= discount <= 1:
         raise RowSkipped.unreadable(f"discount is {discount:g}, expected 0 to 1")
     if discount == 1:
-        raise RowSkipped.out_of_scope("free: discount of 100 %")
+        raise RowSkipped.out_of_scope("free: discount of 100%")
     cached = _usd_per_mtok(pricing.get("input_cache_read"), "input_cache_read")
     notes = [
         f"discount of {discount:.0%} taken off" if discount else None,

@@ -19,7 +19,7 @@ def test_trends_are_told_with_their_interval_their_steps_or_why_not(type_in):
     code, out, _ = type_in("trends", "--subject", "h100-sxm", "--json")
     fits = pl.DataFrame(json.loads(out))
     aws = fits.row(by_predicate=pl.col("series") == "aws h100-sxm on_demand us-east-1", named=True)
-    assert (aws["state"], aws["steps"]) == ("steps", "2025-06-05: 12.29 -> 6.88 (-44.0 %)")
+    assert (aws["state"], aws["steps"]) == ("steps", "2025-06-05: 12.29 -> 6.88 (-44.0%)")
     assert set(fits["subject"]) == {"h100-sxm"}
 
 
@@ -45,7 +45,7 @@ def test_trends_of_a_store(type_in, tmp_path):
     assert (code, fit["state"], fit["n_points"]) == (0, "fitted", 10)
     assert fit["decline_per_year"] == pytest.approx(1 - 0.97 ** (365.25 / 21))
     _, out, _ = type_in("trends", "--stored", "--store", str(tmp_path / "mine"))
-    assert "41.1 % (41.1 % to 41.1 %)" in " ".join(out.replace("│", " ").split())
+    assert "41.1% (41.1% to 41.1%)" in " ".join(out.replace("│", " ").split())
     # The same history in place of the assumed decline.
     (tmp_path / "job.toml").write_text('[analysis]\ndecline_from = "history"\nscenarios = ["base"]\n')
     typed = ("--config", "job.toml", "--store", str(tmp_path / "mine"), "--offline", "--as-of", "2026-08-10")

@@ -72,7 +72,7 @@ def emit_back_test(
 def total_line(shares: dy.DataFrame[BackTestShares]) -> str:
     """How many of all outcomes lay inside."""
     inside, outcomes = int(shares["n_inside"].sum()), int(shares["n_outcomes"].sum())
-    return f"{inside} of {outcomes} outcomes lay inside P10 to P90 ({inside / outcomes:.0%})".replace("%", " %")
+    return f"{inside} of {outcomes} outcomes lay inside P10 to P90 ({inside / outcomes:.0%})"
 
 
 def younger_line(tested: dy.DataFrame[BackTest]) -> str:
@@ -104,7 +104,7 @@ def markdown_tables(tested: dy.DataFrame[BackTest], shares: dy.DataFrame[BackTes
         start = "its own series" if row["own_start"] else "the market's price on demand*"
         lines.append(
             f"| {row['scenario']} | {row['quantity']} | {start} | {row['n_outcomes']} | {row['n_inside']} "
-            f"| {row['n_below']} | {row['n_above']} | {row['share_inside']:.0%} |".replace("%", " %")
+            f"| {row['n_below']} | {row['n_above']} | {row['share_inside']:.0%} |"
         )
     lines += ["", f"{total_line(shares)}; {younger_line(tested)}."]
     return "\n".join(lines) + "\n"

@@ -312,7 +312,7 @@ def discrepancies(
     csv: CsvOption = False,
     output: OutputOption = None,
 ) -> None:
-    """Where two sources differ by more than 10 % on the same offer: which one is used, and why."""
+    """Where two sources differ by more than 10% on the same offer: which one is used, and why."""
     frame = kept_rows(step_analysis(job_of(config, job), store, offers, as_of, max_age).discrepancies, network=network)
     show = (
         "network accelerator terms compared_on source_used layer_used usd_per_accelerator_hour_used source_other "

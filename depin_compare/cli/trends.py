@@ -71,9 +71,9 @@ def _readable(fits: pl.DataFrame) -> pl.DataFrame:
         if row["state"] == "too_short":
             return f"too short: {row['reason']}"
         if row["state"] == "steps":
-            return f"list: {row['compounded_decline_per_year']:.1%} compounded".replace("%", " %")
+            return f"list: {row['compounded_decline_per_year']:.1%} compounded"
         ends = [row[f"decline_per_year{end}"] for end in ("", "_low", "_high")]
-        return "{:.1%} ({:.1%} to {:.1%})".format(*ends).replace("%", " %")
+        return "{:.1%} ({:.1%} to {:.1%})".format(*ends)
 
     told = [fall(row) for row in fits.iter_rows(named=True)]
     return fits.select("series", "first", "last", "steps", days="n_points", fall_per_year=pl.Series(told))

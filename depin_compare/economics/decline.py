@@ -105,5 +105,5 @@ def _band(told: dict[str, object] | None) -> tuple[Band | None, str]:
     seen = f"index of stored on-demand prices, {told['first']} to {told['last']}"
     if not LEAST <= central <= MOST:
         moved = f"rose by {-central:.1%}" if central < LEAST else f"fell by {central:.1%}"
-        return None, f"decline_from = history, but prices {moved} a year ({seen}); {kept}".replace("%", " %")
+        return None, f"decline_from = history, but prices {moved} a year ({seen}); {kept}"
     return Band(max(low, LEAST), central, min(high, MOST)), seen

@@ -40,7 +40,7 @@ def adopted_share(
         Today as a decimal year, e.g. 2026.89.
     midpoint_year, slope_per_year, ceiling : float or ndarray
         Logistic t0 [decimal year], k > 0 [1/year] and s_max within 0..1 [fraction].
-        A rise from 10 % to 90 % in w years is k = 2 ln 9 / w.
+        A rise from 10% to 90% in w years is k = 2 ln 9 / w.
 
     Returns
     -------

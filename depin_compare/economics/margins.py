@@ -181,7 +181,7 @@ def provider_margin(
 
 
 def _share(part: FloatOrArray, whole: FloatOrArray) -> FloatOrArray:
-    """part / whole, -inf where the whole is nothing: a node that earns nothing has no margin, not a 0 % one."""
+    """part / whole, -inf where the whole is nothing: a node that earns nothing has no margin, not a 0% one."""
     whole_array = np.asarray(whole, dtype=float)
     share = np.divide(
         part, whole_array, out=np.full(np.broadcast(part, whole_array).shape, -np.inf), where=whole_array > 0

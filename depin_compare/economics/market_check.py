@@ -133,7 +133,7 @@ def model_against_market(
     ----------
     .. [1] OpenRouter, "Batch API: half-price inference by bundling requests",
        https://openrouter.ai/blog/announcements/batch-api; accessed 2026-11-22.
-    .. [2] Together AI, "Batch", up to 50 % below the serverless price,
+    .. [2] Together AI, "Batch", up to 50% below the serverless price,
        https://docs.together.ai/docs/inference/batch/overview; accessed 2026-11-22.
     """
     pairs = unit_costs.select("llm", "workload").unique().sort("llm", "workload")

@@ -40,7 +40,7 @@ class Sensitivity(Schema):
     """How much of a result's variance each input makes, when all of them vary at once.
 
     ``first_order`` is the share an input makes alone, ``total`` the share it has a part in, together with others;
-    both with the ends of their 90 % confidence interval by bootstrap. ``measure`` is the ``value`` on the day ``at``,
+    both with the ends of their 90% confidence interval by bootstrap. ``measure`` is the ``value`` on the day ``at``,
     or whether it is ``lost`` by then, 1 or 0. Where a result does not vary, or hardly, there is nothing to share out:
     the numbers are null, and ``not_defined`` says so. Margins depend on no cloud's price list: their cloud, silicon
     and reference are null.

@@ -717,7 +717,7 @@ def fastest_batch(
     constants : Constants
         Efficiencies and overheads.
     rounds : int
-        At most so many refinements; stops earlier once every batch is known to 0.2 %.
+        At most so many refinements; stops earlier once every batch is known to 0.2%.
 
     Returns
     -------

@@ -160,7 +160,7 @@ def identify(name: str, *, memory_gib: float | None = None, interface: str | Non
 
 
 def same_memory(first_gib: float, second_gib: float) -> bool:
-    """Whether two reported sizes mean the same board: within 7 %, or both nearest to one board size.
+    """Whether two reported sizes mean the same board: within 7%, or both nearest to one board size.
 
     >>> same_memory(268, 288), same_memory(79.6, 80), same_memory(64, 80)
     (True, True, False)
@@ -171,7 +171,7 @@ def same_memory(first_gib: float, second_gib: float) -> bool:
 
 
 def snapped_memory_gib(memory_gib: float) -> float | None:
-    """The board size within 7 % of a reported one, or None. [GiB]"""
+    """The board size within 7% of a reported one, or None. [GiB]"""
     nearest = min(BOARD_SIZES_GIB, key=lambda size: abs(size - memory_gib))
     return float(nearest) if abs(nearest - memory_gib) <= MEMORY_TOLERANCE * nearest else None
 

@@ -192,7 +192,7 @@ def trend_fits(frame: dy.DataFrame[Trends], **options: Any) -> dy.DataFrame[Tren
     --------
     >>> fits = trend_fits(trends())
     >>> fits.filter(pl.col("series") == "aws h100-sxm on_demand us-east-1")["steps"].item()
-    '2025-06-05: 12.29 -> 6.88 (-44.0 %)'
+    '2025-06-05: 12.29 -> 6.88 (-44.0%)'
     """
     rows = []
     for (series,), whole in frame.group_by("series", maintain_order=True):
@@ -210,7 +210,7 @@ def trend_fits(frame: dy.DataFrame[Trends], **options: Any) -> dy.DataFrame[Tren
             "decline_per_year_high": band.high if band else None,
             "n_steps": None if fit.state == "too_short" else len(fit.steps),
             "steps_per_year": fit.steps_per_year,
-            "steps": "; ".join(f"{s.date}: {s.before:.4g} -> {s.after:.4g} ({s.change:+.1%})".replace("%", " %")
+            "steps": "; ".join(f"{s.date}: {s.before:.4g} -> {s.after:.4g} ({s.change:+.1%})"
                                for s in fit.steps) or None,
             "fall_over_span": fit.fall, "compounded_decline_per_year": fit.compounded_decline_per_year,
             "reason": fit.reason,

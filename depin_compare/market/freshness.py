@@ -81,7 +81,7 @@ class AgeLimits:
 
 
 # Price lists and rate cards are changed by decision, rarely more than once a year (AWS cut its GPU list in June
-# 2025), asks and bids by the market: bids for an H100 on Akash rose by 77 % in the six months to September 2026. No
+# 2025), asks and bids by the market: bids for an H100 on Akash rose by 77% in the six months to September 2026. No
 # list of the package has stood for two years, so a price older than that says nothing of today. A token may halve in a
 # month; a year-old price of one is history. Owners' cost and hosted models' prices are published with every
 # generation of chips or models, about yearly.

@@ -114,7 +114,7 @@ def market_statistics(
     would otherwise make outliers of all the small ones. Half of the offers are within the MAD, so for k >= 1 never more
     than half are marked. A list with one price everywhere has a MAD of 0, and a price below twice or above
     half of the middle is no error in a market where regions differ by as much: hence the least factor of 2. Below
-    five offers none is marked. Marked offers stay in: quantiles from 10 to 90 % bear them.
+    five offers none is marked. Marked offers stay in: quantiles from 10 to 90% bear them.
 
     References
     ----------

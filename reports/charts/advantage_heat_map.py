@@ -251,7 +251,7 @@ def _panel(axes: Axes, cells: list[Row], networks: list[str], llms: list[str], m
 
 
 def _tint(value: float) -> str:
-    """White at zero, full colour from ±100 %."""
+    """White at zero, full colour from ±100%."""
     strength = 0.1 + 0.9 * min(1.0, math.sqrt(abs(value))) if value else 0.0
     colour = to_rgb(_CHEAPER if value > 0 else _DEARER)
     red, green, blue = (1 - strength * (1 - part) for part in colour)

@@ -103,7 +103,7 @@ def discrepancies(page: Page) -> list[Part]:
     every = view.plain(page.analysis.discrepancies)
     heading = subheading("Where sources disagree")
     if every.is_empty():
-        return [heading, paragraph("No two sources differ by more than 10 % on the same offer.", quiet=True)]
+        return [heading, paragraph("No two sources differ by more than 10% on the same offer.", quiet=True)]
     body: list[list[Cell]] = [
         [
             {"text": words.shorten(page.names(r["network"]), 34), "under": r["terms"].replace("_", " ")},
@@ -131,7 +131,7 @@ def discrepancies(page: Page) -> list[Part]:
         column("Why", 1.7),
     ]
     left_out = every.height - len(body)
-    notes = ["Medians of what the two sources say of the same offers, where they differ by more than 10 %."]
+    notes = ["Medians of what the two sources say of the same offers, where they differ by more than 10%."]
     notes += [f"{left_out:,} further disagreements are in discrepancies.csv."] if left_out else []
     return [heading, table_part(columns, body, notes)]
 

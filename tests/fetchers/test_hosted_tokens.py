@@ -63,7 +63,7 @@ def test_a_discount_is_taken_off(openrouter):
     assert akash["usd_per_mtok_input"] == pytest.approx(0.13 * 0.8)
     assert akash["usd_per_mtok_output"] == pytest.approx(0.4 * 0.8)
     assert akash["note"] == "discount of 20% taken off"
-    assert reason(openrouter, f"{LLAMA}@nobody/int4") == ("out_of_scope", "free: discount of 100 %")
+    assert reason(openrouter, f"{LLAMA}@nobody/int4") == ("out_of_scope", "free: discount of 100%")
 
 
 def test_a_model_whose_hosts_are_listed_is_not_counted_again(openrouter):

@@ -34,7 +34,7 @@ def test_the_renter_pays_the_fee_on_top_of_what_the_host_gets(result):
     assert host["usd_per_accelerator_hour"] == 0.2909
     assert (renter["price_kind"], host["price_kind"]) == ("rate_card", "reward")
     assert (renter["listed_price"], renter["listed_unit"]) == ("0.2909", "USD per hour to the host, 1 GPUs")
-    assert "a fee of 10 % is on top, which is in dispute" in renter["note"]
+    assert "a fee of 10% is on top, which is in dispute" in renter["note"]
 
 
 def test_a_node_of_several_gpus_is_priced_whole_in_every_type_of_market(result):

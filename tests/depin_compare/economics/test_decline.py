@@ -48,8 +48,8 @@ def test_a_long_history_replaces_the_decline_everywhere_base_s_is_meant():
              decline_per_year_low=None, decline_per_year_high=None), "20 of the 180 days"),
         (fit(state="steps", decline_per_year=None, decline_per_year_low=None, decline_per_year_high=None),
          "price lists"),
-        (fit(decline_per_year_low=-0.5, decline_per_year=-0.383, decline_per_year_high=-0.2), "rose by 38.3 % a year"),
-        (fit(decline_per_year_low=0.9, decline_per_year=0.97, decline_per_year_high=0.99), "fell by 97.0 % a year"),
+        (fit(decline_per_year_low=-0.5, decline_per_year=-0.383, decline_per_year_high=-0.2), "rose by 38.3% a year"),
+        (fit(decline_per_year_low=0.9, decline_per_year=0.97, decline_per_year_high=0.99), "fell by 97.0% a year"),
     ],
 )  # fmt: skip
 def test_what_can_not_be_used_keeps_the_assumption_and_says_why(fits, words):

@@ -46,7 +46,7 @@ def test_every_packaged_point_stands_on_a_line_of_its_own(lines):
 def test_the_cut_of_june_2025_is_one_step_of_a_list(lines, fits):
     aws = one(fits, "aws h100-sxm on_demand us-east-1")
     assert (aws["state"], aws["n_steps"], aws["decline_per_year"]) == ("steps", 1, None)
-    assert aws["steps"] == "2025-06-05: 12.29 -> 6.88 (-44.0 %)"
+    assert aws["steps"] == "2025-06-05: 12.29 -> 6.88 (-44.0%)"
     marked = lines.filter(pl.col("series") == "aws h100-sxm on_demand us-east-1", pl.col("is_step"))
     assert marked["observed_at"].dt.date().to_list() == [date(2025, 6, 5)]
 
