@@ -277,6 +277,7 @@ class Key:
 _MARGIN = 0.2
 # A little less than the sheet: renderers round the width of a line differently.
 _TEXT_WIDTH = 0.98 * WIDTH
+_FOOTER_WIDTH = 0.965 * WIDTH  # small letters are rounded most
 _TITLE, _SUBTITLE, _FOOTER, _KEY = 11.0, 8.0, 6.5, 7.0
 _TITLE_STEP, _SUBTITLE_STEP, _FOOTER_STEP, _KEY_STEP = 0.19, 0.145, 0.115, 0.17
 
@@ -289,7 +290,7 @@ class Sheet:
     ) -> None:
         titles = wrap(title, _TITLE, _TEXT_WIDTH, bold=True)
         subtitles = wrap(subtitle, _SUBTITLE, _TEXT_WIDTH)
-        feet = [line for text in footer for line in wrap(text, _FOOTER, _TEXT_WIDTH)]
+        feet = [line for text in footer for line in wrap(text, _FOOTER, _FOOTER_WIDTH)]
         key_rows = _key_rows(keys)
         head = 0.12 + _TITLE_STEP * len(titles) + _SUBTITLE_STEP * len(subtitles) + 0.06 + _KEY_STEP * len(key_rows)
         foot = 0.06 + _FOOTER_STEP * len(feet)

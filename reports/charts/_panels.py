@@ -72,8 +72,8 @@ def scenario_head(
     """A scenario's title over its column, in up to three lines; an event says how likely it is."""
     chance = chances.get(scenario)
     box = axes.get_position()
-    width = box.width * WIDTH + gap - 0.1
-    size = 6.4 if width > 1 else 5.9
+    width = box.width * WIDTH + gap - 0.06
+    size = 6.4 if width > 1 else 5.7
     lines = wrap(look.names(scenario), size, width, bold=True)
     kept = [fit(line, size, width, bold=True) for line in [*lines[:2], " ".join(lines[2:])] if line]
     high = box.height * sheet.height

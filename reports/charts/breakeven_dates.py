@@ -150,10 +150,10 @@ def breakeven_dates(
         subtitle=f"Share of draws by the year in which the lead over {cloud}, or the margin of a node bought then, is "
         f"first below zero; hatched: at no time to {years[-1]}. % of draws",
         footer=notes,
-        plot_height=0.42 + 0.93 * len(drawn),
+        plot_height=0.44 + 0.82 * len(drawn),
     )
     groups = _groups(years)
-    grid = sheet.grid(len(drawn), len(QUANTITIES), left=1.42, right=0.06, below=0.2, above=0.24, gap_x=0.22, gap_y=0.32)
+    grid = sheet.grid(len(drawn), len(QUANTITIES), left=1.42, right=0.06, below=0.2, above=0.24, gap_x=0.22, gap_y=0.28)
     for i, network in enumerate(drawn):
         colour, _ = look.network(network)
         for j, (_, reference, title) in enumerate(QUANTITIES):

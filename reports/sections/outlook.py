@@ -66,7 +66,7 @@ def erosion(page: Page) -> Part:
             cells = [_outlook_cell(by_scenario.get(s), unknown) for s in shown]
             body.append([words.shorten(page.names(network), 34), change_cell(today, unknown=unknown), *cells])
         columns = [
-            column("Network", 1.5),
+            column("Network", 2.2),
             column("Today", 0.65, right=True),
             *(column(page.names(s), 1.15, right=True) for s in shown),
         ]
@@ -156,10 +156,10 @@ def variance_shares(page: Page) -> list[Part]:
     pairs = view.ordered_pairs(buyer)
     pair = page.future_pair if page.future_pair in pairs else pairs[0] if pairs else None
     asked = [known.filter(pl.col("quantity") == "full_margin_new_node")]
-    columns = [column("Network", 1.0), column("Margin of a node bought then", 3.0)]
+    columns = [column("Network", 1.0), column("Margin of a node bought then", 2.7)]
     if pair is not None:
         asked.insert(0, view.of_pair(buyer, pair))
-        columns.insert(1, column(f"Buyer's lead over the list price of {page.names.long_pair(*pair)}", 3.0))
+        columns.insert(1, column(f"Buyer's lead over the list price of {page.names.long_pair(*pair)}", 3.4))
     body: list[list[Cell]] = []
     for network in page.headlines["network"]:
         leading = [part.filter(pl.col("network") == network).sort("total", descending=True) for part in asked]
@@ -171,8 +171,10 @@ def variance_shares(page: Page) -> list[Part]:
     notes = [
         f"{page.names(known['scenario'][0])} scenario, {words.month(known['at'][0])}. Part of the result's variance in "
         "which an input has a share, alone or together with others (total Sobol index), so that they may add up to "
-        f"more than all. {_NOT_KNOWN}: {_MEANINGS[_NOT_KNOWN]}."
+        "more than all."
     ]
+    if any(isinstance(cell, dict) and cell["text"] == _NOT_KNOWN for row in body for cell in row):
+        notes.append(f"{_NOT_KNOWN}: {_MEANINGS[_NOT_KNOWN]}.")
     if len(body) > _MOST_NETWORKS:
         notes.append(f"{len(body) - _MOST_NETWORKS} further networks are in analysis.json.")
     return [

@@ -182,13 +182,20 @@ class TestAdvantageErosion:
 
     def test_the_title_turns_when_the_data_do(self, analysis: Analysis) -> None:
         look = Look.of(analysis)
-        lost = analysis.advantage_paths.with_columns(advantage_p50=pl.lit(-0.1))
+        lost = analysis.advantage_paths.with_columns(advantage=pl.lit(-0.1), advantage_p50=pl.lit(-0.1))
         assert title_of(advantage_erosion(analysis.headlines, analysis.advantage_paths, look)).startswith(
             "All 3 networks stay below the list price of AWS with NVIDIA GPUs to 2036; none of 3 below"
         )
         assert title_of(advantage_erosion(analysis.headlines, lost, look)).startswith(
             "None of 3 networks is below the list price"
         )
+
+    def test_today_is_central_and_the_future_the_median(self, analysis: Analysis) -> None:
+        """All medians below zero: nobody stays ahead, but at central inputs all are ahead today."""
+        lost = analysis.advantage_paths.with_columns(advantage_p50=pl.lit(-0.1))
+        told = title_of(advantage_erosion(analysis.headlines, lost, Look.of(analysis)))
+        assert told.startswith("None of 3 networks stay below the list price of AWS with NVIDIA GPUs to")
+        assert "(all 3 are today)" in told
 
 
 class TestHeadroom:
@@ -235,7 +242,7 @@ class TestHeadroom:
         kept = title_of(headroom(analysis.headlines, analysis.outlook, analysis.comparison, look))
         gone = title_of(headroom(analysis.headlines, lost, analysis.comparison, look))
         assert kept.startswith("List prices may fall 55% to 80%")
-        assert gone.startswith("All 15 advantages over list prices are already lost")
+        assert gone == "All 15 leads of networks over list prices are lost today, and all 18 over modelled cost"
 
 
 def test_every_axes_is_one_of_ours(analysis: Analysis) -> None:

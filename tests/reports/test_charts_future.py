@@ -99,8 +99,14 @@ class TestTitlesFollowTheWorld:
             r"None of 3 networks is below the list price of .* even today", title_of(draw("advantage_erosion", lost))
         )
         assert "is below its full cost from the start" in title_of(draw("margin_erosion", lost))
-        assert re.match(r"All \d+ advantages over list prices are already lost", title_of(draw("headroom", lost)))
-        assert title_of(draw("breakeven_dates", lost)).startswith("Likelier than not, all 3 networks are without")
+        assert re.match(
+            r"All \d+ leads of networks over list prices are lost today, and all \d+ over",
+            title_of(draw("headroom", lost)),
+        )
+        assert re.match(
+            r"All 3 networks are dearer than the list price of .* today; all 3 are",
+            title_of(draw("breakeven_dates", lost)),
+        )
         assert "before any fall of the clouds' cost" in title_of(draw("stress", lost))
         assert title_of(card(lost)).startswith("None of 3 networks undercut AWS's list price, none its modelled cost")
 
@@ -108,7 +114,10 @@ class TestTitlesFollowTheWorld:
         kept = worlds["nothing_reached"]
         assert title_of(draw("advantage_erosion", kept)).startswith("All 3 networks stay below the list price")
         assert title_of(draw("headroom", kept)).startswith("List prices may fall")
-        assert title_of(draw("breakeven_dates", kept)).startswith("Likelier than not, none of 3 networks are without")
+        assert re.match(
+            r"Likelier than not, none of 3 networks loses its lead over the list price of \w+ with NVIDIA GPUs",
+            title_of(draw("breakeven_dates", kept)),
+        )
         assert title_of(card(kept)).startswith("All 3 networks undercut Azure's list price")
 
     def test_nothing_known_is_said(self, worlds: dict[str, Analysis]) -> None:
@@ -184,9 +193,27 @@ class TestHeadroomBars:
             AVERAGE, BASE, pl.col("quantity") == "advantage", pl.col("reference") == "list",
             pl.col("headroom").is_not_null(),
         ).height  # fmt: skip
-        lost = re.match(r"(?:All|(\w+) of) (\d+) advantages", title_of(figure))
-        assert lost is None or int(lost[2]) == n
+        lost = re.match(r"(\d+) of (\d+) leads", title_of(figure))
+        assert lost is not None
+        assert int(lost[2]) == n
         assert "the title speaks of all" in alt_text(figure)
+
+    def test_what_is_missing_says_why_for_every_bar(self, analysis: Analysis) -> None:
+        figure = draw("headroom", analysis)
+        for reference in ("list", "committed"):
+            assert said(figure, f"none:akash:azure:maia-200:{reference}") == "n/c"
+        assert said(figure, "none:render:margin") == "n/k"
+
+    def test_a_chip_of_another_name_is_named_and_kept_out_of_the_range(self, reference_only: Analysis) -> None:
+        figure = draw("headroom", reference_only)
+        assert "Inferentia2" in said(figure, "chip:aws:trainium")
+        room = reference_only.outlook.filter(
+            AVERAGE, BASE, pl.col("quantity") == "advantage", pl.col("reference") == "list",
+            pl.col("headroom").is_not_null(),
+        )  # fmt: skip
+        own = room.filter(pl.col("silicon") != "trainium")["headroom"]
+        assert own.max() < room["headroom"].max()
+        assert title_of(figure).startswith(f"List prices may fall {own.min():.0%} to {own.max():.0%} before networks")
 
     def test_ticks_name_the_ends(self, analysis: Analysis) -> None:
         axes = draw("headroom", analysis).axes[0]
@@ -198,14 +225,45 @@ class TestBreakevenDates:
 
     def test_bars_are_what_is_newly_lost_and_the_last_what_never_is(self, analysis: Analysis) -> None:
         figure = draw("breakeven_dates", analysis)
-        heights = {str(b.get_gid()): b.get_height() for b in marks(figure, "bar:akash:0:")}
+        heights = {str(b.get_gid()): b.get_height() for b in marks(figure, "bar:akash:1:")}
         mine = analysis.erosion_probabilities.filter(
             pl.col("network") == "akash", BASE, AVERAGE, pl.col("quantity") == "advantage",
-            pl.col("reference") == "list", pl.col("cloud") == "aws", pl.col("silicon") == "nvidia",
+            pl.col("reference") == "committed", pl.col("cloud") == "aws", pl.col("silicon") == "nvidia",
         ).sort("year")  # fmt: skip
-        assert len(heights) == mine.height + 1
-        assert sum(heights.values()) == pytest.approx(1.0)
-        assert heights["bar:akash:0:never"] == pytest.approx(1 - mine["probability_lost"][-1])
+        lost = dict(mine.select("year", "probability_lost").iter_rows())
+        first = mine["year"][0]
+        expected = {
+            str(first): lost[first],
+            str(first + 1): lost[first + 1] - lost[first],
+            str(first + 2): lost[first + 2] - lost[first + 1],
+            str(first + 3): lost[max(lost)] - lost[first + 2],
+            "never": 1 - lost[max(lost)],
+        }
+        drawn = {f"bar:akash:1:{name}": pytest.approx(share) for name, share in expected.items() if share >= 0.0005}
+        assert heights == drawn
+        assert len(heights) > 2
+
+    def test_every_bar_has_its_number(self, analysis: Analysis) -> None:
+        figure = draw("breakeven_dates", analysis)
+        bars = {str(b.get_gid()).removeprefix("bar:") for b in marks(figure, "bar:")}
+        assert bars
+        assert all(said(figure, f"value:{gid}").endswith("%") for gid in bars)
+
+    def test_the_title_names_the_cloud_and_today_is_central(self, analysis: Analysis) -> None:
+        """Draws in which all is lost make nobody dearer today, as long as the central inputs don't."""
+        title = title_of(draw("breakeven_dates", analysis))
+        assert "the list price of AWS with NVIDIA GPUs" in title
+        gone = analysis.erosion_probabilities.with_columns(probability_lost=pl.lit(1.0))
+        told = title_of(draw("breakeven_dates", dataclasses.replace(analysis, erosion_probabilities=gone)))
+        n = analysis.advantage_paths.filter(pl.col("reference") == "list")["network"].n_unique()
+        assert told.startswith(f"Likelier than not, all {n} networks lose their lead over the list price of AWS")
+        first = analysis.erosion_probabilities["year"].min()
+        assert f"by the end of {first};" in told
+
+    def test_a_panel_of_nothing_says_what_it_means(self, worlds: dict[str, Analysis]) -> None:
+        kept = draw("breakeven_dates", worlds["nothing_reached"])
+        assert said(kept, "kept:akash:0") == "lost in no draw"
+        assert said(draw("breakeven_dates", worlds["everything_lost"]), "today:akash:0") == "dearer today"
 
     def test_what_is_not_known_has_no_bar(self, analysis: Analysis) -> None:
         figure = draw("breakeven_dates", analysis)
@@ -234,6 +292,16 @@ class TestTornado:
         assert said(figure, f"value:{gid}:low").endswith("%")
         assert said(figure, f"value:{gid}:high").endswith("%")
 
+    def test_an_input_whose_two_ends_read_the_same_is_not_drawn(self, analysis: Analysis) -> None:
+        still = analysis.drivers.with_columns(
+            at_low=pl.when(pl.col("input") == "network_lag_years").then(0.5601).otherwise("at_low"),
+            at_high=pl.when(pl.col("input") == "network_lag_years").then(0.5604).otherwise("at_high"),
+        )
+        assert said(draw("tornado", analysis), "input:akash:advantage:network_lag_years")
+        assert not said(
+            draw("tornado", dataclasses.replace(analysis, drivers=still)), "input:akash:advantage:network_lag_years"
+        )
+
     def test_a_scenario_can_be_named(self, analysis: Analysis) -> None:
         from reports.charts.tornado import tornado
 
@@ -247,28 +315,32 @@ class TestTornado:
         )
         assert title_of(draw("tornado", analysis)).startswith("Networks' lag behind the clouds decides most")
         assert title_of(draw("tornado", dataclasses.replace(analysis, drivers=swapped))).startswith(
-            "Whether the chip arrives decides most"
+            "Whether the event happens decides most"
         )
 
 
 class TestPricingChoice:
     """Fleet average against marginal."""
 
-    def test_dots_are_multiples_of_the_clouds_cost(self, reference_only: Analysis) -> None:
+    def test_bars_are_the_change_beside_the_cloud_of_all_outlooks(self, reference_only: Analysis) -> None:
         figure = draw("pricing_choice", reference_only)
-        at = {
-            name: float(line.get_xdata()[0])
-            for name in ("average", "marginal")
-            for line in lines(figure, f"{name}:akash:cloud_mix")
-        }
+        (bar,) = marks(figure, "bar:akash:cloud_mix")
         mine = reference_only.advantage_paths.filter(
             pl.col("network") == "akash", pl.col("scenario") == "cloud_mix", pl.col("month") == 36,
-            pl.col("cloud") == "azure", pl.col("silicon") == "nvidia", pl.col("reference") == "modelled_cost",
+            pl.col("cloud") == "aws", pl.col("silicon") == "nvidia", pl.col("reference") == "modelled_cost",
         )  # fmt: skip
         found = {r["pricing"]: 1 - r["advantage_p50"] for r in mine.to_dicts()}
-        assert at == pytest.approx({"average": found["fleet_average"], "marginal": found["marginal"]})
         change = found["marginal"] / found["fleet_average"] - 1
-        assert said(figure, "value:akash:cloud_mix").endswith(f"+{change * 100:.{0 if change >= 0.0995 else 1}f}%")
+        assert bar.get_width() == pytest.approx(change)
+        assert said(figure, "value:akash:cloud_mix") == f"+{change * 100:.{0 if change >= 0.0995 else 1}f}%"
+        assert "AWS with NVIDIA GPUs" in title_of(figure)
+
+    def test_the_title_says_which_scenario_gives_the_most(self, reference_only: Analysis) -> None:
+        look = Look.of(reference_only)
+        assert title_of(draw("pricing_choice", reference_only)).endswith(f"({look.names('cloud_mix')})")
+        others = reference_only.advantage_paths.filter(pl.col("scenario") != "cloud_mix")
+        told = title_of(draw("pricing_choice", dataclasses.replace(reference_only, advantage_paths=others)))
+        assert told.endswith(f"({look.names('maia200')})")
 
     def test_the_title_turns_with_the_sign(self, reference_only: Analysis) -> None:
         """What one way of pricing gives is told of the other."""

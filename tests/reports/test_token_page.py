@@ -17,6 +17,7 @@ from reports.charts import CHARTS
 from reports.content import report_content
 from reports.pdf import report_pdf
 from reports.style import Look
+from reports.words import input_words
 from reports.writer import write_report
 
 AS_OF = datetime(2026, 11, 22, tzinfo=UTC)
@@ -124,16 +125,35 @@ def test_numbers_of_the_page_are_those_of_the_frame(real: dc.Analysis) -> None:
 
 def test_the_drivers_are_the_first_two_of_the_tornado(real: dc.Analysis) -> None:
     parts = section(real, "Sensitivity: what decides")
-    (table,) = (part for part in parts if part["type"] == "table" and part["columns"][0]["title"] == "Network")
+    table = next(part for part in parts if part["type"] == "table" and part["columns"][1]["title"] == "Quantity")
     assert len({len(row) for row in table["rows"]}) == 2  # the network spans its rows
-    assert len(table["rows"]) >= 9
+    quantities = [text_of(row[-5]) for row in table["rows"]]
+    assert quantities.count("Buyer over list price") == quantities.count("Buyer over modelled cost") == 3
+    assert quantities.count("Supplier's new node") == len(quantities) - 6 > 0
+    assert "against AWS with NVIDIA GPUs" in table["notes"][0]
     first = real.drivers.filter(
         pl.col("network") == "akash", pl.col("scenario") == "base", pl.col("pricing") == "fleet_average",
         pl.col("quantity") == "full_margin_new_node", pl.col("rank") == 1,
     )["input"].item()  # fmt: skip
-    (supplier,) = (row for row in table["rows"][:5] if any(text_of(cell).startswith("Supplier") for cell in row))
-    assert first.replace("network_", "network's ").replace("_", " ") in text_of(supplier[-3])
-    assert text_of(supplier[-1]).endswith("days, stale")
+    supplier = next(row for row in table["rows"] if text_of(row[-5]).startswith("Supplier"))
+    assert input_words(first) in text_of(supplier[-3])
+    assert text_of(supplier[-1]).endswith("stale")
+
+
+def test_the_shares_are_the_largest_of_the_variance(real: dc.Analysis) -> None:
+    parts = section(real, "Sensitivity: what decides")
+    tables = [part for part in parts if part["type"] == "table"]
+    table = next(table for table in tables if table["columns"][1]["title"].startswith("Buyer's"))
+    name, share = (
+        real.sensitivity.filter(
+            pl.col("network") == "akash", pl.col("quantity") == "advantage", pl.col("reference") == "list",
+            pl.col("measure") == "value", pl.col("cloud") == "azure", pl.col("silicon") == "nvidia",
+        )
+        .sort("total", descending=True).select("input", "total").row(0)
+    )  # fmt: skip
+    akash = next(row for row in table["rows"] if text_of(row[0]) == "Akash")
+    assert text_of(akash[1]).startswith(f"{input_words(name)} {share:.0%}")
+    assert table["columns"][1]["title"].endswith("Azure with NVIDIA GPUs")
 
 
 def test_a_run_without_either_still_makes_a_report(real: dc.Analysis) -> None:
