@@ -19,12 +19,14 @@ from reports.charts._panels import (
 )
 from reports.style import INK, MUTED, NEGATIVE, REFERENCE_COLOUR, Key, Look, Sheet, empty, styled
 from reports.view import REFERENCE_ORDER, future_pair, headline_paths, of_pair, ordered_scenarios
-from reports.words import REFERENCE_WORDS, minute, of_many, percent
+from reports.words import REFERENCE_WORDS, minute, of_networks, of_them, percent
 
 __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "advantage_erosion"]
 
 MOST_NETWORKS = 6
 MOST_SCENARIOS = 8
+# Inches by the number of rows: one leaves room for the next chart, a few have the page for themselves.
+_ROW_HEIGHTS = {2: 1.6, 3: 1.6, 4: 1.35}
 # The two lines whose bands are drawn: four would hide each other.
 _BANDED = ("list", "modelled_cost")
 _SHORT = {"list": "list:", "modelled_cost": "cost:"}
@@ -63,14 +65,15 @@ def finding(known: pl.DataFrame, look: Look) -> str:
         for other, now, also, _ in rest:
             text += f", {'and' if also else 'not'} below its {other}" if now else f", dearer than its {other} already"
     elif not today:
-        text = f"None of {n} networks is below the {noun} of {cloud} even today"
-        text += "".join(f", {of_many(now, many)} below its {other}" for other, now, _, many in rest)
+        none = of_networks(0, n)
+        text = f"{none[0].upper()}{none[1:]} is below the {noun} of {cloud} even today"
+        text += "".join(f", {of_them(now, many)} below its {other}" for other, now, _, many in rest)
     else:
-        text = f"{of_many(kept, n).capitalize()} networks {'stays' if kept == 1 else 'stay'} below the {noun} of "
-        text += f"{cloud} to {last:%Y}"
-        text += f" ({of_many(today, n)} {'is' if today == 1 else 'are'} today)" if kept < today else ""
+        who = of_networks(kept, n)
+        text = f"{who[0].upper()}{who[1:]} {'stay' if kept > 1 else 'stays'} below the {noun} of {cloud} to {last:%Y}"
+        text += f" ({of_them(today, n)} {'is' if today == 1 else 'are'} today)" if kept < today else ""
         for other, now, also, many in rest:
-            text += f"; {of_many(also, many)} below its {other}" + ("" if now else " even today")
+            text += f"; {of_them(also, many)} below its {other}" + ("" if now else " even today")
     return f"{text} ({look.names(scenario)})"
 
 
@@ -134,7 +137,7 @@ def advantage_erosion(
         f"{look.names.long_pair(*pair)}, median of the draws. Words: what becomes of the lead over the list price, and "
         "over modelled cost",
         footer=notes,
-        plot_height=0.78 + 1.06 * len(drawn),
+        plot_height=0.78 + _ROW_HEIGHTS.get(len(drawn), 1.06) * len(drawn),
         keys=[
             *(
                 Key(

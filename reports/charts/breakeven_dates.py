@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from reports.charts._panels import row_label
 from reports.style import INK, LINE, MUTED, Look, Sheet, empty, fit, styled
 from reports.view import future_pair, network_order, of_pair, ordered_scenarios, plain
-from reports.words import minute, of_many, percent, plural
+from reports.words import minute, of_many, of_networks, of_them, percent, plural
 
 __all__ = ["MOST_NETWORKS", "QUANTITIES", "breakeven_dates"]
 
@@ -64,14 +64,15 @@ def _networks(fates: Sequence[Fate], whose: str, told: Sequence[str], first: int
     lose, soon = (sum(p >= 0.5 for p in odds) for odds in zip(*((f.ever, f.soon) for f in ahead), strict=True)) \
         if ahead else (0, 0)  # fmt: skip
     when = f"by the end of {first}" if lose and lose == soon else f"at some time to {last}"
-    is_dearer = f"{of_many(dearer, n)} {'is' if dearer == 1 else 'are'} dearer than {whose} today"
+    is_dearer = f"{of_them(dearer, n)} {'is' if dearer == 1 else 'are'} dearer than {whose} today"
     if dearer == n:
-        return is_dearer if told else is_dearer.replace(f"all {n}", f"All {n} networks")
+        dear = of_networks(n, n)
+        return is_dearer if told else f"{dear[0].upper()}{dear[1:]} are dearer than {whose} today"
     loses = f"{'loses its' if lose <= 1 else 'lose their'} lead"
     if not dearer:
         if told:
-            return f"{of_many(lose, n)} {loses} over {whose}"
-        return f"Likelier than not, {of_many(lose, n)} networks {loses} over {whose} {when}"
+            return f"{of_them(lose, n)} {loses} over {whose}"
+        return f"Likelier than not, {of_networks(lose, n)} {loses} over {whose} {when}"
     others = f"{of_many(lose, len(ahead))} others {loses} {when}" if len(ahead) > 1 else (
         f"the other {'loses' if lose else 'keeps'} its lead")  # fmt: skip
     if told:

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from reports.style import INK, LINE, MUTED, WIDTH, Key, Look, Sheet, empty, fit, styled, text_width
 from reports.view import future_pair, network_order, ordered_scenarios, plain
-from reports.words import input_words, minute, of_many, percent, plural
+from reports.words import input_words, minute, of_networks, percent, plural
 
 __all__ = ["MOST_INPUTS", "MOST_NETWORKS", "tornado"]
 
@@ -35,7 +35,7 @@ def finding(shown: pl.DataFrame) -> str:
             continue
         name, times = sorted(Counter(first["input"].to_list()).items(), key=lambda pair: (-pair[1], pair[0]))[0]
         n = first["network"].n_unique()
-        leads.append((input_words(name), words + (f" of {of_many(times, n)} networks" if n > 1 else "")))
+        leads.append((input_words(name), words + (f" of {of_networks(times, n)}" if n > 1 else "")))
     if len(leads) == 2 and leads[0][0] == leads[1][0]:
         told = [f"{leads[0][0]} decides most, over {leads[0][1]} and over {leads[1][1]}"]
     else:
@@ -104,6 +104,7 @@ def tornado(
             Key(label="at its high end", colour=MUTED, marker="s"),
         ],
     )
+    told_of = set(mine.select("network", "quantity").iter_rows())
     spans = {quantity: _span(shown.filter(pl.col("quantity") == quantity)) for quantity, _ in _COLUMNS}
     grid = sheet.grid(len(drawn), 2, left=1.95, right=0.12, below=0.22, above=0.24, gap_x=2.02, gap_y=0.26)
     for i, network in enumerate(drawn):
@@ -111,7 +112,14 @@ def tornado(
         for j, (quantity, title) in enumerate(_COLUMNS):
             part = shown.filter((pl.col("network") == network) & (pl.col("quantity") == quantity)).sort("rank")
             _bars(
-                grid[i][j], part, colour, rows, spans[quantity], gid=f"{network}:{quantity}", ticks=i == len(drawn) - 1
+                grid[i][j],
+                part,
+                colour,
+                rows,
+                spans[quantity],
+                gid=f"{network}:{quantity}",
+                ticks=i == len(drawn) - 1,
+                known=(network, quantity) in told_of,
             )
             words = title if i == 0 else ""
             if words:
@@ -148,7 +156,15 @@ def _span(part: pl.DataFrame) -> tuple[float, float]:
 
 
 def _bars(
-    axes: Axes, part: pl.DataFrame, colour: str, rows: int, span: tuple[float, float], *, gid: str, ticks: bool
+    axes: Axes,
+    part: pl.DataFrame,
+    colour: str,
+    rows: int,
+    span: tuple[float, float],
+    *,
+    gid: str,
+    ticks: bool,
+    known: bool,
 ) -> None:
     axes.set_ylim(rows - 0.4, -0.6)
     axes.set_xlim(*span)
@@ -159,13 +175,14 @@ def _bars(
     axes.grid(axis="x", color=LINE)
     axes.set_yticks([])
     if part.is_empty():
-        axes.text(0.5, 0.5, "not known", transform=axes.transAxes, ha="center", fontsize=6.5, color=MUTED,
-                  style="italic", gid=f"none:{gid}")  # fmt: skip
+        axes.text(0.5, 0.5, "no input moves it" if known else "not known", transform=axes.transAxes, ha="center",
+                  fontsize=6.5, color=MUTED, style="italic", gid=f"none:{gid}")  # fmt: skip
         return
     axes.axvline(0, color=INK, lw=0.8, ls=(0, (1, 1.5)), zorder=1.5, gid="zero")
     if max(part["at_low"].max(), part["at_high"].max()) < _FLOOR:  # type: ignore[type-var, operator]
         axes.text(0.5, 0.5, f"below {percent(_FLOOR)} with every input", transform=axes.transAxes, ha="center",
-                  fontsize=6.5, color=MUTED, style="italic", gid=f"below:{gid}")  # fmt: skip
+                  fontsize=6.5, color=MUTED, style="italic", gid=f"below:{gid}",
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
         return
     for y, row in enumerate(part.iter_rows(named=True)):
         middle = _within(row["at_horizon"])

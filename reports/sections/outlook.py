@@ -117,8 +117,8 @@ def drivers(page: Page) -> list[Part]:
                 *(outer if r is alike[0] else []),
                 _quantity(r),
                 change_cell(r["at_horizon"], unknown=_NOT_KNOWN),
-                _driver_cell(r["first"]),
-                _driver_cell(r["second"]),
+                _driver_cell(r["first"], "no input"),
+                _driver_cell(r["second"], "no other"),
                 old,
             ]
         )
@@ -216,10 +216,10 @@ def _outlook_cell(row: view.Row | None, unknown: str) -> Cell:
     return made if lost is None else made | {"under": f"{percent(lost)} lost"}
 
 
-def _driver_cell(row: view.Row | None) -> Cell:
+def _driver_cell(row: view.Row | None, nothing: str) -> Cell:
     """An input; beneath it its band, and the result at either end."""
     if row is None or percent(row["at_low"]) == percent(row["at_high"]):
-        return {"text": "no other", "quiet": True}
+        return {"text": nothing, "quiet": True}
     span = words.input_span(row["input_low"], row["input_high"], row["unit"])
     ends = f"{percent(row['at_low'], signed=True)} to {percent(row['at_high'], signed=True)}"
     return {"text": words.input_words(row["input"]), "under": f"{span}: {ends}"}

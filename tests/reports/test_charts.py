@@ -194,7 +194,7 @@ class TestAdvantageErosion:
         """All medians below zero: nobody stays ahead, but at central inputs all are ahead today."""
         lost = analysis.advantage_paths.with_columns(advantage_p50=pl.lit(-0.1))
         told = title_of(advantage_erosion(analysis.headlines, lost, Look.of(analysis)))
-        assert told.startswith("None of 3 networks stay below the list price of AWS with NVIDIA GPUs to")
+        assert told.startswith("None of 3 networks stays below the list price of AWS with NVIDIA GPUs to")
         assert "(all 3 are today)" in told
 
 

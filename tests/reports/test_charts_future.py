@@ -302,6 +302,12 @@ class TestTornado:
             draw("tornado", dataclasses.replace(analysis, drivers=still)), "input:akash:advantage:network_lag_years"
         )
 
+    def test_what_nothing_moves_is_not_called_unknown(self, analysis: Analysis) -> None:
+        still = analysis.drivers.with_columns(at_low=pl.lit(0.5), at_high=pl.lit(0.5))
+        figure = draw("tornado", dataclasses.replace(analysis, drivers=still))
+        assert said(figure, "none:akash:advantage") == "no input moves it"
+        assert said(figure, "none:render:full_margin_new_node") == "not known"
+
     def test_a_scenario_can_be_named(self, analysis: Analysis) -> None:
         from reports.charts.tornado import tornado
 
