@@ -62,14 +62,14 @@ def finding(known: pl.DataFrame, *, of: int) -> str:
         .sort()
     )
     if n == 1:
-        where = "" if of == 1 else " on the one network where fees and costs are known"
+        where = "" if of == 1 else " on the one network of known fees and costs"
         start = f"The tenant's money {'covers' if kept else 'does not cover'} the provider's full cost{where}"
     else:
         many = of_networks(kept, n)
         if of != n:
             none, every = ("neither", "both") if n == 2 else ("none", "all")
             some = none if not kept else every if kept == n else str(kept)
-            many = f"{some} of the {n} networks where fees and costs are known"
+            many = f"{some} of the {n} networks of known fees and costs"
         start = f"Without tokens, the tenant's money covers the provider's full cost on {many}"
     if shares.is_empty():
         return start

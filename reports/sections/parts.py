@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -88,6 +89,19 @@ def network_keeps(share: float | None, takes: Iterable[Mapping[str, Any]], *, na
         named = ", ".join(f"{fee(take['value'])} in {take['subject']}" for take in known if take["subject"])
         under.append(span if narrow else named)
     return {"text": span if share is None else fee(share)} | ({"under": "; ".join(under)} if under else {})
+
+
+# What to do about an old price is the operator's affair; the age and its limit stand before it.
+_ADVICE = re.compile(r"; (ask its source again|give your own)[^;]*")
+
+
+def without_advice(reason: str) -> str:
+    """A reason without what an operator may do about it.
+
+    >>> without_advice("the price is 75 days old; ask its source again, or raise its limit_age_days; no take rate")
+    'the price is 75 days old; no take rate'
+    """
+    return _ADVICE.sub("", reason)
 
 
 _VERDICT_TONES = {"resilient": "good", "exposed": "warn", "mixed": "warn", "eroded": "bad"}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -23,14 +23,14 @@ from reports.sections.parts import (
     subheading,
     table_part,
     use_words,
+    without_advice,
 )
 from reports.words import percent, usd
 
 _MOST_ROWS = 120
 _MOST_REASONS = 8
 _TITLE = "What suppliers keep"
-# What to do about it is the operator's; the age and its limit stand before it.
-_ADVICE = re.compile(r"; ask its source again[^;]*")
+_LEAST = -9.99  # below this a margin says no more
 
 
 def margins(page: Page) -> Part:
@@ -43,7 +43,8 @@ def margins(page: Page) -> Part:
     if shown:
         parts += [subheading("The chip that stands for each network"), _table(page, shown, why)]
     else:
-        parts += [paragraph("No supplier's margin is known in this run."), *(paragraph(w, quiet=True) for w in why)]
+        told = [] if page.has_chart("margin_erosion") else ["No supplier's margin is known in this run."]
+        parts += [paragraph(text, quiet=True) for text in [*told, *why]]
     parts += page.charts_if_there("utilisation")
     return {"title": _TITLE, "parts": parts}
 
@@ -80,7 +81,7 @@ def _reasons(page: Page, rows: Sequence[view.Row]) -> list[str]:
     found: dict[str, list[str]] = {}
     for row in rows:
         network = page.names(row["network"])
-        for reason in _ADVICE.sub("", page.told(row["not_known"] or "no price of the network")).split("; "):
+        for reason in without_advice(page.told(row["not_known"] or "no price of the network")).split("; "):
             own = f"{network} publishes no "
             general = f"no {reason.removeprefix(own)} published" if reason.startswith(own) else reason
             general = general.replace("this chip", "the chip")
@@ -94,6 +95,13 @@ def _reasons(page: Page, rows: Sequence[view.Row]) -> list[str]:
 def _or_unknown(value: float | None, form: Callable[[float], str]) -> Cell:
     """A number, or that it is not known, as in every column."""
     return {"text": "n/k", "quiet": True} if value is None else form(value)
+
+
+def _margin(value: float | None) -> dict[str, Any]:
+    """A margin, or that it is not known; far below zero only that."""
+    made = change_cell(value, unknown="n/k")
+    assert isinstance(made, dict)
+    return made | {"text": f"<{percent(_LEAST)}"} if value is not None and value < _LEAST else made
 
 
 def _age(page: Page, at: datetime | None) -> str:
@@ -128,8 +136,9 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
     only_bounds: list[str] = []
     shares = view.take_shares(page.analysis.margins)
     for r in rows:
-        full = change_cell(r["full_margin"], unknown="n/k")
-        band = span_words(r["full_margin_low"], r["full_margin_high"], percent)
+        full = _margin(r["full_margin"])
+        sunk = (r["full_margin_low"] or 0.0) < _LEAST
+        band = "" if sunk else span_words(r["full_margin_low"], r["full_margin_high"], percent)
         price_age, use_age = _price_age(page, r)
         if r["full_margin_with_rewards"] is None and r["not_known"] is None and _has_bound(page, r["network"]):
             only_bounds.append(page.names(r["network"]))
@@ -147,10 +156,10 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
                     shares.get(r["network"]), page.tokens_found.get((r["network"], "network_take"), []), narrow=True
                 ),
                 *(_or_unknown(r[f"{part}_usd_per_hour"], usd) for part in ("power", "opex", "capital", "profit")),
-                change_cell(r["cash_margin"], unknown="n/k"),
-                full | {"under": band} if isinstance(full, dict) and band else full,
+                _margin(r["cash_margin"]),
+                full | {"under": band} if band else full,
                 {"text": breakeven} | needs if isinstance(breakeven, str) else breakeven,
-                change_cell(r["full_margin_with_rewards"], unknown="n/k"),
+                _margin(r["full_margin_with_rewards"]),
             ]
         )
     columns = [

@@ -9,7 +9,7 @@ import polars as pl
 
 from reports import view, words
 from reports.sections.page import Page
-from reports.sections.parts import Cell, Part, column, network_keeps, paragraph, table_part
+from reports.sections.parts import Cell, Part, column, network_keeps, paragraph, table_part, without_advice
 from reports.words import KIND_WORDS, NOT_KNOWN, fee, usd
 
 
@@ -24,8 +24,12 @@ def tokens(page: Page) -> Part:
     parts: list[Part] = []
     if not shown_heads:
         return {"title": title, "parts": [paragraph("No token measure was computed in this run.")]}
+    known = {m for (network, m), rows in found.items() if network in some for r in rows if r["value"] is not None}
+    lines = [line for line in _TOKEN_LINES if line[0] in known]
     for start in range(0, len(shown_heads), _MOST_TOKEN_COLUMNS):
-        parts.append(_table(page, shown_heads[start : start + _MOST_TOKEN_COLUMNS]))
+        parts.append(_table(page, shown_heads[start : start + _MOST_TOKEN_COLUMNS], lines))
+    if nobody := [_lower(told) for measure, told, _ in _TOKEN_LINES if measure not in known]:
+        parts.append(paragraph(f"Not known of any network: {words.listing(nobody)}.", quiet=True))
     if without:
         parts.append(paragraph(f"No token measure is known of {words.listing(without)}.", quiet=True))
     parts.append(
@@ -39,21 +43,26 @@ def tokens(page: Page) -> Part:
     return {"title": title, "parts": parts}
 
 
-def _table(page: Page, heads: Sequence[view.Row]) -> Part:
+def _lower(label: str) -> str:
+    """A label within a sentence: what is written in capitals stays so."""
+    return label[0].lower() + label[1:]
+
+
+def _table(page: Page, heads: Sequence[view.Row], lines: Sequence[tuple[str, str, str]]) -> Part:
     """One table, a column a network."""
     reasons: dict[str, int] = {}
     body: list[list[Cell]] = []
     unknown: list[str] = []
-    for measure, told, under in _TOKEN_LINES:
+    for measure, told, under in lines:
         cells = [_cell(page, h["network"], measure) for h in heads]
         if all(_is_gap(cell) for cell in cells):
-            unknown.append(told[0].lower() + told[1:])
+            unknown.append(_lower(told))
             continue
         body.append([{"text": told, "under": under}, *(_numbered(cell, reasons) for cell in cells)])
     columns = [column("Measure", 1.9), *(column(words.shorten(h["display_name"], 40), 2.0) for h in heads)]
     notes = [f"[{number}] {words.shorten(reason, _LONGEST_REASON)}." for reason, number in reasons.items()]
     if unknown:
-        notes.append(f"Known of none of these networks: {words.listing(unknown)}.")
+        notes.append(f"Not known of these networks: {words.listing(unknown)}.")
     return table_part(columns, body, notes)
 
 
@@ -83,7 +92,7 @@ def _reason(page: Page, network: str, reason: str) -> str:
     """Why a measure is not known, in words that serve every network; of a break-even, why the table's chip has none."""
     own = page.margin_of.get(network, {}).get("not_known")
     told = f"{_NO_BREAKEVEN}: {page.told(own)}" if reason.startswith(_NO_BREAKEVEN) and own else reason
-    return told.replace(page.names(network), "the network")
+    return without_advice(told).replace(page.names(network), "the network")
 
 
 def _of_what(row: view.Row) -> list[str]:

@@ -198,7 +198,7 @@ class TestProviderWaterfall:
 
     def test_the_title_turns_when_the_data_do(self, analysis: Analysis) -> None:
         rich = analysis.margins.with_columns(profit_usd_per_hour=pl.col("profit_usd_per_hour").abs())
-        assert "covers the provider's full cost on 1 of the 2 networks where fees and costs are known" in title_of(
+        assert "covers the provider's full cost on 1 of the 2 networks of known fees and costs" in title_of(
             self.draw(analysis)
         )
         assert "covers the provider's full cost on both of the 2 networks" in title_of(self.draw(analysis, rich))
@@ -209,8 +209,8 @@ class TestProviderWaterfall:
             tenant_usd_per_hour=pl.col("tenant_usd_per_hour") / 10,
         )
         assert title_of(self.draw(analysis, one)) == (
-            "The tenant's money does not cover the provider's full cost on the one network where fees and costs are "
-            "known; capital takes more than the whole bill"
+            "The tenant's money does not cover the provider's full cost on the one network of known fees and costs; "
+            "capital takes more than the whole bill"
         )
 
     def test_thirty_networks_stay_on_the_sheet(self, thirty_networks: Analysis) -> None:
