@@ -11,6 +11,7 @@ from reports.style import is_drawable
 __all__ = ["breakable", "settable"]
 
 _MAY_BREAK = "\N{ZERO WIDTH SPACE}"
+_SOFT_HYPHEN = "\N{SOFT HYPHEN}"
 _LONGEST_WORD = 14
 _AFTER = re.compile(r"(?<=[/._\-=&?:,+])(?=\w)")
 _HUMP = re.compile(r"(?<=[a-z])(?=[A-Z])")
@@ -35,8 +36,13 @@ def breakable(text: str) -> str:
 
 def _broken(word: str) -> str:
     word = _HUMP.sub(_MAY_BREAK, word)
-    word = _RUN.sub(lambda run: _MAY_BREAK.join(re.findall(r".{1,12}", run[0])), word)
+    word = _RUN.sub(_cut, word)
     return _AFTER.sub(_MAY_BREAK, word)
+
+
+def _cut(run: re.Match[str]) -> str:
+    """A long run in pieces; only what is a word takes a hyphen where it breaks."""
+    return (_SOFT_HYPHEN if run[0].isalpha() else _MAY_BREAK).join(re.findall(r".{1,12}", run[0]))
 
 
 def settable(content: Any, names: Mapping[str, str], *, in_cells: bool = False) -> Any:

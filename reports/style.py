@@ -436,15 +436,12 @@ def empty(title: str, reason: str, look: Look) -> Figure:
     """The panel drawn when there is nothing to draw: it says so, and why."""
     sheet = Sheet(
         title=title,
-        subtitle="No comparable data",
-        footer=[f"Data as of {words.minute(look.as_of)}."],
-        plot_height=1.1,
+        subtitle=f"{words.NOTHING_DRAWN}{reason.rstrip('.')}",
+        footer=[f"Source: this run; data as of {words.minute(look.as_of)}."],
+        plot_height=0.1,
     )
-    ((axes,),) = sheet.grid(1, 1, left=0.0, right=0.0, below=0.05)
+    ((axes,),) = sheet.grid(1, 1, left=0.0, right=0.0, below=0.02)
     axes.set_axis_off()
-    axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, facecolor="#f3f4f6", edgecolor=LINE, lw=0.6))
-    lines = "\n".join(wrap(f"No comparable data: {reason}", 8, WIDTH - 0.8))
-    axes.text(0.5, 0.5, lines, ha="center", va="center", fontsize=8, color=MUTED, transform=axes.transAxes)
     return sheet.figure
 
 

@@ -14,6 +14,7 @@ __all__ = [
     "DASH",
     "KIND_WORDS",
     "MINUS",
+    "NOTHING_DRAWN",
     "NOT_KNOWN",
     "REFERENCE_WORDS",
     "Names",
@@ -41,6 +42,8 @@ __all__ = [
 ]
 
 NOT_KNOWN = "not known"
+# How the line beneath the title of a chart of nothing begins; the rest is why.
+NOTHING_DRAWN = "No comparable data: "
 MINUS = "\N{MINUS SIGN}"
 DASH = "\N{EN DASH}"
 

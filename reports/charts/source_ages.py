@@ -35,11 +35,15 @@ def finding(states: pl.DataFrame) -> str:
     """The title: how many sources answered and how many are older than they should be; true of any frame."""
     if states.is_empty():
         return "No source was asked"
-    live = int((states["layer"] == "live").fill_null(False).sum())
-    start = f"{live} of {plural(states.height, 'source')} answered live"
+    by_others = (states["state"] == "reference") & (states["layer"] == "live")
+    told_by_others = int(by_others.fill_null(False).sum())
+    live = int((states["layer"] == "live").fill_null(False).sum()) - told_by_others
+    start = f"{live} of {plural(states.height - told_by_others, 'source')} answered live"
+    if told_by_others:
+        start += f", and told of {plural(told_by_others, 'seller')} more"
     oldest = states["age_days"].max()
     if not isinstance(oldest, float):
-        return f"{start}; of no other are there data" if live < states.height else start
+        return f"{start}; of no other are there data" if live + told_by_others < states.height else start
     beyond, stale = (int((states["freshness"] == f).fill_null(False).sum()) for f in ("expired", "stale"))
     if states["freshness"].null_count() == states.height:
         return f"{start}; the newest data of the stalest is {age(oldest)} old"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import polars as pl
+
 from depin_compare.refdata.citations import citations
 from reports import view, words
 from reports.sections.assumptions import OURS
@@ -25,7 +27,14 @@ _SOURCE_STATE_WORDS = {
 def data_states(page: Page) -> Part:
     """How each source fared, and what was left out."""
     parts = [page.chart("source_ages")]
-    states = view.rows(view.plain(page.analysis.source_states))
+    told = view.plain(page.analysis.source_states)
+    second_hand = (pl.col("state") == "reference") & (pl.col("layer") == "live")
+    states = view.rows(told.filter(second_hand.not_().fill_null(True)))
+    if others := told.filter(second_hand)["source"].to_list():
+        names = words.listing(sorted((page.names(one) for one in others), key=str.casefold))
+        parts.append(
+            paragraph(f"Live prices told by another source, with no source of their own: {names}.", quiet=True)
+        )
     if states:
         asked = any(s["rows"] or s["skipped"] for s in states)
         detailed = any(s["detail"] for s in states)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Mapping
 from datetime import datetime
@@ -27,7 +26,6 @@ _FOR_OPERATORS = re.compile(
     r"; (ask its source again, or raise its limit_age_days in the job file"
     r"|give your own under \[prices\] or \[facts\] of the job file, or a newer package)"
 )
-_NOTHING_DRAWN = re.compile(r">No comparable data: ([^<]+)<")
 
 
 class Page:
@@ -99,11 +97,11 @@ class Page:
         """A chart, or the sentence that says why it is missing."""
         self.shown.add(name)
         if name in self.charts:
-            svg, alt = self.charts[name]
-            # A chart of nothing is a sentence on the page, not a box.
-            if (empty := _NOTHING_DRAWN.search(svg)) is not None:
-                title = alt.partition(". ")[0]
-                return {"type": "quiet", "text": f"{title}: {html.unescape(empty[1]).strip()}."}
+            _, alt = self.charts[name]
+            # A chart of nothing is a sentence on the page.
+            title, nothing, rest = alt.partition(f". {words.NOTHING_DRAWN}")
+            if nothing:
+                return {"type": "quiet", "text": f"{title}: {rest.rpartition('. Source: ')[0]}."}
             return {"type": "chart", "svg": f"chart-{name}", "alt": alt}
         reason = self.failed.get(name, "it was not drawn in this run")
         return {"type": "chart", "missing": f"The chart {name.replace('_', ' ')} is missing: {reason}."}

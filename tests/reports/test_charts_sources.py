@@ -39,7 +39,7 @@ class TestSourceAges:
         )
         assert (
             title_of(source_ages(live, look))
-            == "6 of 6 sources answered live; the newest data of the stalest is 12 hours old"
+            == "5 of 5 sources answered live, and told of 1 seller more; the newest data of the stalest is 12 hours old"
         )
 
     @staticmethod
