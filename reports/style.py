@@ -34,6 +34,7 @@ __all__ = [
     "CLAIM",
     "CLOUD_STYLE",
     "INK",
+    "LETTERED",
     "LINE",
     "MUTED",
     "NEGATIVE",
@@ -80,6 +81,7 @@ _NETWORK_CYCLE = (
 _OTHER = ("#8a8f98", "o")
 _MOST_NAMED = len(_KNOWN_NETWORKS) + len(_NETWORK_CYCLE)
 CLOUD_STYLE = {"azure": ("#26323d", "s"), "aws": ("#5d6b78", "D"), "google": ("#93a0ac", "^")}
+_CLOUD_LETTERS = {"azure": "Az", "aws": "AW", "google": "Go", "oracle": "Or"}
 _OTHER_CLOUD = ("#b4bcc4", "P")
 REFERENCE_MARKER = {"list": "s", "committed": "D", "modelled_cost": "o", "cost_plus_margin": "^"}
 REFERENCE_COLOUR = {
@@ -193,6 +195,10 @@ class Look:
         """Colour and marker of a cloud."""
         return CLOUD_STYLE.get(cloud, _OTHER_CLOUD)
 
+    def letters(self, cloud: str) -> str:
+        """The two letters of a cloud, for marks that no network's shape can be taken for."""
+        return _CLOUD_LETTERS.get(cloud) or self.names(cloud)[:2]
+
     def is_named(self, network: str) -> bool:
         """Whether the network has a colour of its own, or is one of the grey rest."""
         return self.network(network) != _OTHER
@@ -271,6 +277,7 @@ class Key:
     hollow: bool = False
     line: Literal["-", "--"] | None = None
     band: bool = False
+    letters: str = ""  # within the marker
 
 
 # Around a picture that stands alone; on a page the page has its own.
@@ -278,6 +285,8 @@ _MARGIN = 0.2
 # A little less than the sheet: renderers round the width of a line differently.
 _TEXT_WIDTH = 0.98 * WIDTH
 _FOOTER_WIDTH = 0.965 * WIDTH  # small letters are rounded most
+# Points: the side of a square that holds two letters.
+LETTERED = 8.4
 _TITLE, _SUBTITLE, _FOOTER, _KEY = 11.0, 8.0, 6.5, 7.0
 _TITLE_STEP, _SUBTITLE_STEP, _FOOTER_STEP, _KEY_STEP = 0.19, 0.145, 0.115, 0.17
 
@@ -326,12 +335,18 @@ class Sheet:
                             [y] * len(xs),
                             linestyle=key.line or "none",
                             marker=key.marker,
-                            markersize=4.5,
+                            markersize=LETTERED if key.letters else 4.5,
                             color=key.colour,
                             linewidth=1.3,
                             **marker_style(key.colour, "stored" if key.hollow else "live"),
                         )
                     )
+                if key.letters:
+                    paint = key.colour if key.hollow else "white"
+                    self.figure.text(
+                        (x + 0.1) / WIDTH, y, key.letters, fontsize=4.6, weight="bold", color=paint, ha="center",
+                        va="center_baseline", gid="letters",
+                    )  # fmt: skip
                 shift = 0.26 if key.line or key.band else 0.2
                 self.figure.text(
                     (x + shift) / WIDTH, y, key.label, fontsize=_KEY, va="center", ha="left", gid="key", color=INK
@@ -390,10 +405,12 @@ def source_note(
     sources: Iterable[str],
     *,
     what: str = "prices",
+    marks: str = "Hollow or hatched",
 ) -> str:
     """Footer line: whose data, as of when, and how old what is not live is.
 
-    ``columns`` are (layer, observed_at) column names of ``frame``; ``what`` the numbers are called.
+    ``columns`` are (layer, observed_at) column names of ``frame``; ``what`` the numbers are called, ``marks`` what of
+    them is not live looks like in this chart.
     """
     ages: dict[str, list[float]] = {}
     for layer_column, at_column in columns:
@@ -409,7 +426,7 @@ def source_note(
             low, high = words.age(min(days)), words.age(max(days))
             span = high if low == high else f"{low} to {high}"
             told.append(f"{'stored earlier' if layer == 'stored' else 'reference data'} ({span} old)")
-    hollow = f" Hollow or hatched: {' or '.join(told)}." if told else f" All {what} live."
+    hollow = f" {marks}: {' or '.join(told)}." if told else f" All {what} live."
     names = ", ".join(sources)
     return f"Source: {names}; data as of {words.minute(look.as_of)}.{hollow if ages else ''}"
 

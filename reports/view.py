@@ -10,6 +10,7 @@ import polars as pl
 
 __all__ = [
     "HEADLINE_REFERENCES",
+    "LADDER_CHIPS",
     "REFERENCE_ORDER",
     "Row",
     "ages_in_days",
@@ -26,6 +27,7 @@ __all__ = [
     "ladder_chips",
     "main_pair",
     "margins_in_order",
+    "market_check_order",
     "market_check_shown",
     "network_order",
     "not_live",
@@ -34,6 +36,7 @@ __all__ = [
     "ordered_pairs",
     "ordered_scenarios",
     "plain",
+    "pooled_tiers",
     "prices_in_use",
     "ranked",
     "reference_origins",
@@ -68,6 +71,8 @@ _SCENARIO_ORDER = (
     "token_crash",
     "cloud_mix",
 )
+# Chips whose prices of an hour the report shows, where so many are on offer.
+LADDER_CHIPS = 28
 _WORK = ("network", "accelerator", "llm", "workload")
 
 
@@ -142,13 +147,14 @@ def headline_comparison(headlines: pl.DataFrame, comparison: pl.DataFrame) -> pl
 
 
 def same_chip_comparison(headlines: pl.DataFrame, comparison: pl.DataFrame) -> pl.DataFrame:
-    """Rows against the very same chip with a number, where the cloud's cheapest for the work is another one."""
+    """Every reference on the very same chip, of those clouds whose cheapest for the work is another one anywhere."""
     found = _of_headlines(headlines, comparison, _WORK).filter(
         pl.col("match") == "same_chip", pl.col("usd_per_mtok_reference").is_not_null()
     )
     shown = headline_comparison(headlines, comparison)
-    key = ["network", "cloud", "silicon", "reference", "reference_accelerator"]
-    return found.join(shown, on=key, how="anti")
+    pair = ["network", "cloud", "silicon"]
+    other = found.join(shown, on=[*pair, "reference", "reference_accelerator"], how="anti")
+    return found.join(other.select(pair).unique(), on=pair, how="semi", maintain_order="left")
 
 
 def headline_margins(headlines: pl.DataFrame, margins: pl.DataFrame) -> pl.DataFrame:
@@ -306,7 +312,7 @@ def prices_in_use(market_prices: pl.DataFrame, compared: pl.DataFrame) -> pl.Dat
     prices = plain(market_prices)
     if prices.is_empty():
         return prices
-    chips = set(ladder_chips(prices, 16))
+    chips = set(ladder_chips(prices, LADDER_CHIPS))
     if compared.height:
         chips |= set(compared["accelerator"]) | set(compared["reference_accelerator"].drop_nulls())
     order = network_order(prices["network"].unique().sort())
@@ -322,6 +328,13 @@ def prices_in_use(market_prices: pl.DataFrame, compared: pl.DataFrame) -> pl.Dat
     )
 
 
+def pooled_tiers(market_statistics: pl.DataFrame) -> dict[tuple[str, str, str], list[str]]:
+    """(network, accelerator, terms) -> the tiers whose offers a market price pools, by name."""
+    paid = plain(market_statistics).filter(pl.col("tier").is_not_null(), pl.col("price_kind") != "reward")
+    key = ["network", "accelerator", "terms"]
+    return {(n, c, t): tiers for n, c, t, tiers in paid.group_by(key).agg(pl.col("tier").unique().sort()).iter_rows()}
+
+
 def market_check_shown(headlines: pl.DataFrame, market_check: pl.DataFrame) -> pl.DataFrame:
     """Hosts' prices for the workload of most headlines (else the first by name), model by model, cheapest first."""
     frame = plain(market_check).filter(pl.col("usd_per_mtok_asked").is_not_null())
@@ -331,6 +344,14 @@ def market_check_shown(headlines: pl.DataFrame, market_check: pl.DataFrame) -> p
     wanted = plain(headlines)["workload"].drop_nulls().to_list()
     load = min(present, key=lambda w: (-wanted.count(w), w))
     return frame.filter(pl.col("workload") == load).sort("llm", "usd_per_mtok_asked", "provider")
+
+
+def market_check_order(headlines: pl.DataFrame, shown: pl.DataFrame) -> list[str]:
+    """The models of `market_check_shown`: that of most headlines first, then those hosts ask most for."""
+    middles = dict(shown.group_by("llm").agg(pl.col("usd_per_mtok_asked").median()).iter_rows())
+    wanted = [m for m in plain(headlines)["llm"].drop_nulls().to_list() if m in middles]
+    first = min(set(wanted), key=lambda m: (-wanted.count(m), m), default=None)
+    return sorted(middles, key=lambda m: (m != first, -middles[m], m))
 
 
 def spreads_shown(market_statistics: pl.DataFrame, most: int) -> pl.DataFrame:

@@ -34,9 +34,11 @@ __all__ = [
     "of_many",
     "of_networks",
     "of_them",
+    "of_things",
     "percent",
     "plural",
     "shorten",
+    "source_name",
     "times",
     "usd",
 ]
@@ -273,6 +275,33 @@ def host(url: str | None, *, unknown: str = NOT_KNOWN) -> str:
     return site.removeprefix("www.") if site else unknown
 
 
+# Fetched sources that are no seller themselves, by the name they go by.
+_SOURCE_NAMES = {
+    "gpuhunt": "gpuhunt",
+    "litellm": "LiteLLM",
+    "models_dev": "models.dev",
+    "opencomputeprices": "OpenComputePrices",
+    "openrouter": "OpenRouter",
+    "skypilot": "SkyPilot",
+}
+_CODE_HOSTS = ("github.com", "raw.githubusercontent.com")
+
+
+def source_name(source: str, url: str | None, names: Names) -> str:
+    """Who says so: a fetched source by its name; where a seller's prices are kept by others on GitHub, with them.
+
+    >>> source_name("aws", "https://b0.p.awsstatic.com/x.json", Names()), source_name("skypilot", None, Names())
+    ('AWS', 'SkyPilot')
+    >>> source_name("aws", "https://raw.githubusercontent.com/someone/prices/main/x.json", Names())
+    'AWS, kept by someone'
+    """
+    if source in _SOURCE_NAMES:
+        return _SOURCE_NAMES[source]
+    name, parts = names(source), urlsplit(url or "")
+    owner = parts.path.strip("/").partition("/")[0] if parts.hostname in _CODE_HOSTS else ""
+    return f"{name}, kept by {owner}" if owner else name
+
+
 def of_many(some: int, many: int) -> str:
     """``"3 of 5"``, ``"none of 5"``, ``"all 5"``."""
     return f"none of {many}" if some == 0 else f"all {many}" if some == many and many > 1 else f"{some} of {many}"
@@ -294,6 +323,22 @@ def of_networks(some: int, many: int) -> str:
     if many == 2 and some != 1:
         return "both networks" if some else "neither network"
     return f"{of_many(some, many)} networks"
+
+
+def of_things(some: int, many: int, one: str, more: str | None = None) -> str:
+    """``of_many`` with what is counted.
+
+    >>> of_things(3, 5, "price"), of_things(5, 5, "price"), of_things(0, 5, "price"), of_things(1, 1, "price")
+    ('3 of 5 prices', 'all 5 prices', 'none of 5 prices', 'the one price')
+    >>> of_things(2, 2, "price"), of_things(0, 2, "price"), of_things(0, 1, "price"), of_things(1, 2, "price")
+    ('both prices', 'neither price', 'no price', '1 of 2 prices')
+    """
+    things = more or f"{one}s"
+    if many == 1:
+        return f"the one {one}" if some else f"no {one}"
+    if many == 2 and some != 1:
+        return f"both {things}" if some else f"neither {one}"
+    return f"{'none of' if not some else 'all' if some == many else f'{some} of'} {many} {things}"
 
 
 def shorten(text: str, length: int) -> str:

@@ -30,9 +30,9 @@ _LEVELS: dict[str, tuple[str, ...]] = {
     "network": (),
 }
 _REASONS = {
-    (_FIRST_HAND, _CATALOGUE): "first-hand before catalogue",
-    (_FIRST_HAND, _REFERENCE): "first-hand before the dated prices of the package",
-    (_CATALOGUE, _REFERENCE): "catalogue before the dated prices of the package",
+    (_FIRST_HAND, _CATALOGUE): "the seller's own interface before a catalogue",
+    (_FIRST_HAND, _REFERENCE): "the seller's own interface before the package's dated prices",
+    (_CATALOGUE, _REFERENCE): "a catalogue before the package's dated prices",
 }
 
 
@@ -209,8 +209,8 @@ def _reason() -> pl.Expr:
         pl.when(pl.col("rank_used") != pl.col("rank_other"))
         .then(ranks.replace_strict(told, default=None, return_dtype=pl.String))
         .when(pl.col("observed_at_used").dt.date() > pl.col("observed_at_other").dt.date())
-        .then(pl.lit("newer before older"))
-        .otherwise(pl.lit("as new as each other: the order of sources decides"))
+        .then(pl.lit("the newer before the older"))
+        .otherwise(pl.lit("as new as each other: the one named first in the sources' order"))
     )
 
 

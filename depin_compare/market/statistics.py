@@ -37,7 +37,8 @@ _KEY = ["network", "segment", "accelerator", "terms", "tier", "price_kind"]
 class MarketStatistics(Schema):
     """Spread of prices, one row a network x accelerator x terms x tier x kind of price. [USD per accelerator-hour]
 
-    The columns ending in ``p10`` to ``p90`` are the prices at which that share of the accelerators on offer is reached.
+    The columns ending in ``p10`` to ``p90`` are the prices at which that share of the accelerators on offer is reached;
+    ``low`` and ``high`` are the cheapest and the dearest offer (null in analyses saved before these were kept).
     ``n_offers`` counts every offer, marked or not; ``n_outliers`` those above ``outlier_factor`` times ``p50`` or below
     ``p50`` over it, which is null where too few offers are there to judge. ``n_accelerators`` adds up what sources tell
     of their offers, null where none of them tells. ``observed_at`` and ``layer`` are those of the oldest offer and of
@@ -55,6 +56,8 @@ class MarketStatistics(Schema):
     usd_per_accelerator_hour_p50 = dy.Float64(nullable=False, min_exclusive=0)
     usd_per_accelerator_hour_p75 = dy.Float64(nullable=False, min_exclusive=0)
     usd_per_accelerator_hour_p90 = dy.Float64(nullable=False, min_exclusive=0)
+    usd_per_accelerator_hour_low = dy.Float64(nullable=True, min_exclusive=0)
+    usd_per_accelerator_hour_high = dy.Float64(nullable=True, min_exclusive=0)
     n_offers = dy.Int64(nullable=False, min=1)
     n_outliers = dy.Int64(nullable=False, min=0)
     outlier_factor = dy.Float64(nullable=True, min_exclusive=1)
@@ -155,6 +158,8 @@ def market_statistics(
         counted.group_by(_KEY)
         .agg(
             *quantiles,
+            price.min().alias("usd_per_accelerator_hour_low"),
+            price.max().alias("usd_per_accelerator_hour_high"),
             pl.len().alias("n_offers"),
             pl.when(judged).then((off > limit).sum()).otherwise(0).alias("n_outliers"),
             # No two plausible prices lie farther apart: a wider limit marks nothing, and would not be a number.

@@ -21,11 +21,19 @@ def left_room(names: Iterable[str], most: float = 2.4) -> float:
     return min(most, 0.18 + max((text_width(name, _NAME) for name in names), default=0.0))
 
 
-def row_names(axes: Axes, names: Sequence[str], left: float, *, colours: Sequence[str] | None = None) -> None:
-    """Names of rows 0, 1, … at the left edge of the sheet, with a hairline through each row."""
-    for y in range(len(names)):
+def row_names(
+    axes: Axes,
+    names: Sequence[str],
+    left: float,
+    *,
+    colours: Sequence[str] | None = None,
+    at: Sequence[float] | None = None,
+) -> None:
+    """Names of rows at 0, 1, … or ``at`` other heights, at the left edge of the sheet, with a hairline through each."""
+    heights = list(range(len(names))) if at is None else at
+    for y in heights:
         axes.axhline(y, color=LINE, lw=0.5, zorder=0)
-    axes.set_yticks(range(len(names)), [fit(name, _NAME, left - 0.1) for name in names], color=INK, ha="left")
+    axes.set_yticks(heights, [fit(name, _NAME, left - 0.1) for name in names], color=INK, ha="left")
     axes.tick_params(axis="y", pad=(left - 0.02) * 72)
     for label, colour in zip(axes.get_yticklabels(), colours or (), strict=False):
         label.set_color(colour)
@@ -39,22 +47,27 @@ def inches(axes: Axes, values: Iterable[float]) -> list[float]:
     return [math.log(value / low) / span * width for value in values]
 
 
-def lanes(places: Sequence[float], *, apart: float, most: int = 3) -> list[int]:
+def lanes(places: Sequence[float], *, apart: float | Sequence[float], most: int = 3) -> list[int]:
     """A lane for each of some marks in a row, so that marks closer than ``apart`` don't hide each other.
 
-    Lane 0 is the row's own line; with more marks in one place than lanes, the fullest overlap least.
+    Lane 0 is the row's own line; with more marks in one place than lanes, the fullest overlap least. Marks of different
+    widths give one each.
 
     >>> lanes([0.0, 0.01, 0.02, 1.0], apart=0.1)
     [0, 1, -1, 0]
+    >>> lanes([0.0, 0.09], apart=[0.08, 0.08]), lanes([0.0, 0.09], apart=[0.08, 0.14])
+    ([0, 0], [0, 1])
     """
+    widths = [apart] * len(places) if isinstance(apart, int | float) else list(apart)
     order = sorted(range(len(places)), key=lambda i: (places[i], i))
+    # The right end of what stands in each lane.
     free = dict.fromkeys(sorted(range(-(most // 2), most - most // 2), key=lambda n: (abs(n), -n)), -math.inf)
     found = [0] * len(places)
     for i in order:
-        open_lanes = [lane for lane, end in free.items() if places[i] - end >= apart]
+        open_lanes = [lane for lane, end in free.items() if places[i] - widths[i] / 2 >= end - 1e-9]
         lane = open_lanes[0] if open_lanes else min(free, key=lambda n: (free[n], abs(n)))
         found[i] = lane
-        free[lane] = places[i]
+        free[lane] = places[i] + widths[i] / 2
     return found
 
 

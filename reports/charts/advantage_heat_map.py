@@ -29,8 +29,8 @@ from reports.style import (
     text_width,
     wrap,
 )
-from reports.view import Row, network_order, plain
-from reports.words import listing, of_many, percent, plural
+from reports.view import Row, claimed_pairs, network_order, ordered_pairs, plain
+from reports.words import listing, of_many, of_things, percent, plural
 
 __all__ = ["MOST_LLMS", "MOST_NETWORKS", "advantage_cells", "advantage_heat_map"]
 
@@ -101,8 +101,11 @@ _TAKEN = (
 )  # fmt: skip
 
 
-def finding(cells: list[Row]) -> str:
-    """The title: in how many pairs of network and model every cloud is undercut; true of any cells."""
+def finding(cells: list[Row], left_out: str = "") -> str:
+    """The title: in how many pairs of network and model every cloud is undercut; true of any cells.
+
+    ``left_out`` are the words for what remains where vendors' claims are left out: ``" of bookable silicon"``.
+    """
     told = []
     for reference, noun in REFERENCES.items():
         known = [c["advantage"] for c in cells if c["reference"] == reference and c["advantage"] is not None]
@@ -113,15 +116,16 @@ def finding(cells: list[Row]) -> str:
     alone = len({c["network"] for c in cells if c["advantage"] is not None}) == 1
     if alone and all(n == 1 for *_, n in told):
         verbs = [f"{'undercuts' if won else 'does not undercut'} every {noun} of the clouds" for noun, won, _ in told]
+        verbs[1:] = [verb.replace(" of the clouds", left_out or " of the clouds") for verb in verbs[1:]]
         return f"On the one model compared, the network {' and '.join(verbs)}"
     noun, won, n = told[0]
-    what = plural(n, "model") if alone else plural(n, "pair") + " of network and model"
+    counted = of_things(won, n, "model") if alone else of_things(won, n, "pair", "pairs") + " of network and model"
     start = f"{'The network undercuts' if alone else 'Networks undercut'} every cloud's {noun} "
-    start += f"{'for' if alone else 'in'} {of_many(won, n).removesuffix(str(n))}{what}"
+    start += f"{'for' if alone else 'in'} {counted}"
     if len(told) == 1:
         return start
     noun, won, n = told[1]
-    return f"{start}, and every {noun} {'for' if alone else 'in'} {of_many(won, n)}"
+    return f"{start}, and every {noun}{left_out} {'for' if alone else 'in'} {of_many(won, n)}"
 
 
 @styled
@@ -139,6 +143,10 @@ def advantage_heat_map(headlines: pl.DataFrame, comparison: pl.DataFrame, look: 
     """
     cells = advantage_cells(headlines, comparison)
     known = [c for c in cells if c["advantage"] is not None]
+    claims = [p for p in ordered_pairs(comparison) if p in claimed_pairs(plain(comparison))] if known else []
+    priced = plain(comparison).filter(pl.col("reference") == "list", pl.col("usd_per_mtok_reference").is_not_null())
+    booked = set(claims) & set(priced.select("cloud", "silicon").unique().rows())
+    remaining = (" that is no claim" if booked else " of bookable silicon") if claims else ""
     if not known:
         reasons = list(dict.fromkeys(c["reason"] for c in cells))
         return empty(finding(cells), "; ".join(reasons[:3]) or "no network has a price in this run", look)
@@ -161,11 +169,16 @@ def advantage_heat_map(headlines: pl.DataFrame, comparison: pl.DataFrame, look: 
         notes.append(f"{' and '.join(cuts)} shown; the others are in comparison.csv. The title counts all of them.")
     if kinds:
         count = Counter(c["reason"] for c in shown)
-        notes.append(
-            "n/c: not comparable. " + "; ".join(f"{marks[k]}: {k} ({plural(count[k], 'cell')})" for k in kinds) + "."
-        )
+        told = "; ".join(f"{marks[k]}: {k} ({plural(count[k], 'cell')})" for k in kinds)
+        notes.append(f"n/c, hatched: not comparable. {told}.")
     layers = [("network_layer", "network_observed_at"), ("reference_layer", "reference_observed_at")]
-    notes.append(source_note(look, frame, layers, [f"networks' prices and those of {clouds}"]))
+    if claims:
+        who = listing(look.names.pair(*pair, claim=True) for pair in claims)
+        why = "its cost is its maker's claim" if len(claims) == 1 else "their costs are their makers' claims"
+        notes.append(f"{who} left out: {'' if booked else 'nobody can book it, and '}{why}.")
+    notes.append(
+        source_note(look, frame, layers, [f"networks' prices and those of {clouds}"], marks="Rings in the cells")
+    )
     stale = any(_is_old(c) for c in shown)
     left = left_room([look.names(n) for n in networks], 1.75)
     gap = 0.3
@@ -176,9 +189,9 @@ def advantage_heat_map(headlines: pl.DataFrame, comparison: pl.DataFrame, look: 
     head = 0.04 + 0.1 * max(map(len, lines.values())) if upright else 0.14 + 0.75 * longest
     workloads = sorted({look.names(w) for w in frame["workload"]})
     sheet = Sheet(
-        title=finding(cells),
-        subtitle=f"Saving in % of the cheapest cloud's price for the same tokens ({', '.join(workloads)}); minus: the "
-        "network is dearer. Each network on its headline's chip, or its cheapest that holds the model",
+        title=finding(cells, remaining),
+        subtitle=f"Saving in % of the cheapest cloud's price or cost for the same tokens ({', '.join(workloads)}); "
+        "minus: the network is dearer. Each network on its headline's chip, or its cheapest that holds the model",
         footer=notes,
         plot_height=0.3 + head + (_ROW if len(networks) <= _MANY else _TIGHT_ROW) * len(networks),
         keys=[

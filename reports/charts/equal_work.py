@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -36,13 +38,16 @@ from reports.view import (
     ordered_pairs,
     plain,
 )
-from reports.words import REFERENCE_WORDS, of_many, usd
+from reports.words import REFERENCE_WORDS, of_things, usd
 
 __all__ = ["MOST_NETWORKS", "MOST_PAIRS", "equal_work"]
 
-MOST_NETWORKS = 6
-MOST_PAIRS = 6
+MOST_NETWORKS = 12
+MOST_PAIRS, _MOST_PAIRS_TIGHT = 9, 6
 _COLUMNS = 3
+_SMALL = 5.4
+# Inches of a row of clouds and of what is above and below a panel's rows; with many panels they still are one page.
+_ROW, _ROUND, _TIGHT_ROW, _TIGHT_ROUND, _MANY = 0.26, 0.85, 0.165, 0.68, 6
 
 
 def finding(known: pl.DataFrame) -> str:
@@ -53,7 +58,7 @@ def finding(known: pl.DataFrame) -> str:
         part = known.filter(pl.col("reference") == reference)
         if part.height:
             won = int((part["advantage"] > 0).sum())
-            told.append((won / part.height, f"{of_many(won, part.height)} {noun}{'' if part.height == 1 else 's'}"))
+            told.append((won / part.height, of_things(won, part.height, noun)))
     if not told:
         return "No network can be compared with a cloud at equal work"
     verb = "the network undercuts" if known["network"].n_unique() == 1 else "networks undercut"
@@ -92,7 +97,8 @@ def equal_work(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
     drawn = networks[:MOST_NETWORKS]
     shown = known.filter(pl.col("network").is_in(drawn))
     every_pair = ordered_pairs(every)
-    pairs = every_pair[:MOST_PAIRS]
+    tight = len(drawn) > _MANY
+    pairs = every_pair[: _MOST_PAIRS_TIGHT if tight else MOST_PAIRS]
     shown = shown.filter(pl.struct("cloud", "silicon").is_in([{"cloud": c, "silicon": k} for c, k in pairs]))
     claims = claimed_pairs(every)
     keys = [
@@ -101,7 +107,8 @@ def equal_work(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
         if r in set(shown["reference"])
     ]
     if claims:
-        keys.append(Key(label="vendor claim", colour=CLAIM, marker="o"))
+        old = (shown.filter(pl.col("reference_kind") == "vendor_claim")["reference_layer"] != "live").all()
+        keys.append(Key(label="vendor claim", colour=CLAIM, marker="o", hollow=old))
     if (shown["reference_layer"] != "live").any():
         keys.append(Key(label="not live", colour=MUTED, marker="o", hollow=True))
     n_columns = min(_COLUMNS, len(drawn))
@@ -111,16 +118,19 @@ def equal_work(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
         plain(shown),
         [("network_layer", "network_observed_at"), ("reference_layer", "reference_observed_at")],
         [look.names(n) for n in drawn] + list(dict.fromkeys(look.names(c) for c, _ in pairs)),
+        marks="Hollow, or a dashed line",
     )
     cuts = [
-        f"{a} of {b} {what}"
+        f"{a} of the {b} {what}"
         for a, b, what in (
             (len(drawn), len(networks), "networks"),
-            (len(pairs), len(every_pair), "clouds with their chip makers"),
+            (len(pairs), len(every_pair), "pairs of cloud and chip maker"),
         )
         if a < b
     ]
-    counted = " The title counts all of them." if cuts else ""
+    others = "The others are in comparison.csv and are counted in the title."
+    row, around = (_TIGHT_ROW, _TIGHT_ROUND) if tight else (_ROW, _ROUND)
+    several = _several_chips(look, shown, pairs)
     workloads = shown["workload"].unique().sort().to_list()
     sheet = Sheet(
         title=finding(known),
@@ -128,15 +138,16 @@ def equal_work(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
         f"({', '.join(look.names(w) for w in workloads)}) on both sides. Right of the network's line the cloud is "
         "dearer, left of it cheaper. Bands: low to high. Log scale, the same multiples in every panel",
         footer=[
-            *([f"{' and '.join(cuts)} shown; the others are in comparison.csv.{counted}"] if cuts else []),
+            *([f"Drawn: {' and '.join(cuts)}. {others}"] if cuts else []),
+            *([f"* {'; '.join(several.values())}."] if several else []),
             *too_old,
             note,
         ],
-        plot_height=n_rows * (0.85 + 0.26 * len(pairs)) + 0.04,
+        plot_height=n_rows * (around + row * len(pairs)) + 0.04,
         keys=keys,
     )
     left = 1.45
-    grid = sheet.grid(n_rows, n_columns, left=left, below=0.3, above=0.42, gap_x=0.22, gap_y=0.72)
+    grid = sheet.grid(n_rows, n_columns, left=left, below=0.3, above=0.42, gap_x=0.22, gap_y=around - 0.1)
     cells = [axes for line in grid for axes in line]
     for axes in cells[len(drawn) :]:
         axes.remove()
@@ -149,14 +160,17 @@ def equal_work(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
         colour, _ = look.network(network)
         band = [head["usd_per_mtok_network_low"] or price, head["usd_per_mtok_network_high"] or price]
         axes.axvspan(*band, color=colour, alpha=0.14, lw=0, gid=f"band:{network}")
-        axes.axvline(price, color=colour, lw=1.6, gid="parity")
+        axes.axvline(price, color=colour, lw=1.6, ls=(0, (3, 1.3)) if network in look.not_live else "-", gid="parity")
         mine = every.filter(pl.col("network") == network)
         for y, pair in enumerate(reversed(pairs)):
             axes.axhline(y, color=LINE, lw=0.4, zorder=0)
             _row(axes, y, of_pair(part, pair), of_pair(mine, pair))
         axes.set_ylim(-0.6, len(pairs) - 0.4)
         if i % n_columns == 0:
-            labels = [fit(look.names.pair(*p, claim=p in claims), 7.5, left - 0.1) for p in reversed(pairs)]
+            labels = [
+                fit(look.names.pair(*p, claim=p in claims), 7.5, left - 0.16) + (" *" if p in several else "")
+                for p in reversed(pairs)
+            ]
             axes.set_yticks(range(len(pairs)), labels, ha="left")
             axes.tick_params(axis="y", pad=(left - 0.02) * 72)
             for text, pair in zip(axes.get_yticklabels(), reversed(pairs), strict=True):
@@ -165,6 +179,23 @@ def equal_work(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
             axes.set_yticks([])
         _panel_title(axes, sheet.height, look, head, colour)
     return sheet.figure
+
+
+def _several_chips(look: Look, shown: pl.DataFrame, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Clouds whose own silicon is several chips, the list price of another than the committed one: which of which."""
+    told = {}
+    for cloud, silicon in pairs:
+        if silicon in ("nvidia", "amd"):
+            continue
+        mine = of_pair(shown, (cloud, silicon))
+        chips = {
+            noun: sorted(set(mine.filter(pl.col("reference") == reference)["reference_accelerator"].drop_nulls()))
+            for reference, noun in (("list", "list price"), ("committed", "committed price"))
+        }
+        if all(chips.values()) and chips["list price"] != chips["committed price"]:
+            words = [f"{noun} of {' or '.join(look.names(c) for c in found)}" for noun, found in chips.items()]
+            told[cloud, silicon] = f"{look.names.pair(cloud, silicon)}: {', '.join(words)}"
+    return told
 
 
 def _span(shown: pl.DataFrame) -> tuple[float, float]:
@@ -217,11 +248,19 @@ def _panel_title(axes: Axes, height: float, look: Look, head: Row, colour: str) 
     """Whose panel it is, at what price, on which chip and model."""
     width = axes.get_position().width * WIDTH
     price = f": {usd(head['usd_per_mtok_network'])}"
-    name = fit(look.names(head["network"]), 8, width - text_width(price, 8, bold=True), bold=True) + price
+    old = look.not_live.get(head["network"], "")
+    name = look.names(head["network"])
+    rest = width - text_width(price, 8, bold=True) - 0.05
+    if old and text_width(name, 8, bold=True) + text_width(old, _SMALL) > rest:
+        old = old.rpartition(", ")[2]  # the age alone
+    name = fit(name, 8, rest - (text_width(old, _SMALL) if old else 0.0), bold=True) + price
     above = 1 + 0.15 / (axes.get_position().height * height)
     axes.text(
         0, above, name, transform=axes.transAxes, fontsize=8, weight="bold", color=colour, va="bottom",
         gid="panel",
+    )  # fmt: skip
+    axes.text(
+        1, above, old, transform=axes.transAxes, fontsize=_SMALL, color=MUTED, ha="right", va="bottom", gid="age",
     )  # fmt: skip
     what = f"{look.names(head['accelerator'])}, {look.names(head['llm'])}"
     axes.text(

@@ -6,7 +6,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.charts._rows import left_room, room_left_of, row_names
+from reports.charts._rows import inches, left_room, room_left_of, row_names
 from reports.style import (
     INK,
     MUTED,
@@ -23,8 +23,8 @@ from reports.style import (
     styled,
     text_width,
 )
-from reports.view import Row, market_check_shown
-from reports.words import of_many, plural, times
+from reports.view import Row, market_check_order, market_check_shown
+from reports.words import of_things, plural, times
 
 __all__ = ["MOST_LLMS", "market_check"]
 
@@ -39,7 +39,9 @@ _HOSTS = {
 }
 _NETWORK_COST = INK
 _OTHER_NETWORK = ("#8a8f98", "o")
-_SIZE = 6.3
+_SIZE, _SMALL = 6.3, 5.8
+# Half of the height of a row's band; names go between the bands where they would lie on one.
+_HALF = 0.34
 
 
 def finding(shown: pl.DataFrame) -> str:
@@ -52,9 +54,8 @@ def finding(shown: pl.DataFrame) -> str:
     if n == 1:
         return f"The one host asks {times(low)} times our modelled cost"
     if below:
-        return f"{of_many(below, n).capitalize()} hosted prices are below our modelled cost; the median asks " + (
-            f"{times(middle)} times it"
-        )
+        told = of_things(below, n, "hosted price")
+        return f"{told[0].upper()}{told[1:]} are below our modelled cost; the median asks {times(middle)} times it"
     return f"Hosts ask {times(low)} to {times(high)} times our modelled cost, {times(middle)} times in the median"
 
 
@@ -74,8 +75,8 @@ def market_check(headlines: pl.DataFrame, market_check: pl.DataFrame, look: Look
     every = market_check_shown(headlines, market_check)
     if every.is_empty():
         return empty(_TITLE, "no host lists a price for a model of this run", look)
-    llms = every["llm"].unique(maintain_order=True).to_list()
-    order = sorted(llms[:MOST_LLMS], key=lambda m: _middle(every, m))
+    llms = market_check_order(headlines, every)
+    order = llms[:MOST_LLMS][::-1]  # rows count from below
     shown = every.filter(pl.col("llm").is_in(order))
     place = {llm: i for i, llm in enumerate(order)}
     kinds = [kind for kind in _HOSTS if kind in set(shown["host_kind"])]
@@ -90,12 +91,13 @@ def market_check(headlines: pl.DataFrame, market_check: pl.DataFrame, look: Look
     if shown["usd_per_mtok_modelled"].count():
         keys.append(Key(label="modelled cost and band", colour=REFERENCE_COLOUR["modelled_cost"], line="-", band=True))
     if shown["usd_per_mtok_network"].count():
-        keys.append(Key(label="cheapest network's capacity", colour=_NETWORK_COST, line="--"))
+        keys.append(Key(label="cheapest network's chip, named below the model", colour=_NETWORK_COST, line="--"))
     if (shown["layer"] != "live").any():
         keys.append(Key(label="not live", colour=MUTED, marker="o", hollow=True))
     load, ratio = shown["workload"][0], shown["input_tokens_per_output"][0]
     hosts = shown["provider"].n_unique()
-    note = source_note(look, shown, [("layer", "observed_at")], [f"price lists of {plural(hosts, 'host')}"])
+    told_by = [f"price lists of {plural(hosts, 'host')}"]
+    note = source_note(look, shown, [("layer", "observed_at")], told_by, marks="Hollow")
     cuts = (
         [f"{len(order)} of {len(llms)} models shown; the others are in market_check.csv."]
         if len(order) < len(llms)
@@ -109,7 +111,9 @@ def market_check(headlines: pl.DataFrame, market_check: pl.DataFrame, look: Look
         plot_height=0.64 + 0.6 * len(order),
         keys=keys,
     )
-    left, right = left_room([look.names(m) for m in order], 2.2), 1.0
+    told = {llm: _network_words(shown.filter(pl.col("llm") == llm).row(0, named=True), look) for llm in order}
+    beneath = max((text_width(t, _SMALL) for t in told.values()), default=0.0) + 0.16
+    left, right = max(left_room([look.names(m) for m in order], 2.2), min(beneath, 2.2)), 1.0
     ((axes,),) = sheet.grid(1, 1, left=left, right=right, below=0.36, above=0.14)
     width = WIDTH - left - right
     bounds = ("asked", "modelled_low", "modelled_high", "modelled", "network")
@@ -138,19 +142,11 @@ def market_check(headlines: pl.DataFrame, market_check: pl.DataFrame, look: Look
                 **marker_style(colour, row["layer"]),
             )
         for end, (row, name) in enumerate(ends[llm][: min(2, part.height)]):
-            axes.annotate(
-                name,
-                (row["usd_per_mtok_asked"], y + _HOSTS[row["host_kind"]][3]),
-                xytext=(-4 if end == 0 else 4, 0),
-                textcoords="offset points",
-                ha="right" if end == 0 else "left",
-                va="center",
-                fontsize=6,
-                color=MUTED,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6, "alpha": 0.85},
-                zorder=4,
-                gid=f"end:{llm}",
-            )
+            _name_end(axes, row, name, y, cheapest=end == 0)
+        axes.annotate(
+            fit(told[llm], _SMALL, left - 0.1), (0, y), xycoords=("axes fraction", "data"), fontsize=_SMALL,
+            xytext=(-(left - 0.02) * 72, -9), textcoords="offset points", color=MUTED, va="center", gid=f"below:{llm}",
+        )  # fmt: skip
         middle = part["asked_over_modelled"].median()
         axes.text(
             1 + (right - 0.02) / width, y, f"{times(middle)} times" if isinstance(middle, float) else "not known",
@@ -178,10 +174,28 @@ def _look_of_host(look: Look, row: Row) -> tuple[str, str]:
     return _HOSTS[row["host_kind"]][1:3]
 
 
-def _middle(shown: pl.DataFrame, llm: str) -> tuple[float, str]:
-    """Where a model stands among the rows: by the median of what hosts ask."""
-    middle = shown.filter(pl.col("llm") == llm)["usd_per_mtok_asked"].median()
-    return (middle if isinstance(middle, float) else 0.0, llm)
+def _network_words(row: Row, look: Look) -> str:
+    """Whose capacity a row's dashed line is."""
+    seller, chip = row["network_seller"], row["network_accelerator"]
+    if row["usd_per_mtok_network"] is None or seller is None or chip is None:
+        return ""
+    return f"{look.names(seller)}, {look.names(chip)}"
+
+
+def _name_end(axes: Axes, row: Row, name: str, y: float, *, cheapest: bool) -> None:
+    """The cheapest host to the left of its mark, the dearest to the right; below the row where a cost lies there."""
+    at, height = row["usd_per_mtok_asked"], y + _HOSTS[row["host_kind"]][3]
+    place = inches(axes, [at])[0]
+    needed = text_width(name, 6) + 0.1
+    costs = [row[f"usd_per_mtok_{c}"] for c in ("modelled_low", "modelled", "modelled_high", "network")]
+    ends = inches(axes, [c for c in costs if c is not None])
+    low, high = (place - needed, place) if cheapest else (place, place + needed)
+    taken = bool(ends) and min(ends) < high and max(ends) > low
+    axes.annotate(
+        name, (at, y - _HALF - 0.1 if taken else height), xytext=(0 if taken else -4 if cheapest else 4, 0),
+        textcoords="offset points", ha="center" if taken else "right" if cheapest else "left", va="center",
+        fontsize=6, color=MUTED, zorder=4, gid=f"end:{row['llm']}",
+    )  # fmt: skip
 
 
 def _costs(axes: Axes, row: dict[str, float | None], y: float) -> None:
@@ -189,8 +203,8 @@ def _costs(axes: Axes, row: dict[str, float | None], y: float) -> None:
     colour = REFERENCE_COLOUR["modelled_cost"]
     cost, low, high = (row[f"usd_per_mtok_modelled{end}"] for end in ("", "_low", "_high"))
     if cost is not None:
-        axes.fill_between([low or cost, high or cost], y - 0.36, y + 0.36, color=colour, alpha=0.18, lw=0, gid="band")
-        axes.vlines([cost], y - 0.36, y + 0.36, color=colour, lw=1.8, zorder=2, gid="modelled")
+        axes.fill_between([low or cost, high or cost], y - _HALF, y + _HALF, color=colour, alpha=0.18, lw=0, gid="band")
+        axes.vlines([cost], y - _HALF, y + _HALF, color=colour, lw=1.8, zorder=2, gid="modelled")
     if row["usd_per_mtok_network"] is not None:
-        network = [row["usd_per_mtok_network"]]
-        axes.vlines(network, y - 0.36, y + 0.36, color=_NETWORK_COST, lw=1.1, ls=(0, (3, 1.5)), zorder=2, gid="network")
+        at, ends = [row["usd_per_mtok_network"]], (y - _HALF, y + _HALF)
+        axes.vlines(at, *ends, color=_NETWORK_COST, lw=1.1, ls=(0, (3, 1.5)), zorder=2, gid="network")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -28,7 +29,7 @@ from reports.style import (
     styled,
 )
 from reports.view import is_claim, plain
-from reports.words import day, month, percent, plural, usd
+from reports.words import day, month, of_things, percent, plural, usd
 
 __all__ = ["history_chip", "price_history"]
 
@@ -40,7 +41,7 @@ _MARKETS: dict[str, tuple[str, Any]] = {
     "capacity_block": ("capacity block", (0, (4, 1.5))),
     "on_demand": ("", "-"),
     "marketplace": ("market", "-"),
-    "contract_1y": ("1-year", (0, (1, 1.2))),
+    "contract_1y": ("1-year", "-"),
     "index": ("index", "-"),
 }
 _CLASSES = {
@@ -60,6 +61,13 @@ _SHORT = {
     "lambda": "Lambda",
 }
 _MOST_LINES = 12
+# Sellers without a colour of their own: told apart by hue, marker and, tier by tier, by dashes.
+_OTHERS = (("#6b5b3e", "p"), ("#6f7420", "h"), ("#3f6f85", "d"), ("#8c4a6e", "*"), ("#5b6470", "8"))
+# Between two known days of what is no price list nothing is known.
+_UNKNOWN = (0, (1, 1.8))
+_INDEX = "#8a8f98"
+_YEAR = timedelta(days=366)
+_LITTLE = 0.005
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +133,7 @@ def finding(rents: list[_Line], tokens: list[_Line], look: Look) -> str:
         told.append(
             f"{look.names(longest.seller)}'s list price of an hour of {chip} {_moved(longest.fall)} since {first}"
         )
+    told += _networks_moved(rents, look)
     falls = [li.fall for li in tokens if li.points.height > 1]
     if falls:
         low, high = min(falls), max(falls)
@@ -136,8 +145,35 @@ def finding(rents: list[_Line], tokens: list[_Line], look: Look) -> str:
             what = f"rose by {percent(-high)} to {percent(-low)}"
         else:
             what = f"moved by {percent(-high, signed=True)} to {percent(-low, signed=True)}"
-        told.append(f"{'hosted tokens' if told else 'Hosted tokens'}, model for model, {what}")
-    return "; ".join(told) if told else _TITLE
+        told.append(f"hosted tokens, model for model, {what}")
+    title = "; ".join(told)
+    return title[0].upper() + title[1:] if title else _TITLE
+
+
+def _networks_moved(rents: list[_Line], look: Look) -> list[str]:
+    """How the networks' own prices moved within a year of the newest one; nothing where none has two days of it."""
+    mine = [li for li in rents if li.seller in look.networks and li.market in ("marketplace", "on_demand")]
+    moved = []
+    for li in mine:
+        since = max(li.points["observed_at"][-1] for li in mine) - _YEAR
+        before = li.points.filter(pl.col("observed_at") <= since).tail(1)
+        within = li.points.filter(pl.col("observed_at") > since)
+        # A price list holds until the next one; of a market nothing is known between two days.
+        first = before if before.height and bool(li.points["is_list"].all()) else within.head(1)
+        if within.height and (first.height and first["observed_at"][0] < within["observed_at"][-1]):
+            moved.append((li.last / float(first["value"][0]) - 1, li, float(first["value"][0])))
+    if not moved:
+        return []
+    rose, fell = ([m for m in moved if sign * m[0] > _LITTLE] for sign in (1, -1))
+    up = len(rose) >= len(fell)
+    most = max(moved, key=lambda m: (m[0] if up else -m[0], m[1].series))
+    if abs(most[0]) <= _LITTLE:
+        return ["networks' own prices did not move within a year"]
+    verb, n = ("rose", len(rose)) if up else ("fell", len(fell))
+    ends = f"from {usd(most[2])} to {usd(most[1].last)}"
+    if len(moved) == 1:
+        return [f"{look.names(most[1].seller)}'s price {verb} {ends} within a year"]
+    return [f"{of_things(n, len(moved), 'network price')} {verb} within a year, {look.names(most[1].seller)}'s {ends}"]
 
 
 def _span(line: _Line) -> float:
@@ -149,8 +185,8 @@ def _span(line: _Line) -> float:
 def price_history(trends: pl.DataFrame, events: pl.DataFrame, look: Look) -> Figure:
     """Draw two panels on one axis of time: rents of the best-known chip in USD, hosted tokens as indices by class.
 
-    A price list is drawn as steps, what moves freely as a line from one known day to the next; what is told of one
-    day only is a point. Series are never joined to each other.
+    A price list is drawn as steps; the known days of what moves freely are joined by dots, for what lies between them
+    is not known; what is told of one day only is a point. Series are never joined to each other.
 
     Parameters
     ----------
@@ -184,19 +220,26 @@ def price_history(trends: pl.DataFrame, events: pl.DataFrame, look: Look) -> Fig
         notes.append(f"{len(lines)} of {len(ranked)} series of this chip shown.")
     told = f"{plural(drawn['source_id'].n_unique(), 'dated source')}, listed among the report's sources"
     note = source_note(look, drawn.clear(), [], [told])
-    notes.append(f"Spot prices and commitments are not drawn. {note} All dated reference data, newest of {day(last)}.")
+    notes.append(
+        f"Spot prices and the clouds' reserved terms are not drawn. {note} All dated reference data, "
+        f"newest of {day(last)}."
+    )
     panels = [name for name, found in (("rents", lines or points), ("tokens", tokens)) if found]
-    heights = {"rents": 2.5, "tokens": 1.75}
+    heights = {"rents": 2.3, "tokens": 1.35}
     name = look.names(chip) if chip else ""
     units = [f"Rent of {name} in USD per accelerator-hour, log scale"] if "rents" in panels else []
     units += ["Hosted tokens as an index of matched prices, 1 where a class begins"] if "tokens" in panels else []
     claims = any(is_claim(kind) for kind in drawn["kind"].unique())
+    keys = [Key(label="vendor claim", colour=CLAIM, marker="o", hollow=True)] if claims else []
+    if n := sum(li.market == "index" for li in points):
+        keys.append(Key(label=f"price index, known of one day ({n} drawn)", colour=_INDEX, marker="o", hollow=True))
     sheet = Sheet(
         title=finding(rents, tokens, look),
-        subtitle=f"{'. '.join(units)}. Points are the days a price is known of; price lists move in steps",
+        subtitle=f"{'. '.join(units)}. Marks are the days a price is known of. Price lists move in steps; dotted: "
+        "between two known days of a market",
         footer=notes,
         plot_height=sum(heights[p] for p in panels) + 0.45 * (len(panels) - 1) + 0.5,
-        keys=[Key(label="vendor claim", colour=CLAIM, marker="o", hollow=True)] if claims else [],
+        keys=keys,
     )
     left, right = 0.5, 1.75
     grid = _panel_axes(sheet, [heights[p] for p in panels], left, right)
@@ -208,8 +251,7 @@ def price_history(trends: pl.DataFrame, events: pl.DataFrame, look: Look) -> Fig
         else:
             _draw_tokens(axes, tokens, sheet.height)
         marks = range(math.ceil(start - 0.08), math.floor(max(end, start + 0.5) + 0.08) + 1)
-        bottom = i == len(panels) - 1
-        axes.set_xticks(list(marks), [str(y) for y in marks] if bottom else [""] * len(marks))
+        axes.set_xticks(list(marks), [str(y) for y in marks])
         _draw_events(axes, dated, numbered=i == 0)
     return sheet.figure
 
@@ -234,40 +276,59 @@ def _panel_axes(sheet: Sheet, heights: list[float], left: float, right: float) -
 def _draw_rents(axes: Axes, lines: list[_Line], points: list[_Line], look: Look, name: str, height: float) -> None:
     """Every series of the chip, named at its end with its last price."""
     values = pl.concat([li.points for li in (*lines, *points)])["value"]
-    low, high = float(values.min()) * 0.82, float(values.max()) * 1.2  # type: ignore[arg-type]
+    low, high = float(values.min()) * 0.94, float(values.max()) * 1.2  # type: ignore[arg-type]
+    steps = (1, 1.5, 2, 3, 5, 7) if high / low < 30 else (1, 2, 5)
+    round_ = [m * 10.0**e for e in range(-3, 4) for m in steps]
+    low = max((t for t in round_ if t <= low), default=low)
     axes.set_yscale("log")
     axes.set_ylim(low, high)
-    ticks = [t for t in (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200) if low <= t <= high]
+    ticks = [t for t in round_ if low <= t <= high]
     axes.set_yticks(ticks, [f"${t:g}" for t in ticks], color=MUTED)
     axes.yaxis.set_minor_locator(NullLocator())
     axes.grid(axis="y", color=LINE, lw=0.5)
     _panel_name(axes, f"Rent of {name}")
+    drawn = _styles([*lines, *points], look)
+    alone = {li.seller for li in lines}
     for li in points:
-        colour, marker = _look_of(li, look)
+        colour, marker, _ = drawn[li.series]
+        x, value = years(li.points["observed_at"])[0], li.last
         axes.plot(
-            years(li.points["observed_at"]), li.points["value"], linestyle="none", marker=marker, markersize=3.4,
-            alpha=0.75, gid=f"point:{li.series}", **_hollow(colour),
-        )  # fmt: skip
-    ends = []
+            [x], [value], linestyle="none", marker=marker, markersize=3.4, gid=f"point:{li.series}", **_hollow(colour)
+        )
+        if li.market != "index":
+            tail = li.series.split(" ")[3:] if li.seller in alone else []
+            beside = bool(tail) or li.market == "hyperscaler_list"
+            axes.annotate(
+                " ".join([_label(li, look).removesuffix(" market"), *tail, usd(value)]), (x, value),
+                xytext=(-4, 1) if beside else (0, -3.5), textcoords="offset points", fontsize=5.8, color=colour,
+                ha="right" if beside else "center", va="bottom" if beside else "top", gid=f"named:{li.series}",
+            )  # fmt: skip
+    ends, end = [], axes.get_xlim()[1]
     for li in lines:
-        colour, marker = _look_of(li, look)
-        xs, steps = years(li.points["observed_at"]), bool(li.points["is_list"].all())
-        style = _MARKETS[li.market][1]
-        gid = f"{'steps' if steps else 'line'}:{li.series}"
+        colour, marker, style = drawn[li.series]
+        xs, listed = years(li.points["observed_at"]), bool(li.points["is_list"].all())
         axes.plot(
             xs,
             li.points["value"],
             color=colour,
-            lw=1.4,
-            ls=style,
-            gid=gid,
-            drawstyle="steps-post" if steps else "default",
+            lw=1.4 if listed else 1.1,
+            ls=style if listed else _UNKNOWN,
+            gid=f"{'steps' if listed else 'line'}:{li.series}",
+            drawstyle="steps-post" if listed else "default",
         )
         axes.plot(
             xs, li.points["value"], linestyle="none", marker=marker, markersize=3.6, gid=f"days:{li.series}", zorder=3,
             **_hollow(colour),
         )  # fmt: skip
-        ends.append((math.log(li.last), f"{_label(li, look)} {usd(li.last)}", colour, xs[-1], li.last))
+        label = f"{_label(li, look)} {usd(li.last)}"
+        if end - xs[-1] > 1:
+            # Ended long ago: a line from there to the edge would look like a price.
+            axes.annotate(
+                label, (xs[-1], li.last), xytext=(3, 4), textcoords="offset points", fontsize=5.8, color=colour,
+                va="bottom", gid=f"named:{li.series}",
+            )  # fmt: skip
+        else:
+            ends.append((math.log(li.last), label, colour, xs[-1], li.last))
     _end_labels(axes, ends, math.log(low), math.log(high), height)
 
 
@@ -302,15 +363,27 @@ def _hollow(colour: str) -> dict[str, Any]:
     return marker_style(colour, "reference") | {"markeredgewidth": 0.9}
 
 
-def _look_of(line: _Line, look: Look) -> tuple[str, str]:
-    """Colour and marker of a series: the cloud's or the network's own, purple for a claim, else grey."""
-    if is_claim(line.points["kind"][-1]):
-        return CLAIM, "o"
-    if line.market in ("hyperscaler_list", "capacity_block"):
-        return look.cloud(line.seller)
-    if look.is_named(line.seller):
-        return look.network(line.seller)
-    return ("#8a8f98", "o")
+def _styles(lines: list[_Line], look: Look) -> dict[str, tuple[str, str, Any]]:
+    """Colour, marker and line of every series: a cloud's or network's own, purple for a claim, others told apart."""
+    made: dict[str, tuple[str, str, Any]] = {}
+    free, own = iter(_OTHERS * len(lines)), {}
+    tiers: dict[tuple[str, str], int] = {}
+    for li in lines:
+        style = _MARKETS[li.market][1]
+        if is_claim(li.points["kind"][-1]):
+            made[li.series] = (CLAIM, "o", style)
+        elif li.market in ("hyperscaler_list", "capacity_block"):
+            made[li.series] = (*look.cloud(li.seller), style)
+        elif li.market == "index":
+            made[li.series] = (_INDEX, "o", style)
+        elif look.is_named(li.seller):
+            made[li.series] = (*look.network(li.seller), style)
+        else:
+            if li.seller not in own:
+                own[li.seller] = next(free)
+            n = tiers[li.seller, li.market] = tiers.get((li.seller, li.market), -1) + 1
+            made[li.series] = (*own[li.seller], style if n == 0 else (0, (3, 1.2)))
+    return made
 
 
 def _label(line: _Line, look: Look) -> str:
@@ -344,15 +417,19 @@ def _end_labels(
     for i in range(len(places) - 1, -1, -1):
         places[i] = max(places[i], lowest)
         lowest = places[i] + gap
-    for place, (_, text, colour, x, value) in zip(places, ordered, strict=True):
+    across = axes.get_position().width * WIDTH
+    edge = axes.get_xlim()[1]
+    for place, (at, text, colour, x, value) in zip(places, ordered, strict=True):
         pale = colour in ("#8a8f98", "#93a0ac", "#b4bcc4", "#7fb8ae")
-        axes.annotate(
-            fit(text, _SIZE, 1.55), (x, value), xytext=(1.02, (place - low) / (high - low)), textcoords="axes fraction",
-            fontsize=_SIZE, color=INK if pale else colour, va="center", ha="left", annotation_clip=False, gid="end",
-            arrowprops={
-                "arrowstyle": "-", "color": colour, "lw": 0.5, "alpha": 0.6, "shrinkA": 1, "shrinkB": 2,
-                "relpos": (0.0, 0.5),
-            },
+        # Straight to the edge, then to the label: in this way no two of them cross.
+        axes.plot([x, edge], [value, value], color=colour, lw=0.5, alpha=0.45, ls=(0, (1, 2)), zorder=0.8, gid="lead")
+        axes.plot(
+            [1.0, 1 + 0.11 / across], [(at - low) / (high - low), (place - low) / (high - low)], color=colour, lw=0.5,
+            alpha=0.7, transform=axes.transAxes, clip_on=False, gid="lead",
+        )  # fmt: skip
+        axes.text(
+            1 + 0.14 / across, (place - low) / (high - low), fit(text, _SIZE, 1.55), transform=axes.transAxes,
+            fontsize=_SIZE, color=INK if pale else colour, va="center", ha="left", gid="end",
         )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import polars as pl
@@ -19,6 +20,7 @@ from reports.charts._rows import (
 )
 from reports.style import (
     INK,
+    LETTERED,
     MUTED,
     NEGATIVE,
     WIDTH,
@@ -33,16 +35,18 @@ from reports.style import (
     styled,
     text_width,
 )
-from reports.view import ladder_chips, plain
+from reports.view import LADDER_CHIPS, ladder_chips, plain
 from reports.words import percent, plural, usd
 
-__all__ = ["MOST_CHIPS", "price_ladder"]
+__all__ = ["price_ladder"]
 
-MOST_CHIPS = 16
 _LIST_TERMS = "on_demand"
 _LABEL = 6.3
+_GREY = "#8a8f98"
+# Inches: a row of one lane, and all rows, so that heading, chart and footer are one page.
+_PITCH, _TALLEST, _RIGHT = 0.215, 6.6, 1.5
 # Marks nearer than this, in inches, are set in lanes above and below the row's line.
-_APART, _LANE = 0.1, 0.24
+_APART, _APART_CLOUDS, _LANE = 0.082, 0.12, 0.1
 _MOST_SPREADS = 6
 
 
@@ -82,7 +86,9 @@ def finding(prices: pl.DataFrame) -> str:
 def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
     """Draw one row a chip, one marker a seller, on one log axis of USD per accelerator-hour.
 
-    The cheapest network of a row is named beside its marker, the cheapest cloud at the row's end.
+    The cheapest network of a row is named beside its marker, the cheapest cloud at the row's end. Networks have their
+    shapes, clouds are squares with two letters; where many ask about the same, the row is as tall as it takes to show
+    each of them.
 
     Parameters
     ----------
@@ -100,35 +106,28 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
         if too_old:
             reason += f" within its limit of age ({plural(expired['network'].n_unique(), 'seller')} beyond it)"
         return empty("No network's price is known", reason, look)
-    chips = ladder_chips(prices, MOST_CHIPS)
     n_chips = offered["accelerator"].n_unique()
-    shown = prices.filter(pl.col("accelerator").is_in(chips))
-    present = set(shown.filter(pl.col("segment") != "hyperscaler")["network"])
-    networks = [n for n in look.networks if n in present] + sorted(present - set(look.networks))
-    clouds = sorted(set(shown.filter(pl.col("segment") == "hyperscaler")["network"]), key=_cloud_rank)
-    ends = {chip: _ends(shown.filter(pl.col("accelerator") == chip)) for chip in chips}
-    labels = {chip: _label(look, network, alone=len(networks) == 1) for chip, (network, _) in ends.items()}
-
-    told = {network["network"] for network, _ in ends.values()} if len(networks) > 1 else set()
+    plan = _Plan(prices, ladder_chips(prices, LADDER_CHIPS), look)
+    while plan.height > _TALLEST and len(plan.chips) > 1:
+        fewer = max(1, len(plan.chips) - math.ceil((plan.height - _TALLEST) / (3 * _PITCH)))
+        plan = _Plan(prices, ladder_chips(prices, fewer), look)
+    chips, shown, networks, clouds = plan.chips, plan.shown, plan.networks, plan.clouds
     named = [n for n in networks if look.is_named(n)]
-    keys = [
-        Key(label=look.names(n), colour=look.network(n)[0], marker=look.network(n)[1]) for n in named if n not in told
+    rest = len(networks) - len(named)
+    # The grey ones share a colour: who they are is told where one is the cheapest.
+    others = [plural(rest, "other network" if named else "network")] if rest else []
+    keys = [Key(label=look.names(n), colour=look.network(n)[0], marker=look.network(n)[1]) for n in named]
+    keys += [Key(label=told, colour=_GREY, marker="o") for told in others]
+    keys += [
+        Key(label=f"{look.names(c)} list", colour=look.cloud(c)[0], marker="s", letters=look.letters(c)) for c in clouds
     ]
-    if len(named) < len(networks):
-        # The grey ones share a colour: who they are is told where one is the cheapest.
-        keys.append(Key(label=plural(len(networks) - len(named), "other network"), colour="#8a8f98", marker="o"))
-    keys += [Key(label=f"{look.names(c)} list", colour=look.cloud(c)[0], marker=look.cloud(c)[1]) for c in clouds]
-    spreads = len(networks) <= _MOST_SPREADS
     spread = pl.col("usd_per_accelerator_hour_high") > pl.col("usd_per_accelerator_hour_low")
-    if spreads and shown.filter(spread, pl.col("segment") != "hyperscaler").height:
+    if plan.spreads and shown.filter(spread, pl.col("segment") != "hyperscaler").height:
         keys.append(Key(label="cheapest to dearest offer", colour=MUTED, line="-"))
     if (shown["layer"] != "live").any():
         keys.append(Key(label="not live", colour=MUTED, marker="o", hollow=True))
-    some = [*networks[:8], *clouds] if len(networks) > 8 else [*networks, *clouds]
-    sources = [look.names(s) for s in some[: len(some) - len(clouds)]]
-    if len(networks) > 8:
-        sources.append(plural(len(networks) - 8, "other network"))
-    note = source_note(look, shown, [("layer", "observed_at")], [*sources, *(look.names(c) for c in clouds)])
+    sources = [*(look.names(n) for n in named), *others, *(look.names(c) for c in clouds)]
+    note = source_note(look, shown, [("layer", "observed_at")], sources, marks="Hollow")
     cut = (
         [f"{len(chips)} of {plural(n_chips, 'chip')} shown; the others are in market_statistics.csv."]
         if len(chips) < n_chips
@@ -139,38 +138,72 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
         subtitle="USD per accelerator-hour, on demand: networks' market price (median weighted by chips on offer) "
         "beside the clouds' list price; the cheapest network of each row is named. Log scale",
         footer=[*too_old, *cut, note],
-        plot_height=0.62 + 0.3 * len(chips),
+        plot_height=0.5 + plan.height,
         keys=keys,
     )
-    left, right = left_room([look.names(c) for c in chips]), 1.5
-    ((axes,),) = sheet.grid(1, 1, left=left, right=right, below=0.36, above=0.14)
-    width = WIDTH - left - right
-    low = shown.select(pl.min_horizontal("usd_per_accelerator_hour", "usd_per_accelerator_hour_low").min()).item()
-    high = shown.select(pl.max_horizontal("usd_per_accelerator_hour", "usd_per_accelerator_hour_high").max()).item()
-    if not spreads:
-        low, high = shown["usd_per_accelerator_hour"].min(), shown["usd_per_accelerator_hour"].max()
-    needed = [
-        (ends[chip][0]["usd_per_accelerator_hour"], text_width(label, _LABEL) + 0.16) for chip, label in labels.items()
-    ]
-    high *= (high / low) ** (0.12 / width)  # room for the dearest marker
-    price_axis(axes, room_left_of(low * 0.9, high, width, needed), high)
-    row_names(axes, [look.names(c) for c in chips], left)
-    axes.set_ylim(-0.6, len(chips) - 0.4)
-    for y, chip in enumerate(chips):
-        _draw_row(axes, shown.filter(pl.col("accelerator") == chip), y, look, spreads=spreads, label=labels[chip])
-        _draw_end(axes, y, *ends[chip], look, right)
+    ((axes,),) = sheet.grid(1, 1, left=plan.left, right=_RIGHT, below=0.36, above=0.14)
+    price_axis(axes, plan.low, plan.high)
+    row_names(axes, [look.names(c) for c in chips], plan.left, at=plan.centres)
+    axes.set_ylim(0, plan.height)
+    for y, chip in zip(plan.centres, chips, strict=True):
+        _draw_row(axes, plan.row(chip), y, plan.lanes_of[chip], look, spreads=plan.spreads, label=plan.labels[chip])
+        _draw_end(axes, y, *plan.ends[chip], look)
     head: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "fontsize": _LABEL, "color": MUTED, "va": "bottom"}
-    axes.text(1.0, len(chips) - 0.42, "   Cheapest cloud", ha="left", **head)
-    axes.text(1 + (right - 0.02) / width, len(chips) - 0.42, "against it", ha="right", **head)
+    axes.text(1.0, plan.height, "   Cheapest cloud", ha="left", **head)
+    axes.text(1 + (_RIGHT - 0.02) / plan.width, plan.height, "against it", ha="right", **head)
     axes.set_xlabel("USD per accelerator-hour", labelpad=2)
     return sheet.figure
 
 
+class _Plan:
+    """What is drawn of some chips and where, in inches: known before there is a sheet, whose height it decides."""
+
+    def __init__(self, prices: pl.DataFrame, chips: list[str], look: Look) -> None:
+        self.chips = chips
+        self.shown = prices.filter(pl.col("accelerator").is_in(chips))
+        cloud = pl.col("segment") == "hyperscaler"
+        present = set(self.shown.filter(~cloud)["network"])
+        self.networks = [n for n in look.networks if n in present] + sorted(present - set(look.networks))
+        self.clouds = sorted(set(self.shown.filter(cloud)["network"]), key=_cloud_rank)
+        self.ends = {chip: _ends(self.row(chip)) for chip in chips}
+        self.labels = {c: _label(look, network, alone=len(self.networks) == 1) for c, (network, _) in self.ends.items()}
+        self.spreads = len(self.networks) <= _MOST_SPREADS
+        self.left = left_room([look.names(c) for c in chips])
+        self.width = WIDTH - self.left - _RIGHT
+        names = ["usd_per_accelerator_hour"]
+        names += ["usd_per_accelerator_hour_low", "usd_per_accelerator_hour_high"] if self.spreads else []
+        low: float = self.shown.select(pl.min_horizontal(*names).min()).item()
+        high: float = self.shown.select(pl.max_horizontal(*names).max()).item()
+        self.high = high * (high / low) ** (0.12 / self.width)  # room for the dearest marker
+        needed = [
+            (self.ends[chip][0]["usd_per_accelerator_hour"], text_width(label, _LABEL) + 0.16)
+            for chip, label in self.labels.items()
+        ]
+        self.low = room_left_of(low * 0.9, self.high, self.width, needed)
+        per_inch = math.log(self.high / self.low) / self.width
+        self.lanes_of = {}
+        tall = []
+        for chip in chips:
+            row = self.row(chip)
+            places = [math.log(p / self.low) / per_inch for p in row["usd_per_accelerator_hour"]]
+            apart = [_APART_CLOUDS if side == "hyperscaler" else _APART for side in row["segment"]]
+            found = lanes(places, apart=apart, most=len(places))
+            self.lanes_of[chip] = found
+            tall.append(max(_PITCH, (max(found) - min(found) + 1) * _LANE + 0.07))
+        self.height = sum(tall)
+        # The middle of a row's lanes is the middle of its room.
+        middles = [(max(self.lanes_of[c]) + min(self.lanes_of[c])) / 2 * _LANE for c in chips]
+        self.centres = [sum(tall[:i]) + t / 2 - middle for i, (t, middle) in enumerate(zip(tall, middles, strict=True))]
+
+    def row(self, chip: str) -> pl.DataFrame:
+        """The sellers of one chip, cheapest first, by name where they ask the same."""
+        return self.shown.filter(pl.col("accelerator") == chip).sort("usd_per_accelerator_hour", "network")
+
+
 def _ends(part: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """The cheapest network and the cheapest cloud of a chip, by name where they ask the same."""
-    ordered = part.sort("usd_per_accelerator_hour", "network")
-    network = ordered.filter(pl.col("segment") != "hyperscaler").row(0, named=True)
-    cloud = ordered.filter(pl.col("segment") == "hyperscaler")
+    network = part.filter(pl.col("segment") != "hyperscaler").row(0, named=True)
+    cloud = part.filter(pl.col("segment") == "hyperscaler")
     return network, cloud.row(0, named=True) if cloud.height else None
 
 
@@ -180,19 +213,16 @@ def _label(look: Look, network: dict[str, Any], *, alone: bool) -> str:
     return price if alone else f"{fit(look.names(network['network']), _LABEL, 0.95)} {price}"
 
 
-def _draw_row(axes: Axes, part: pl.DataFrame, y: int, look: Look, *, spreads: bool, label: str) -> None:
+def _draw_row(
+    axes: Axes, part: pl.DataFrame, y: float, steps: list[int], look: Look, *, spreads: bool, label: str
+) -> None:
     """The sellers of one chip, side by side where their prices are close."""
-    ordered = part.sort("usd_per_accelerator_hour", "network")
-    places = inches(axes, ordered["usd_per_accelerator_hour"])
-    steps = lanes(places, apart=_APART)
-    if len(set(zip(places, steps, strict=True))) < len(places):
-        steps = lanes(places, apart=_APART, most=len(places))  # several sellers ask exactly the same
-    step = min(_LANE, 0.84 / max(1, max(steps) - min(steps)))
+    places = inches(axes, part["usd_per_accelerator_hour"])
     named = False
-    for row, lane in zip(ordered.iter_rows(named=True), steps, strict=True):
+    for row, lane in zip(part.iter_rows(named=True), steps, strict=True):
         cloud = row["segment"] == "hyperscaler"
         colour, marker = look.cloud(row["network"]) if cloud else look.network(row["network"])
-        at = y + lane * step
+        at = y + lane * _LANE
         low, high = row["usd_per_accelerator_hour_low"], row["usd_per_accelerator_hour_high"]
         if spreads and not cloud and high > low:
             axes.hlines(
@@ -202,20 +232,26 @@ def _draw_row(axes: Axes, part: pl.DataFrame, y: int, look: Look, *, spreads: bo
             [row["usd_per_accelerator_hour"]],
             [at],
             linestyle="none",
-            marker=marker,
-            markersize=5 if cloud else 5.6,
+            marker="s" if cloud else marker,
+            markersize=LETTERED if cloud else 5.2 if look.is_named(row["network"]) else 3.6,
             zorder=2.0 if cloud else 3.0,
             label=row["network"],
             gid=f"{'cloud' if cloud else 'network'}:{row['network']}:{row['layer']}",
             **marker_style(colour, row["layer"]),
         )
-        if not cloud and not named:
+        if cloud:
+            axes.text(
+                row["usd_per_accelerator_hour"], at, look.letters(row["network"]), fontsize=4.6, weight="bold",
+                ha="center", va="center_baseline", color="white" if row["layer"] == "live" else colour, zorder=2.1,
+                gid=f"letters:{row['network']}",
+            )  # fmt: skip
+        elif not named:
             named = True
             place = inches(axes, [row["usd_per_accelerator_hour"]])[0]
             # Where a cloud is cheaper still, its marker may lie where the label would.
             taken = any(place - text_width(label, _LABEL) - 0.2 < other < place for other in places)
             axes.annotate(
-                label, (row["usd_per_accelerator_hour"], at), xytext=(-5, -8 if taken else 0),
+                label, (row["usd_per_accelerator_hour"], at), xytext=(-4.5, -8 if taken else 0),
                 textcoords="offset points", ha="right",
                 va="center", fontsize=_LABEL, color=colour if look.is_named(row["network"]) else MUTED, zorder=1.5,
                 gid=f"cheapest:{row['accelerator']}",
@@ -223,19 +259,19 @@ def _draw_row(axes: Axes, part: pl.DataFrame, y: int, look: Look, *, spreads: bo
             )  # fmt: skip
 
 
-def _draw_end(
-    axes: Axes, y: int, network: dict[str, Any], cloud: dict[str, Any] | None, look: Look, right: float
-) -> None:
+def _draw_end(axes: Axes, y: float, network: dict[str, Any], cloud: dict[str, Any] | None, look: Look) -> None:
     """At the row's end: the cheapest cloud, its price, and how far below it the cheapest network is."""
     style: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": _LABEL}
+    end = 1 + (_RIGHT - 0.02) / (WIDTH * axes.get_position().width)
     if cloud is None:
         axes.text(1.0, y, "   no cloud's price", ha="left", color=MUTED, style="italic", gid="end", **style)
+        axes.text(end, y, "\N{EN DASH}", ha="right", color=MUTED, gid="none", **style)
         return
     saving = network["usd_per_accelerator_hour"] / cloud["usd_per_accelerator_hour"] - 1
-    who = fit(f"{look.names(cloud['network'])} {usd(cloud['usd_per_accelerator_hour'])}", _LABEL, right - 0.62)
+    who = fit(f"{look.names(cloud['network'])} {usd(cloud['usd_per_accelerator_hour'])}", _LABEL, _RIGHT - 0.62)
     axes.text(1.0, y, f"   {who}", ha="left", color=INK, gid="end", **style)
     axes.text(
-        1 + (right - 0.02) / (WIDTH * axes.get_position().width), y, percent(saving, signed=True), ha="right",
+        end, y, percent(saving, signed=True), ha="right",
         color=NEGATIVE if saving > 0 else INK, weight="bold", gid=f"saving:{network['accelerator']}", **style,
     )  # fmt: skip
 

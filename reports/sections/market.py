@@ -29,7 +29,10 @@ def model_against_market(page: Page) -> Part:
             quiet=True,
         ),
     ]
-    # Of each model the cheapest host and the dearest, every network and every cloud.
+    order = {llm: place for place, llm in enumerate(view.market_check_order(page.headlines, shown))}
+    # In the chart's order; of each model the cheapest host and the dearest, every network and every cloud.
+    place = pl.col("llm").replace_strict(order, default=len(order), return_dtype=pl.Int64)
+    shown = shown.sort(place, maintain_order=True)
     edge = pl.int_range(pl.len()).over("llm")
     rest = shown.filter(
         (edge == 0) | (edge == pl.len().over("llm") - 1) | pl.col("host_kind").is_in(["network", "cloud"])
@@ -47,13 +50,15 @@ def model_against_market(page: Page) -> Part:
         body.append(
             [
                 *([model] if model["rows"] else []),
-                {"text": page.names(r["provider"]), "under": r["host_kind"]},
+                page.names(r["provider"]),
+                r["host_kind"],
                 usd(r["usd_per_mtok_input"]),
                 usd(r["usd_per_mtok_output"]),
                 {"text": usd(r["usd_per_mtok_asked"]), "strong": True},
                 words.times(r["asked_over_modelled"]),
                 percent(r["breakeven_load_fraction"]),
-                page.origin(r["observed_at"], r["layer"], r["source"], r["source_url"]),
+                page.linked_source(r["source"], r["source_url"]),
+                page.layer_cell(r["observed_at"], r["layer"]),
             ]
         )
     if body:
@@ -66,14 +71,16 @@ def model_against_market(page: Page) -> Part:
         ]
         notes += [f"{left_out:,} further rows are in market_check.csv."] if left_out else []
         columns = [
-            column("Model", 2.0),
-            column("Host", 1.1),
-            column("Prompt", 0.6, right=True),
-            column("Output", 0.6, right=True),
-            column("With prompts", 0.75, right=True),
-            column("Times cost", 0.6, right=True),
-            column("Load that pays", 0.65, right=True),
-            column("Source and date", 1.9),
+            column("Model", 1.55),
+            column("Host", 0.95),
+            column("Kind", 0.6),
+            column("Prompt", 0.55, right=True),
+            column("Output", 0.55, right=True),
+            column("With prompts", 0.6, right=True),
+            column("Times cost", 0.5, right=True),
+            column("Load that pays", 0.6, right=True),
+            column("Source", 0.85),
+            column("Date", 2.15),
         ]
         parts.append(table_part(columns, body, notes))
     else:

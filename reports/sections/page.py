@@ -26,6 +26,7 @@ _FOR_OPERATORS = re.compile(
     r"; (ask its source again, or raise its limit_age_days in the job file"
     r"|give your own under \[prices\] or \[facts\] of the job file, or a newer package)"
 )
+_WORD = re.compile(r"[a-z0-9][a-z0-9.-]*[a-z0-9]")
 
 
 class Page:
@@ -58,12 +59,11 @@ class Page:
         self.future_pair = view.future_pair(view.plain(analysis.advantage_paths.filter(pl.col("month") == 0)))
         prices = view.plain(analysis.market_prices.filter(pl.col("terms") == "on_demand"))
         self._price_sources = {
-            (r["network"], r["accelerator"]): words.host(r["source_url"], unknown=self.names(r["source"]))
-            for r in view.rows(prices)
+            (r["network"], r["accelerator"]): self.said_by(r["source"], r["source_url"]) for r in view.rows(prices)
         }
 
     def source_of(self, network: str, accelerator: str | None) -> str:
-        """The site that a network's price of a chip comes from; nothing where no price is on record."""
+        """Who a network's price of a chip comes from; nothing where no price is on record."""
         return self._price_sources.get((network, accelerator or ""), "")
 
     def colour_of(self, network: str) -> str:
@@ -84,6 +84,12 @@ class Page:
             lambda found: f"{found[1]} {self.names(found[2])}" if found[2] in self.names.known else found[0],
             _FOR_OPERATORS.sub("", reason),
         )
+
+    def named(self, text: str) -> str:
+        """A text with names for every id of a chip or publication in it that stands as a word."""
+        publishers = {source: row["publisher"] for source, row in self.publications.items()}
+        known = {k: v for k, v in (dict(self.names.known) | publishers).items() if "-" in k or any(map(str.isdigit, k))}
+        return _WORD.sub(lambda found: known.get(found[0], found[0]), text)
 
     def has_chart(self, name: str) -> bool:
         """Whether a chart is there to be shown, or missing for a reason that must be told."""
@@ -123,14 +129,20 @@ class Page:
         calm = layer == "live" and freshness != "stale"
         return told if calm else {"text": told, "tone": "warn" if at is not None else "muted"}
 
+    def said_by(self, source: str, url: str | None) -> str:
+        """Who a number comes from: the publisher of a dated publication, else the source fetched."""
+        publication = self.publications.get(source)
+        return publication["publisher"] if publication is not None else words.source_name(source, url, self.names)
+
+    def linked_source(self, source: str, url: str | None) -> Cell:
+        """The same with its address behind it."""
+        publication = self.publications.get(source)
+        return linked(self.said_by(source, url), url if publication is None else publication["url"])
+
     def origin(self, at: datetime | None, layer: str | None, source: str | None, url: str | None) -> Cell:
         """Source with its address, and the day of the number beneath."""
         told = self.observed(at, layer)
         if source is None:
             return told
-        publication = self.publications.get(source)
-        if publication is not None:
-            made = linked(publication["publisher"], publication["url"])
-        else:
-            made = linked(words.host(url, unknown=self.names(source)), url)
+        made = self.linked_source(source, url)
         return (made if isinstance(made, dict) else {"text": made}) | {"under": told}

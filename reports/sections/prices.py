@@ -1,100 +1,149 @@
-"""What an hour costs and did, how prices are spread, where sources disagree; at the end every price in use."""
+"""What an hour costs, how prices are spread and went, where sources disagree; at the end every price in use."""
 
 from __future__ import annotations
+
+import math
 
 from reports import view, words
 from reports.sections.page import Page
 from reports.sections.parts import Cell, Part, column, linked, paragraph, span_words, subheading, table_part
 from reports.words import usd
 
-_MOST_ROWS = 150
-_MOST_SPREADS = 30
-_MOST_DISCREPANCIES = 15
+_MOST_ROWS = 300
+_MOST_SPREADS = 20
+_MOST_DISCREPANCIES = 30
+# Quantiles of fewer offers say nothing that the cheapest and the dearest don't.
+_FEWEST_FOR_QUANTILES = 4
+_NO_QUESTION = "\N{EN DASH}"
+_MOST_TIERS = 2
 
 
 def prices(page: Page) -> Part:
-    """What an hour costs, how prices went, how they are spread, and where sources disagree."""
-    parts = [page.chart("price_ladder"), *page.charts_if_there("price_history")]
-    return {"title": "Prices", "parts": [*parts, *spreads(page), *discrepancies(page)]}
+    """What an hour costs, how prices are spread, how they went, and where sources disagree."""
+    # The table between the charts takes the room that either leaves on its page.
+    parts = [page.chart("price_ladder"), *spreads(page), *page.charts_if_there("price_history"), *discrepancies(page)]
+    return {"title": "Prices", "parts": parts}
 
 
 def every_price(page: Page) -> Part | None:
     """Every price in use with its source, date, layer and age."""
     market = view.prices_in_use(page.analysis.market_prices, page.compared)
     shown = market.head(_MOST_ROWS)
+    tiers = view.pooled_tiers(page.analysis.market_statistics)
+    several = shown["terms"].n_unique() > 1
     body: list[list[Cell]] = [
         [
             words.shorten(page.names(r["network"]), 34),
             page.names(r["accelerator"]),
-            r["terms"].replace("_", " "),
+            *([r["terms"].replace("_", " ")] if several else []),
             usd(r["usd_per_accelerator_hour"]),
             _span_if_wider(r),
             f"{r['n_offers']:,}",
-            (r["price_kind"] or "").replace("_", " "),
-            linked(words.host(r["source_url"], unknown=page.names(r["source"])), r["source_url"]),
-            page.layer_cell(r["observed_at"], r["layer"], r["freshness"]),
+            _kind_and_tiers(r, tiers),
+            linked(words.shorten(page.said_by(r["source"], r["source_url"]), 28), r["source_url"]),
+            *_data_cells(page, r),
         ]
         for r in view.rows(shown)
     ]
+    if not body:
+        return {
+            "title": "Appendix: prices in use",
+            "parts": [paragraph("No price is in use: no source gave one.")],
+        }
     columns = [
-        column("Seller", 1.25),
-        column("Accelerator", 1.75),
-        column("Terms", 0.85),
-        column("USD per hour", 0.75, right=True),
-        column("Cheapest to dearest", 1.2, right=True),
-        column("Offers", 0.55, right=True),
-        column("Price kind", 0.8),
-        column("Source", 1.7),
-        column("Data", 1.7),
+        column("Seller", 0.75),
+        column("Accelerator", 1.38),
+        *([column("Terms", 0.6)] if several else []),
+        column("USD per hour", 0.52, right=True),
+        column("Cheapest to dearest", 0.88, right=True),
+        column("Offers", 0.42, right=True),
+        column("Kind, tiers", 1.25),
+        column("Source", 1.0),
+        column("Layer", 0.5),
+        column("Date", 0.58),
+        column("Days old", 0.56, right=True),
     ]
-    left_out = page.analysis.market_prices.height - shown.height
-    notes = [f"{left_out:,} further market prices, not used on these pages, are in offers.parquet."] if left_out else []
-    parts = [table_part(columns, body, notes)] if body else [paragraph("No price is in use: no source gave one.")]
-    return {"title": "Appendix: prices in use", "parts": parts}
+    terms = "" if several else f"All {shown['terms'][0].replace('_', ' ')}. "
+    notes = [
+        f"{terms}The median of what a renter can take now, weighted by chips on offer, with a seller's tiers pooled; "
+        "stale: older than expected of its source; too old: beyond its limit of age, so used nowhere."
+    ]
+    left_out = page.analysis.market_prices.height - market.height
+    if left_out:
+        notes.append(f"{left_out:,} further market prices, not used on these pages, are in offers.parquet.")
+    if cut := market.height - shown.height:
+        notes.append(f"{words.plural(cut, 'further price')} in use are in offers.parquet.")
+    return {"title": "Appendix: prices in use", "parts": [table_part(columns, body, notes)]}
 
 
 def spreads(page: Page) -> list[Part]:
     """How far prices of one market lie apart."""
     every = page.analysis.market_statistics
     shown = view.spreads_shown(every, _MOST_SPREADS)
-    body: list[list[Cell]] = [
-        [
-            words.shorten(page.names(r["network"]), 34),
-            page.names(r["accelerator"]),
-            ", ".join(w.replace("_", " ") for w in (r["terms"], r["tier"]) if w),
-            r["price_kind"].replace("_", " "),
-            *(usd(r[f"usd_per_accelerator_hour_p{p}"]) for p in (10, 25, 50, 75, 90)),
-            f"{r['n_offers']:,}",
-            words.count(r["n_outliers"]) if r["outlier_factor"] else "n/j",
-            words.count(r["n_accelerators"], unknown=""),
-        ]
-        for r in view.rows(shown)
-    ]
     heading = subheading("How far prices of one market lie apart")
-    if not body:
+    if shown.is_empty():
         return [heading, paragraph("No market has more than one offer in this run.", quiet=True)]
+    has_quantiles = bool((shown["n_offers"] >= _FEWEST_FOR_QUANTILES).any())
+    has_judged = bool(shown["outlier_factor"].is_not_null().any())
+    has_chips = bool(shown["n_accelerators"].is_not_null().any())
+    has_old = bool((shown["layer"] != "live").any())
+    body: list[list[Cell]] = []
+    for r in view.rows(shown):
+        middle = [
+            usd(r[f"usd_per_accelerator_hour_p{p}"]) if r["n_offers"] >= _FEWEST_FOR_QUANTILES else _NO_QUESTION
+            for p in (25, 50, 75)
+        ]
+        body.append(
+            [
+                words.shorten(page.names(r["network"]), 34),
+                page.names(r["accelerator"]),
+                ", ".join(w.replace("_", " ") for w in (r["terms"], r["tier"]) if w),
+                r["price_kind"].replace("_", " "),
+                usd(r["usd_per_accelerator_hour_low"], unknown="n/k"),
+                *(middle if has_quantiles else []),
+                usd(r["usd_per_accelerator_hour_high"], unknown="n/k"),
+                f"{r['n_offers']:,}",
+                *([words.count(r["n_outliers"]) if r["outlier_factor"] else "n/j"] if has_judged else []),
+                *([words.count(r["n_accelerators"], unknown=_NO_QUESTION)] if has_chips else []),
+                *([_age_cell(page, r)] if has_old else []),
+            ]
+        )
     columns = [
-        column("Seller", 1.2),
-        column("Accelerator", 1.6),
-        column("Terms", 1.1),
-        column("Kind", 0.7),
-        *(column(t, 0.62, right=True) for t in ("P10", "P25", "Median", "P75", "P90")),
-        column("Offers", 0.55, right=True),
-        column("Outliers", 0.6, right=True),
-        column("Chips", 0.6, right=True),
+        column("Seller", 0.95),
+        column("Accelerator", 1.85),
+        column("Terms", 1.55),
+        column("Kind", 0.75),
+        column("Cheapest", 0.68, right=True),
+        *([column(t, 0.6, right=True) for t in ("P25", "Median", "P75")] if has_quantiles else []),
+        column("Dearest", 0.65, right=True),
+        column("Offers", 0.5, right=True),
+        *([column("Outliers", 0.6, right=True)] if has_judged else []),
+        *([column("Chips", 0.5, right=True)] if has_chips else []),
+        *([column("Data", 1.45)] if has_old else []),
     ]
     notes = [
-        "USD per accelerator-hour at which that share of the chips on offer is reached; each machine once, "
-        "kinds of price apart. Outliers stay in: offers further from the median than 3.5 robust standard "
-        "deviations of the log price and than a factor of two, marked in offers.parquet (n/j: fewer than five "
-        "offers, not judged)."
-    ]
-    if every.height > shown.height:
-        single = int((every["n_offers"] == 1).sum())
-        notes.append(
-            f"{every.height - shown.height:,} further markets, {single:,} of them of one offer, are in "
-            "market_statistics.csv."
+        "USD per accelerator-hour; each machine once, tiers and kinds of price apart, while a price in use (appendix) "
+        "pools the tiers."
+        + (
+            " P25, median, P75: at which that share of the chips on offer is reached, from four offers on."
+            if has_quantiles
+            else ""
         )
+        + (
+            " Outliers stay in: offers further from the median than 3.5 robust standard deviations of the log price "
+            "and than a factor of two, marked in offers.parquet (n/j: fewer than five offers, not judged)."
+            if has_judged
+            else ""
+        )
+    ]
+    if further := every.height - shown.height:
+        single = int((every["n_offers"] == 1).sum())
+        what = f"{words.plural(further, 'further market')}"
+        if single == further:
+            what += " has one offer; it is" if further == 1 else " have one offer each; they are"
+        else:
+            what += f", {single:,} of them with one offer, are"
+        notes.append(f"{what} in market_statistics.csv.")
     return [heading, table_part(columns, body, notes)]
 
 
@@ -104,38 +153,78 @@ def discrepancies(page: Page) -> list[Part]:
     heading = subheading("Where sources disagree")
     if every.is_empty():
         return [heading, paragraph("No two sources differ by more than 10% on the same offer.", quiet=True)]
+    in_use = {
+        (r["network"], r["accelerator"], r["terms"]): r["usd_per_accelerator_hour"]
+        for r in view.rows(view.plain(page.analysis.market_prices))
+    }
     body: list[list[Cell]] = [
         [
-            {"text": words.shorten(page.names(r["network"]), 34), "under": r["terms"].replace("_", " ")},
-            page.names(r["accelerator"]),
-            {"text": page.names(r["source_used"]), "under": page.observed(r["observed_at_used"], r["layer_used"])},
+            words.shorten(page.names(r["network"]), 34),
+            {"text": page.names(r["accelerator"]), "under": r["terms"].replace("_", " ")},
+            {
+                "text": words.source_name(r["source_used"], None, page.names),
+                "under": page.observed(r["observed_at_used"], r["layer_used"]),
+            },
             usd(r["usd_per_accelerator_hour_used"]),
             {
-                "text": page.names(r["source_other"]),
+                "text": words.source_name(r["source_other"], None, page.names),
                 "under": page.observed(r["observed_at_other"], r["layer_other"]),
             },
             usd(r["usd_per_accelerator_hour_other"]),
-            f"{words.times(r['ratio'])} x",
-            {"text": r["reason"], "under": f"matched on {r['compared_on']}"},
+            f"{r['ratio']:.2f}",
+            r["compared_on"],
+            usd(in_use.get((r["network"], r["accelerator"], r["terms"])), unknown=_NO_QUESTION),
         ]
         for r in view.rows(every.head(_MOST_DISCREPANCIES))
     ]
     columns = [
-        column("Seller", 1.2),
-        column("Accelerator", 1.3),
-        column("Used", 1.7),
-        column("USD per hour", 0.65, right=True),
-        column("Other", 1.7),
-        column("USD per hour", 0.65, right=True),
-        column("Ratio", 0.55, right=True),
-        column("Why", 1.7),
+        column("Seller", 0.9),
+        column("Accelerator", 1.75),
+        column("Believed", 1.25),
+        column("Its median", 0.6, right=True),
+        column("Other", 1.6),
+        column("Its median", 0.6, right=True),
+        column("Other / believed", 0.65, right=True),
+        column("Matched on", 0.95),
+        column("Price in use", 0.6, right=True),
     ]
     left_out = every.height - len(body)
-    notes = ["Medians of what the two sources say of the same offers, where they differ by more than 10%."]
+    notes = [
+        "USD per accelerator-hour: each source's median over the offers that both tell of, where the two differ by "
+        "more than 10%. Price in use: the median over all offers of the believed source, of every region and tier, "
+        "weighted by chips on offer; a dash where no price on these terms is in use. Believed is the seller's own "
+        "interface before a catalogue, a catalogue before the package's dated prices, and the newer before the older."
+    ]
     notes += [f"{left_out:,} further disagreements are in discrepancies.csv."] if left_out else []
     return [heading, table_part(columns, body, notes)]
 
 
 def _span_if_wider(row: view.Row) -> str:
     low, high = row["usd_per_accelerator_hour_low"], row["usd_per_accelerator_hour_high"]
-    return "" if low == high else span_words(low, high, usd)
+    return _NO_QUESTION if low == high else span_words(low, high, usd)
+
+
+def _kind_and_tiers(row: view.Row, tiers: dict[tuple[str, str, str], list[str]]) -> str:
+    """``list: community, secure``; ``ask, 3 tiers``."""
+    kind = (row["price_kind"] or "").replace("_", " ")
+    found = tiers.get((row["network"], row["accelerator"], row["terms"]), [])
+    if len(found) > _MOST_TIERS:
+        return f"{kind}, {len(found)} tiers"
+    return f"{kind}: {', '.join(t.replace('_', ' ') for t in found)}" if found else kind
+
+
+def _data_cells(page: Page, row: view.Row) -> list[Cell]:
+    """Layer, day and age, with a word on what is older than it should be; set apart when it is not live."""
+    (days,) = view.ages_in_days(page.analysis.as_of, [row["observed_at"]])
+    mark = {"stale": ", stale", "expired": ", too old"}.get(row["freshness"] or "", "")
+    told = (row["layer"], words.day(row["observed_at"]), f"{math.floor(days):,}{mark}")
+    tone = "bad" if row["freshness"] == "expired" else "warn" if row["layer"] != "live" or mark else ""
+    return [{"text": text, "tone": tone} for text in told] if tone else list(told)
+
+
+def _age_cell(page: Page, row: view.Row) -> Cell:
+    """``live``, or the layer with its age."""
+    if row["layer"] == "live":
+        return "live"
+    (days,) = view.ages_in_days(page.analysis.as_of, [row["observed_at"]])
+    return {"text": f"{row['layer']}, {words.age(days)}", "tone": "warn"}

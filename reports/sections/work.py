@@ -61,6 +61,7 @@ def _clouds(page: Page) -> Part:
     claims = view.claimed_pairs(every)
     body: list[list[Cell]] = []
     reasons: dict[str, list[str]] = {}
+    unrented: list[str] = []
     blocks = [
         (llm, load, pair, view.rows(view.of_pair(every.filter(llm=llm, workload=load), pair)))
         for llm, load in every.select("llm", "workload").unique(maintain_order=True).iter_rows()
@@ -88,14 +89,17 @@ def _clouds(page: Page) -> Part:
             chip = page.names(r["reference_accelerator"]) if r["reference_accelerator"] else "no chip"
             where = (*pair, r["reference_accelerator"], llm, load, r["reference"])
             source, url = origins.get(where, (None, None))
+            hour = r["reference_usd_per_accelerator_hour"]
+            if hour is None:
+                unrented.append(chip)
             body.append(
                 [
                     *([outer] if r is priced[0] else []),
                     {
                         "text": REFERENCE_WORDS[r["reference"]],
-                        "under": words.shorten(terms_words(chip, r["reference_terms"]), 60),
+                        "under": page.named(terms_words(chip, r["reference_terms"])),
                     },
-                    usd(r["reference_usd_per_accelerator_hour"], unknown="none"),
+                    {"text": "n/k", "quiet": True} if hour is None else usd(hour),
                     usd(r["usd_per_mtok_reference"]),
                     span_words(r["usd_per_mtok_reference_low"], r["usd_per_mtok_reference_high"], usd),
                     kind_cell(r["reference_kind"]),
@@ -105,15 +109,20 @@ def _clouds(page: Page) -> Part:
     if not body:
         return paragraph("No cloud's price is known for this work.")
     columns = [
-        column("Cloud and work", 1.8),
-        column("Reference", 1.9),
-        column("USD per hour", 0.7, right=True),
-        column("USD per Mtok", 0.75, right=True),
-        column("Low to high", 1.25, right=True),
-        column("Known as", 0.95),
-        column("Source and date", 1.9),
+        column("Cloud and work", 1.45),
+        column("Reference", 2.9),
+        column("USD per hour", 0.55, right=True),
+        column("USD per Mtok", 0.6, right=True),
+        column("Low to high", 1.2, right=True),
+        column("Known as", 0.85),
+        column("Source and date", 1.8),
     ]
-    notes = _reasons(reasons)
+    notes = [
+        f"n/k: nobody can rent {chip} by the hour, and no cost of its hour is published; its cost of the work is the "
+        "claimed factor on another chip's."
+        for chip in dict.fromkeys(unrented)
+    ]
+    notes += _reasons(reasons)
     notes += [f"{left_out:,} further prices of clouds are in comparison.csv."] if left_out else []
     return table_part(columns, body, notes)
 
@@ -122,6 +131,16 @@ def _reasons(reasons: Mapping[str, list[str]]) -> list[str]:
     told = [f"n/c: {why} ({'; '.join(dict.fromkeys(where))})." for why, where in reasons.items()]
     more = len(told) - _MOST_REASONS
     return told[:_MOST_REASONS] + ([f"{words.plural(more, 'further reason')} in comparison.csv."] if more > 0 else [])
+
+
+def _own_chips(page: Page, pair: tuple[str, str], at: Mapping[str, view.Row]) -> str:
+    """Which of a cloud's own chips is meant, where its list price is of another than its committed price."""
+    listed, committed = (at.get(r, {}).get("reference_accelerator") for r in ("list", "committed"))
+    if pair[1] in ("nvidia", "amd") or listed is None or committed is None or listed == committed:
+        return ""
+    # Without their memory: the line is short, and no two of a cloud's own differ in nothing else.
+    first, second = (page.names(chip).rpartition(" ")[0] or page.names(chip) for chip in (listed, committed))
+    return f"list {first}, committed {second}"
 
 
 def every_comparison(page: Page) -> Part | None:
@@ -134,7 +153,7 @@ def every_comparison(page: Page) -> Part | None:
     n_rows = left_out = 0
     for head in view.rows(page.headlines):
         blocks: list[tuple[tuple[str, str], str, list[view.Row]]] = []
-        for frame, what in ((known, ""), (same, "the same chip")):
+        for frame, what in ((known, ""), (same, "same chip")):
             mine = frame.filter(pl.col("network") == head["network"])
             blocks += [(p, what, view.rows(view.of_pair(mine, p))) for p in view.ordered_pairs(mine) if mine.height]
         if not blocks:
@@ -147,13 +166,16 @@ def every_comparison(page: Page) -> Part | None:
         for pair, what, found in blocks:
             at = {r["reference"]: r for r in found}
             claimed = any(view.is_claim(r["reference_kind"]) for r in found)
-            name = page.names.long_pair(*pair)
-            label = f"{name}, {what}" if what else name
-            cells: list[Cell] = [{"text": label, "tone": "claim", "tail": "claim"} if claimed else label]
+            label: Cell = f"{what}, {page.names(pair[0])}" if what else page.names.long_pair(*pair)
+            if claimed:
+                label = {"text": label, "tone": "claim", "tail": "claim"}
+            elif not what and (chips := _own_chips(page, pair, at)):
+                label = {"text": label, "under": chips}
+            cells: list[Cell] = [label]
             for reference in view.REFERENCE_ORDER:
                 row = at.get(reference, {})
                 cells += [
-                    usd(row.get("usd_per_mtok_reference"), unknown=""),
+                    usd(row.get("usd_per_mtok_reference"), unknown="\N{EN DASH}"),
                     change_cell(row.get("advantage")),
                 ]
             outer: Cell = {
@@ -165,9 +187,13 @@ def every_comparison(page: Page) -> Part | None:
                 "rows": len(blocks),
             }
             body.append([*([outer] if pair == blocks[0][0] and what == blocks[0][1] else []), *cells])
-    columns = [column("Network", 1.9), column("Cloud", 2.2)]
+    columns = [column("Network", 1.7), column("Cloud", 2.3)]
     for reference in view.REFERENCE_ORDER:
-        columns += [column(REFERENCE_WORDS[reference], 0.75, right=True), column("saves", 0.65, right=True)]
-    notes = ["USD per million output tokens with their prompts; saves: what the network's buyer pays less, in % of it."]
+        columns += [column(REFERENCE_WORDS[reference], 0.8, right=True), column("saves", 0.65, right=True)]
+    notes = [
+        "USD per million output tokens with their prompts; saves: what the network's buyer pays less, in % of it; n/c: "
+        "not comparable, for the reasons told with the clouds' prices. Same chip: on the chip of the network, where "
+        "another of the cloud's does the work for less."
+    ]
     notes += [f"{left_out:,} further rows are in comparison.csv."] if left_out else []
     return {"title": "Appendix: every comparison", "parts": [table_part(columns, body, notes)]}

@@ -544,7 +544,7 @@ def _discrepancies() -> list[dict[str, Any]]:
             "observed_at_other": AS_OF,
             "usd_per_accelerator_hour_other": 4.0 * (4 - i / 10),
             "ratio": 4 - i / 10,
-            "reason": "first-hand before catalogue",
+            "reason": "the seller's own interface before a catalogue",
         }
         for i in range(20)
     ]

@@ -82,7 +82,39 @@ class TestPriceHistory:
         figure = self.draw(analysis, frame(AWS, INDEX, SPOT))
         assert [str(li.get_gid()) for li in lines(figure, "point:")] == ["point:index h100-sxm on_demand"]
         assert not [li for li in lines(figure, "") if "spot" in str(li.get_gid())]
-        assert "Spot prices and commitments are not drawn." in alt_text(figure)
+        assert "price index, known of one day (1 drawn)" in said(figure, "key")
+        assert "Spot prices and the clouds' reserved terms are not drawn." in alt_text(figure)
+
+    def test_a_network_of_one_day_is_named_at_its_mark(self, analysis: Analysis) -> None:
+        once = series("akash h100-sxm on_demand", "marketplace", {"2026-03-01": 2.0}, is_list=False)
+        assert said(self.draw(analysis, frame(AWS, once)), "named:akash") == "Akash $2.00"
+
+    def test_both_panels_name_the_years_and_a_tick_stands_below_the_lowest_price(self, analysis: Analysis) -> None:
+        rents, tokens = self.draw(analysis, frame(AWS, AKASH, SMALL)).axes
+        for axes in (rents, tokens):
+            assert {"2024", "2025", "2026"} <= {t.get_text() for t in axes.get_xticklabels()}
+        assert min(rents.get_yticks()) <= 2.0
+
+    @pytest.mark.parametrize(
+        ("ionet", "told"),
+        [
+            ({}, "; Akash's price rose from $2.00 to $3.00 within a year"),
+            ({"2026-01-01": 4.0}, "; Akash's price rose from $2.00 to $3.00 within a year"),
+            ({"2025-02-01": 4.0, "2026-01-01": 3.0}, "; 1 of 2 network prices rose within a year, Akash's from $2.00"),
+            ({"2025-02-01": 4.0, "2026-01-01": 5.0}, "; both network prices rose within a year, Akash's from $2.00"),
+            # What was asked more than a year before the newest day is no price of the year.
+            ({"2024-02-01": 4.0, "2026-01-01": 3.0}, "; Akash's price rose from $2.00 to $3.00 within a year"),
+        ],
+    )
+    def test_the_title_says_what_networks_own_prices_did(
+        self, ionet: dict[str, float], told: str, analysis: Analysis
+    ) -> None:
+        other = series("ionet h100-sxm on_demand", "on_demand", ionet, is_list=False)
+        assert told in title_of(self.draw(analysis, frame(AWS, AKASH, other)))
+
+    def test_networks_prices_that_fell_are_told_so(self, analysis: Analysis) -> None:
+        fell = series("akash h100-sxm on_demand", "marketplace", {"2025-06-01": 3.0, "2026-01-01": 1.5}, is_list=False)
+        assert "Akash's price fell from $3.00 to $1.50 within a year" in title_of(self.draw(analysis, frame(AWS, fell)))
 
     def test_every_point_is_hollow_and_a_claim_purple(self, analysis: Analysis) -> None:
         claimed = series(

@@ -99,7 +99,8 @@ class TestAdvantageHeatMap:
         [
             (
                 0.2,
-                "undercut every cloud's list price in all 5 pairs of network and model, and every modelled cost in all",
+                "undercut every cloud's list price in all 5 pairs of network and model, and every modelled cost that "
+                "is no claim in all",
             ),
             (-0.2, "undercut every cloud's list price in none of 5 pairs of network and model, and every modelled"),
         ],
@@ -113,8 +114,19 @@ class TestAdvantageHeatMap:
     def test_the_title_of_one_network_and_model(self, one_network: Analysis) -> None:
         assert title_of(heat_map(one_network)) == (
             "On the one model compared, the network undercuts every list price of the clouds and does not undercut "
-            "every modelled cost of the clouds"
+            "every modelled cost that is no claim"
         )
+
+    def test_a_claim_is_left_out_and_named(self, analysis: Analysis) -> None:
+        assert "Azure, Maia 200 (claim) and AWS, Trainium (claim) left out: their costs" in alt_text(heat_map(analysis))
+        maia = analysis.comparison.filter(pl.col("silicon") != "trainium")
+        figure = heat_map(analysis, maia)
+        assert "every modelled cost of bookable silicon in" in title_of(figure)
+        assert "Azure, Maia 200 (claim) left out: nobody can book it, and its cost is its maker's" in alt_text(figure)
+        known = analysis.comparison.filter((pl.col("reference_kind") != "vendor_claim").fill_null(True))
+        figure = heat_map(analysis, known)
+        assert "bookable" not in title_of(figure)
+        assert "claim" not in alt_text(figure)
 
     def test_thirty_networks_stay_on_the_sheet(self, thirty_networks: Analysis) -> None:
         figure = heat_map(thirty_networks)

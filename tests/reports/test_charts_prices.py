@@ -108,6 +108,21 @@ class TestPriceLadder:
             mine = sorted(place for place, one in zip(places, found, strict=True) if one == lane)
             assert all(b - a >= 0.1 for a, b in pairwise(mine))
 
+    def test_clouds_are_lettered_squares_and_every_coloured_network_is_in_the_key(self, analysis: Analysis) -> None:
+        look = Look.of(analysis)
+        figure = price_ladder(analysis.market_prices, look)
+        assert {li.get_marker() for li in lines(figure, "cloud:")} == {"s"}
+        assert "Az" in said(figure, "letters")
+        for line in lines(figure, "network:"):
+            assert look.names(str(line.get_gid()).split(":")[1]) in said(figure, "key")
+
+    def test_no_two_marks_of_a_row_lie_on_each_other(self, thirty_networks: Analysis) -> None:
+        figure = price_ladder(thirty_networks.market_prices, Look.of(thirty_networks))
+        marks_ = [*lines(figure, "network:"), *lines(figure, "cloud:")]
+        places = [li.axes.transData.transform((li.get_xdata()[0], li.get_ydata()[0])) / figure.dpi for li in marks_]
+        apart = [max(abs(a - b)) for i, a in enumerate(places) for b in places[i + 1 :]]
+        assert min(apart) > 0.08
+
     def test_labels_of_thirty_networks_stay_on_the_sheet_and_apart(self, thirty_networks: Analysis) -> None:
         figure = price_ladder(thirty_networks.market_prices, Look.of(thirty_networks))
         assert not list(cut_off(figure))
@@ -210,10 +225,31 @@ class TestEqualWork:
         every = headline_comparison(thirty_networks.headlines, thirty_networks.comparison)
         listed = every.filter(pl.col("reference") == "list", pl.col("advantage").is_not_null())
         assert f"of {listed.height} list prices" in title_of(figure) or f"all {listed.height} list" in title_of(figure)
-        assert "6 of 30 networks" in alt_text(figure)
-        assert "The title counts all of them." in alt_text(figure)
+        assert "12 of the 30 networks" in alt_text(figure)
+        assert "are counted in the title." in alt_text(figure)
         assert not list(cut_off(figure))
         assert not overlapping(figure, "panel")
+
+    def test_a_network_whose_price_is_not_live_has_a_dashed_line_and_its_age(self, analysis: Analysis) -> None:
+        look = dataclasses.replace(Look.of(analysis), not_live={"render": "reference, 90 days"})
+        figure = equal_work(analysis.headlines, analysis.comparison, look)
+        parity = {str(li.axes.get_title()): li for li in lines(figure, "parity")}
+        assert parity
+        assert [li.get_linestyle() for li in lines(figure, "parity")] == ["-", "-", "--"]
+        assert said(figure, "age").split(", ")[-1] == "90 days"
+
+    def test_a_cloud_whose_prices_are_of_two_of_its_own_chips_says_so(self, analysis: Analysis) -> None:
+        own = (pl.col("silicon") == "tpu") & (pl.col("match") == "cheapest")
+        two = analysis.comparison.with_columns(
+            reference_accelerator=pl.when(own & (pl.col("reference") == "list"))
+            .then(pl.lit("tpu-v5e"))
+            .when(own & (pl.col("reference") == "committed"))
+            .then(pl.lit("tpu-v6e"))
+            .otherwise("reference_accelerator")
+        )
+        figure = equal_work(analysis.headlines, two, Look.of(analysis))
+        assert "* Google, TPU: list price of tpu-v5e, committed price of TPU v6e." in alt_text(figure)
+        assert "Google, TPU *" in words(figure)
 
     def test_a_network_beyond_its_limit_is_named(self, analysis: Analysis) -> None:
         gone = pl.col("network") == "render"

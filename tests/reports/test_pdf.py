@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import io
 import re
+from datetime import date
 
 import polars as pl
 import pypdf
 import pytest
 
 from depin_compare.analysis import Analysis
-from depin_compare.market.offers import Offers
+from depin_compare.market.offers import LAYERS, Offers
 from depin_compare.market.statistics import market_statistics
 from reports import words
 from reports.charts import CHARTS, network_charts
@@ -107,11 +108,12 @@ def test_every_price_in_use_has_source_date_layer_and_age(
     table, *_ = (p for p in section["parts"] if p["type"] == "table")
     assert table["rows"]
     for row in table["rows"]:
-        source, data = row[-2], row[-1]
+        source, *data = row[-4:]
         assert source["link"].startswith("https://")
-        told = data if isinstance(data, str) else data["text"]
-        assert re.match(r"(live|stored|reference), 20\d\d-\d\d-\d\d", told)
-        assert told.startswith("live") or "day" in told or "hour" in told
+        layer, day, age = (cell if isinstance(cell, str) else cell["text"] for cell in data)
+        assert layer in ("live", "stored", "reference")
+        old = (analysis.as_of.date() - date.fromisoformat(day)).days
+        assert int(age.partition(",")[0].replace(",", "")) in (old, old - 1)
 
 
 def _tables(analysis: Analysis, charts: dict[str, tuple[str, str]], title: str, column: str) -> list[dict[str, object]]:
@@ -124,9 +126,16 @@ def _tables(analysis: Analysis, charts: dict[str, tuple[str, str]], title: str, 
 def test_disagreements_are_short_on_the_page_and_whole_in_the_file(
     analysis: Analysis, charts: dict[str, tuple[str, str]]
 ) -> None:
-    (table,) = _tables(analysis, charts, "Prices", "Why")
-    assert len(table["rows"]) == 15
-    assert "5 further disagreements are in discrepancies.csv." in table["notes"]
+    many = dataclasses.replace(analysis, discrepancies=pl.concat([analysis.discrepancies] * 2))
+    (table,) = _tables(many, charts, "Prices", "Believed")
+    assert len(table["rows"]) == 30
+    assert "10 further disagreements are in discrepancies.csv." in table["notes"]
+    # What a source says of the offers matched, and what the market's price is, are told apart.
+    prices = analysis.market_prices.filter(network="aws", accelerator="h100-sxm-80", terms="on_demand")
+    (in_use,) = prices["usd_per_accelerator_hour"]
+    assert in_use != 4.0
+    row = table["rows"][0]
+    assert (row[3], row[5], row[6], row[8]) == ("$4.00", "$16.00", "4.00", words.usd(in_use))
 
 
 def test_the_page_says_how_far_a_market_is_spread(analysis: Analysis, charts: dict[str, tuple[str, str]]) -> None:
@@ -140,7 +149,29 @@ def test_the_page_says_how_far_a_market_is_spread(analysis: Analysis, charts: di
     spread = dataclasses.replace(analysis, market_statistics=market_statistics(Offers.validate(six)))
     (table,) = _tables(spread, charts, "Prices", "Outliers")
     (row,) = table["rows"]
-    assert row[4:] == ["$1.80", "$1.90", "$2.00", "$2.20", "$20.00", "6", "1", ""]
+    titles = [c["title"] for c in table["columns"]][4:]
+    assert titles == ["Cheapest", "P25", "Median", "P75", "Dearest", "Offers", "Outliers"]
+    assert row[4:] == ["$1.80", "$1.90", "$2.00", "$2.20", "$20.00", "6", "1"]
+
+
+def test_three_offers_have_a_cheapest_and_a_dearest_and_no_quantiles(
+    analysis: Analysis, charts: dict[str, tuple[str, str]]
+) -> None:
+    rows = analysis.offers.filter(pl.col("network") == "akash", pl.col("accelerator") == "h100-sxm-80")
+    three = pl.concat(
+        rows.with_columns(
+            offer_id=pl.lit(f"o{i}"),
+            usd_per_accelerator_hour=pl.lit(price),
+            layer=pl.lit("stored").cast(pl.Enum(LAYERS)),
+        )
+        for i, price in enumerate((1.8, 1.9, 20.0))
+    )
+    spread = dataclasses.replace(analysis, market_statistics=market_statistics(Offers.validate(three)))
+    (table,) = _tables(spread, charts, "Prices", "Dearest")
+    assert [c["title"] for c in table["columns"]][4:] == ["Cheapest", "Dearest", "Offers", "Data"]
+    (row,) = table["rows"]
+    assert row[4:7] == ["$1.80", "$20.00", "3"]
+    assert row[7]["text"].startswith("stored, ")
 
 
 def test_hosts_prices_stand_beside_our_cost(analysis: Analysis, charts: dict[str, tuple[str, str]]) -> None:
@@ -148,7 +179,8 @@ def test_hosts_prices_stand_beside_our_cost(analysis: Analysis, charts: dict[str
     assert len(table["rows"]) == analysis.market_check.height
     first = table["rows"][0]
     assert first[0]["rows"] == 3
-    assert first[5:7] == ["2.0", "50%"]
+    assert first[0]["text"] == "Llama 3.3 70B"  # the headlines' model, as in the chart
+    assert first[6:8] == ["0.8", "125%"]
 
 
 def test_there_are_pages_for_everything_promised(reader: pypdf.PdfReader) -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import date
 
+import polars as pl
 import pytest
 
 from depin_compare.analysis import Analysis
@@ -86,6 +87,25 @@ def test_the_cheapest_chip_stands_for_a_cloud(analysis: Analysis) -> None:
     assert shown.select("network", "cloud", "silicon", "reference").is_unique().all()
     assert ordered_pairs(shown)[:2] == [("azure", "nvidia"), ("azure", "maia-200")]
     assert same_chip_comparison(analysis.headlines, analysis.comparison).is_empty()
+
+
+def test_the_same_chip_has_all_its_numbers_where_one_differs(analysis: Analysis) -> None:
+    """A cloud whose list price is cheapest on another chip, and whose commitment is not: both stand beside it."""
+    mine = (pl.col("network") == "akash") & (pl.col("cloud") == "aws") & (pl.col("silicon") == "nvidia")
+    shown = headline_comparison(analysis.headlines, analysis.comparison).filter(mine)
+    chip = shown["reference_accelerator"][0]
+    found = analysis.comparison.filter(mine, pl.col("match") == "cheapest").join(
+        shown.select("accelerator", "llm", "workload").unique(), on=["accelerator", "llm", "workload"]
+    )
+    same = found.with_columns(match=pl.lit("same_chip").cast(analysis.comparison.schema["match"]))
+    other = analysis.comparison.with_columns(
+        reference_accelerator=pl.when(mine & (pl.col("match") == "cheapest") & (pl.col("reference") == "list"))
+        .then(pl.lit("b200"))
+        .otherwise("reference_accelerator")
+    )
+    made = same_chip_comparison(analysis.headlines, pl.concat([other, same.select(other.columns)]))
+    assert set(made["reference_accelerator"]) == {chip}
+    assert set(made["reference"]) == set(shown.drop_nulls("usd_per_mtok_reference")["reference"])
 
 
 def test_importing_reports_costs_nothing() -> None:

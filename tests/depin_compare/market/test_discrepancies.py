@@ -152,7 +152,7 @@ def test_a_difference_above_a_tenth_is_listed_with_what_is_used_and_why() -> Non
     assert (row["source_used"], row["usd_per_accelerator_hour_used"]) == ("aws", 6.88)
     assert (row["source_other"], row["usd_per_accelerator_hour_other"]) == ("skypilot", 12.29)
     assert row["ratio"] == pytest.approx(12.29 / 6.88)
-    assert row["reason"] == "first-hand before catalogue"
+    assert row["reason"] == "the seller's own interface before a catalogue"
     assert row["compared_on"] == "network"
 
 
@@ -197,8 +197,8 @@ def test_catalogues_and_packaged_prices_are_compared_too() -> None:
         },
     )
     assert [(row["source_other"], row["reason"]) for row in rows] == [
-        ("aws", "catalogue before the dated prices of the package"),
-        ("skypilot", "newer before older"),
+        ("aws", "a catalogue before the package's dated prices"),
+        ("skypilot", "the newer before the older"),
     ]
 
 

@@ -51,6 +51,7 @@ def test_quantiles_count_accelerators_on_offer() -> None:
     rows = [(1.0, 1), (2.0, 10), (5.0, 9)]
     (row,) = market_statistics(offers(*({"usd_per_accelerator_hour": p, "available": n} for p, n in rows))).to_dicts()
     assert quantiles(row) == (2.0, 2.0, 2.0, 5.0, 5.0)
+    assert (row["usd_per_accelerator_hour_low"], row["usd_per_accelerator_hour_high"]) == (1.0, 5.0)
     assert row["n_accelerators"] == 20
 
 
