@@ -64,15 +64,21 @@ def report_pdf(
     inputs = {"report": json.dumps(content, ensure_ascii=False, sort_keys=True, allow_nan=False)}
     inputs |= {f"chart-{name}": svg for name, (svg, _) in charts.items()}
     fonts = typst.Fonts(include_system_fonts=False, font_paths=[Path(matplotlib.get_data_path()) / "fonts" / "ttf"])
-    try:
-        made = typst.compile(
-            resources.files("reports").joinpath("template.typ").read_bytes(),
-            font_paths=fonts,
-            ignore_system_fonts=True,
-            sys_inputs=inputs,
-            timestamp=datetime(*analysis.as_of.astimezone(UTC).timetuple()[:6], tzinfo=UTC),
-            pdf_standards=["ua-1"],
-        )
-    except typst.TypstError as error:
-        raise DepinCompareError(f"report.pdf: the typesetter refused the document: {error}") from error
+    template = resources.files("reports").joinpath("template.typ").read_bytes()
+    # Where a chart ends decides whether the next is set smaller to use the rest of its page. The typesetter lays the
+    # pages out five times at most; where they have not come to rest by then, every chart keeps its own size.
+    for sizes in ({}, {"full-size": "yes"}):
+        try:
+            made, warnings = typst.compile_with_warnings(
+                template,
+                font_paths=fonts,
+                ignore_system_fonts=True,
+                sys_inputs=inputs | sizes,
+                timestamp=datetime(*analysis.as_of.astimezone(UTC).timetuple()[:6], tzinfo=UTC),
+                pdf_standards=["ua-1"],
+            )
+        except typst.TypstError as error:
+            raise DepinCompareError(f"report.pdf: the typesetter refused the document: {error}") from error
+        if not any("converge" in str(warning) for warning in warnings):
+            break
     return made

@@ -26,7 +26,7 @@ _STATE_WORDS = {
     "reference": "reference only",
 }
 _SCALE = (
-    (_HOUR, "1 hour"), (1.0, "1 day"), (7.0, "1 week"), (30.0, "1 month"), (365.0, "1 year"), (3650.0, "10 years"),
+    (_HOUR, "same day"), (1.0, "1 day"), (7.0, "1 week"), (30.0, "1 month"), (365.0, "1 year"), (3650.0, "10 years"),
 )  # fmt: skip
 _MOST_NAMED = 12
 
@@ -94,7 +94,8 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
         keys.append(Key(label="limit of age", colour=NEGATIVE, marker="|"))
     sheet = Sheet(
         title=finding(states),
-        subtitle="Age of the newest data of each source. Log scale",
+        subtitle="Age of each source's newest data, against what is expected of that source. A single price may age "
+        "sooner by its kind. Log scale",
         footer=[*notes, f"Source: this run's source states; data as of {minute(look.as_of)}."],
         plot_height=0.45 + 0.19 * shown.height,
         keys=keys,
@@ -138,8 +139,12 @@ def _draw(axes: Axes, y: int, row: Row, right: float) -> None:
     by_another = row["state"] == "reference" and row["layer"] == "live"
     words = "told by another source" if by_another else _STATE_WORDS.get(row["state"], row["state"])
     mark = {"beyond its limit of age": "beyond its limit"}.get(aged(row["freshness"]), aged(row["freshness"]))
+    if row["state"] in ("ok", "partial") and row["layer"] == "reference":
+        words += " without a price"
     told = ", ".join(part for part in (age(row["age_days"], unknown="no data"), mark, words) if part)
-    axes.text(
-        1.0, y, "  " + fit(told, 6.5, right - 0.15), transform=axes.get_yaxis_transform(), va="center", ha="left",
-        fontsize=6.5, color=MUTED if good else NEGATIVE, gid=f"told:{name}",
+    # Set off in points: leading blanks are lost in an SVG, and the row's hairline would run into the words.
+    axes.annotate(
+        fit(told, 6.5, right - 0.15), (1.0, y), xycoords=axes.get_yaxis_transform(), xytext=(5, 0),
+        textcoords="offset points", va="center", ha="left", fontsize=6.5, color=MUTED if good else NEGATIVE,
+        gid=f"told:{name}",
     )  # fmt: skip

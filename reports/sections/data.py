@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import polars as pl
 
-from depin_compare.refdata.citations import citations
+from depin_compare.refdata.citations import citations, document_kinds
 from reports import view, words
 from reports.sections.assumptions import OURS
 from reports.sections.page import Page
@@ -65,7 +65,7 @@ def data_states(page: Page) -> Part:
                         if s["layer"]
                         else {"text": "none of its own", "quiet": True},
                         *([_rows(s, "rows"), _rows(s, "skipped")] if asked else []),
-                        *([s["detail"] or words.DASH] if detailed else []),
+                        *([_detail(s)] if detailed else []),
                     ]
                     for s in states
                 ],
@@ -103,6 +103,11 @@ def data_states(page: Page) -> Part:
     else:
         parts.append(paragraph("None."))
     return {"title": "Data of this run", "parts": parts}
+
+
+def _detail(state: view.Row) -> str:
+    """What it told, without its own id before it."""
+    return (state["detail"] or words.DASH).removeprefix(f"{state['source']}: ")
 
 
 def _rows(state: view.Row, column_name: str) -> str:
@@ -178,23 +183,20 @@ def _too_old_words(alike: Sequence[view.Row]) -> str:
 
 
 def sources(page: Page) -> Part:
-    """Publisher, title, dates, address and kind of every source, and what its numbers are used for."""
-    feeds, kinds = _cited()
+    """Publisher, title, date, address and kind of every source of this report, and what its numbers are used for."""
+    feeds, kinds = _feeds(page), document_kinds()
+    known = view.rows(view.plain(page.analysis.sources))
+    mine = [r for r in known if r["source_id"] in feeds]
     body: list[list[Cell]] = [
         [
             r["publisher"],
             linked(r["title"], r["url"]),
             {"text": r["url"] or "no address on record", "quiet": True},
             r["published"] or {"text": "undated", "quiet": True},
-            words.listing(feeds.get(r["source_id"], [])),
-            kind_cell(kinds[r["source_id"]])
-            if r["source_id"] in kinds
-            else {"text": "our own" if r["publisher"] == OURS else "read for a range", "quiet": True},
+            words.listing(feeds[r["source_id"]]),
+            kind_cell(kinds.get(r["source_id"], "assumption" if r["publisher"] == OURS else None)),
         ]
-        for r in sorted(
-            view.rows(view.plain(page.analysis.sources)),
-            key=lambda r: (r["publisher"].casefold(), r["title"].casefold()),
-        )
+        for r in sorted(mine, key=lambda r: (r["publisher"].casefold(), r["title"].casefold()))
     ]
     columns = [
         column("Publisher", 1.5),
@@ -204,28 +206,40 @@ def sources(page: Page) -> Part:
         column("Used for", 1.2),
         column("Known as", 0.9),
     ]
-    read = sorted({words.day(r["accessed"]) for r in view.rows(page.analysis.sources)})
-    notes = [
-        f"Read {words.listing([read[0], read[-1]]) if read[1:] else f'on {read[0]}'}. Known as: how most numbers taken "
-        "from it are known; read for a range: it stands behind the ends of an assumption, which is ours."
-    ] if read else []  # fmt: skip
+    notes = []
+    if read := sorted({words.day(r["accessed"]) for r in mine}):
+        more = len(known) - len(mine)
+        notes = [
+            f"Read {f'from {read[0]} to' if read[1:] else 'on'} {read[-1]}. Known as: how the document itself is known; a "
+            "number that came to us through somebody who copied it is marked third party where it stands."
+        ]
+        notes += [f"{words.plural(more, 'further source')} are of other models, chips and networks."] if more else []
     return {
         "title": "Sources",
         "parts": [table_part(columns, body, notes) if body else paragraph("No sources were recorded.")],
     }
 
 
-def _cited() -> tuple[dict[str, list[str]], dict[str, str]]:
-    """Of each packaged source: what its rows are used for, most rows first, and the kind of most of its numbers."""
+def _feeds(page: Page) -> dict[str, list[str]]:
+    """Of each source of this report: what its rows are used for, most rows first."""
+    run = page.analysis
+    subjects: set[str] = set()
+    for frame, columns in (
+        (run.unit_costs, ("llm", "accelerator", "seller")),
+        (run.market_prices, ("accelerator", "network")),
+        (run.margins, ("accelerator",)),
+        (run.headlines, ("network",)),
+    ):
+        for name in columns:
+            subjects.update(frame[name].cast(pl.String).drop_nulls().unique())
+    cited = view.plain(citations()).filter(pl.col("subject").is_null() | pl.col("subject").is_in(sorted(subjects)))
+    counted = cited.group_by("source_id", "table").agg(pl.col("rows").sum())
     feeds: dict[str, list[str]] = {}
-    kinds: dict[str, str] = {}
-    for row in view.rows(view.plain(citations()).sort("rows", "table", "kind", descending=[True, False, False])):
-        mine = feeds.setdefault(row["source_id"], [])
-        if (told := _FEEDS.get(row["table"], row["table"].replace("_", " "))) not in mine:
+    for source, table in counted.sort("rows", "table", descending=[True, False]).select("source_id", "table").rows():
+        mine = feeds.setdefault(source, [])
+        if (told := _FEEDS.get(table, table.replace("_", " "))) not in mine:
             mine.append(told)
-        if row["kind"] not in (None, "assumption"):
-            kinds.setdefault(row["source_id"], row["kind"])
-    return feeds, kinds
+    return feeds
 
 
 _PROVENANCE_WORDS = {
