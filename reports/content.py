@@ -7,13 +7,12 @@ from typing import Any, Literal
 
 from depin_compare.analysis import Analysis
 from depin_compare.errors import UnknownNameError
-from reports import words
 from reports.lettering import settable
 from reports.sections import SECTIONS
 from reports.sections.first_page import first_page, headline
 from reports.sections.page import Page
 from reports.since import Since
-from reports.summary import ADVICE_NOTE, ages_line
+from reports.summary import ADVICE_NOTE, ages_line, data_days
 
 __all__ = ["TITLE", "Paper", "check_sections", "report_content"]
 
@@ -65,7 +64,7 @@ def report_content(
         "title": TITLE,
         "finding": headline(page),
         "question": QUESTION,
-        "as_of": f"Data as of {words.minute(analysis.as_of)}",
+        "as_of": data_days(analysis),
         "as_of_line": ages_line(analysis),
         "advice": ADVICE_NOTE,
         "date": [analysis.as_of.year, analysis.as_of.month, analysis.as_of.day],

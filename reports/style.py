@@ -27,7 +27,7 @@ from matplotlib.transforms import Bbox
 
 from depin_compare.analysis import Analysis
 from reports import words
-from reports.view import ages_in_days, network_order, not_live, scenario_titles
+from reports.view import ages_in_days, network_order, not_fetched, not_live, scenario_titles
 from reports.words import Names
 
 __all__ = [
@@ -155,6 +155,7 @@ class Look:
     as_of: datetime
     networks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     not_live: Mapping[str, str] = field(default_factory=dict)  # network -> "reference, 103 days"
+    not_fetched: str = ""  # "reference" where no source was asked
 
     @classmethod
     def of(cls, analysis: Analysis) -> Look:
@@ -176,7 +177,17 @@ class Look:
                 network: f"{layer}, {words.age(days)}"
                 for network, (layer, days) in not_live(headlines, analysis.unit_costs, analysis.as_of).items()
             },
+            not_fetched=not_fetched(analysis.source_states),
         )
+
+    def dated(self, what: str = "data") -> str:
+        """Of when the numbers are: ``prices as of 2026-11-22``; where nothing was fetched, what is compared as of it.
+
+        >>> Look(as_of=datetime(2026, 11, 22), not_fetched="reference").dated("prices")
+        'reference prices, compared as of 2026-11-22'
+        """
+        day = words.minute(self.as_of)
+        return f"{self.not_fetched} {what}, compared as of {day}" if self.not_fetched else f"{what} as of {day}"
 
     def not_live_note(self, networks: Iterable[str], marks: str) -> str:
         """The footer's sentence on those of the networks whose price is not live; nothing where all are.
@@ -428,7 +439,7 @@ def source_note(
             told.append(f"{'stored earlier' if layer == 'stored' else 'reference data'} ({span} old)")
     hollow = f" {marks}: {' or '.join(told)}." if told else f" All {what} live."
     names = ", ".join(sources)
-    return f"Source: {names}; data as of {words.minute(look.as_of)}.{hollow if ages else ''}"
+    return f"Source: {names}; {look.dated()}.{hollow if ages else ''}"
 
 
 def price_axis(axes: Axes, low: float, high: float) -> None:
@@ -454,7 +465,7 @@ def empty(title: str, reason: str, look: Look) -> Figure:
     sheet = Sheet(
         title=title,
         subtitle=f"{words.NOTHING_DRAWN}{reason.rstrip('.')}",
-        footer=[f"Source: this run; data as of {words.minute(look.as_of)}."],
+        footer=[f"Source: this run; {look.dated()}."],
         plot_height=0.1,
     )
     ((axes,),) = sheet.grid(1, 1, left=0.0, right=0.0, below=0.02)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import polars as pl
+
 from depin_compare.analysis import Analysis
 from reports import words
-from reports.view import ages_in_days, not_live, plain
+from reports.view import ages_in_days, not_fetched, not_live, plain
 from reports.words import Names
 
-__all__ = ["ADVICE_NOTE", "ages_line", "left_out_lines", "verdict_lines"]
+__all__ = ["ADVICE_NOTE", "ages_line", "data_days", "left_out_lines", "verdict_lines"]
 
 ADVICE_NOTE = "A model of public prices and stated assumptions; not investment advice."
 
@@ -56,22 +58,35 @@ def left_out_lines(analysis: Analysis, told: Callable[[str], str] = str) -> list
 _MOST_OLD = 3
 
 
+def data_days(analysis: Analysis) -> str:
+    """Of when the data are: ``Data as of 2026-11-22``; where nothing was fetched in the run, from when to when.
+
+    That is ``Reference data, prices of 2025-03-31 to 2026-11-15, compared as of 2026-11-22``.
+    """
+    day, what, days = words.minute(analysis.as_of), not_fetched(analysis.source_states), _days_of_prices(analysis)
+    if not what or days.is_empty():
+        return f"Data as of {day}"
+    span = words.day(days[0]) if days[0].date() == days[-1].date() else f"{words.day(days[0])} to {words.day(days[-1])}"
+    return f"{what.capitalize()} data, prices of {span}, compared as of {day}"
+
+
+def _days_of_prices(analysis: Analysis) -> pl.Series:
+    """When the prices in use were observed, oldest first."""
+    prices = plain(analysis.market_prices)
+    return prices.filter((prices["freshness"] != "expired").fill_null(True))["observed_at"].drop_nulls().sort()
+
+
 def ages_line(analysis: Analysis) -> str:
     """As-of time, how many sources were live, stored or reference, the greatest age, and whose price is not live.
 
     Where nothing was fetched in the run, from when to when the prices are.
     """
-    states, day = plain(analysis.source_states), words.minute(analysis.as_of)
+    states = plain(analysis.source_states)
+    start = data_days(analysis)
     if states.is_empty():
-        return f"Data as of {day}; no source was asked."
+        return f"{start}; no source was asked."
     counts = {layer: states.filter(states["layer"] == layer).height for layer in ("live", "stored", "reference")}
-    prices = plain(analysis.market_prices)
-    prices = prices.filter((prices["freshness"] != "expired").fill_null(True))
-    days = prices["observed_at"].drop_nulls().sort()
-    start = f"Data as of {day}"
-    if not counts["live"] and days.len():
-        what = "Stored and reference data" if counts["stored"] else "Reference data"
-        start = f"{what}, prices of {words.day(days[0])} to {words.day(days[-1])}, compared as of {day}"
+    days = _days_of_prices(analysis)
     parts = [f"{n} {layer}" for layer, n in counts.items() if n]
     parts += [f"{missing} without data"] if (missing := states["layer"].null_count()) else []
     oldest = max(ages_in_days(analysis.as_of, days.to_list()), default=None)

@@ -30,6 +30,7 @@ __all__ = [
     "market_check_order",
     "market_check_shown",
     "network_order",
+    "not_fetched",
     "not_live",
     "of_pair",
     "ordered_headlines",
@@ -268,6 +269,15 @@ def future_pair(frame: pl.DataFrame) -> Pair | None:
 def ages_in_days(as_of: datetime, observed: Iterable[datetime | None]) -> list[float]:
     """Ages in whole days of the dates that are known: a run stands for its day, as in `market.freshness`."""
     return [float(max(0, (as_of.date() - at.date()).days)) for at in observed if at is not None]
+
+
+def not_fetched(source_states: pl.DataFrame) -> str:
+    """What a run rests on that got no live answer: ``"reference"``, ``"stored"`` or ``"stored and reference"``.
+
+    Empty where some source answered, or none was asked for.
+    """
+    layers = set(source_states["layer"].cast(pl.String).drop_nulls())
+    return "" if "live" in layers else " and ".join(layer for layer in ("stored", "reference") if layer in layers)
 
 
 def headline_pairs(compared: pl.DataFrame) -> list[Pair]:

@@ -19,7 +19,7 @@ from reports.charts._panels import (
 )
 from reports.style import INK, MUTED, NEGATIVE, REFERENCE_COLOUR, Key, Look, Sheet, empty, styled
 from reports.view import REFERENCE_ORDER, future_pair, headline_paths, of_pair, ordered_scenarios
-from reports.words import REFERENCE_WORDS, minute, of_networks, of_them, percent
+from reports.words import REFERENCE_WORDS, of_networks, of_them, percent
 
 __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "advantage_erosion"]
 
@@ -127,7 +127,7 @@ def advantage_erosion(
     if event := event_note(look, chances, told):
         notes.append(event)
     notes.append(
-        f"Source: this model; prices as of {minute(look.as_of)}, scenarios and their sources among the assumptions. "
+        f"Source: this model; {look.dated('prices')}, scenarios and their sources among the assumptions. "
         f"{_back_note(shown)}A projection, not a forecast."
     )
     banded = [r for r in references if r in _BANDED]

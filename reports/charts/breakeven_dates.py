@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from reports.charts._panels import row_label
 from reports.style import INK, LINE, MUTED, Look, Sheet, empty, fit, styled
 from reports.view import future_pair, network_order, of_pair, ordered_scenarios, plain
-from reports.words import minute, of_many, of_networks, of_them, percent, plural
+from reports.words import of_many, of_networks, of_them, percent, plural
 
 __all__ = ["MOST_NETWORKS", "QUANTITIES", "breakeven_dates"]
 
@@ -142,7 +142,7 @@ def breakeven_dates(
             "erosion.csv."
         )
     notes.append(
-        f"Source: this model, scenario {look.names(told)}; prices as of {minute(look.as_of)}. The first bar holds what "
+        f"Source: this model, scenario {look.names(told)}; {look.dated('prices')}. The first bar holds what "
         "is below zero from the start; a later recovery does not count. Dearer today: at central inputs. A projection, "
         "not a forecast."
     )

@@ -21,7 +21,7 @@ from reports.style import (
     styled,
 )
 from reports.view import REFERENCE_ORDER, headline_comparison, headline_outlook, ordered_pairs, ordered_scenarios
-from reports.words import REFERENCE_WORDS, minute, of_many, percent
+from reports.words import REFERENCE_WORDS, of_many, percent
 
 __all__ = ["MOST_NETWORKS", "MOST_PAIRS", "headroom"]
 
@@ -130,7 +130,7 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
     if cuts:
         notes.append(f"{' and '.join(cuts)} drawn; the title speaks of all, and the others are in erosion.csv.")
     notes.append(
-        f"Source: this model, scenario {look.names(scenario)}, central inputs; prices as of {minute(look.as_of)}."
+        f"Source: this model, scenario {look.names(scenario)}, central inputs; {look.dated('prices')}."
         + (" Hatched: rests on stored or reference prices, or on modelled cost." if stale else "")
         + " n/c: the cloud has no such price or cost for this work. n/k: no supplier's margin is known."
         + (

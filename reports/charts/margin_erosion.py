@@ -24,7 +24,7 @@ from reports.charts._panels import (
 )
 from reports.style import INK, MUTED, Key, Look, Sheet, empty, styled
 from reports.view import headline_paths, network_order, ordered_scenarios
-from reports.words import listing, minute, month, of_networks, percent, plural
+from reports.words import listing, month, of_networks, percent, plural
 
 __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "margin_erosion"]
 
@@ -116,7 +116,7 @@ def margin_erosion(
         notes.append(event)
     notes.append(_basis(known, look))
     notes.append(
-        f"Source: this model; prices as of {minute(look.as_of)}, scenarios and their sources among the assumptions. "
+        f"Source: this model; {look.dated('prices')}, scenarios and their sources among the assumptions. "
         f"A projection, not a forecast.{look.not_live_note(drawn, 'Hollow diamond')}"
     )
     keys = [

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from reports.charts._panels import FLOOR, draw_path, end_labels, is_below, medians, prepare, span_of_dates, years
 from reports.style import MUTED, REFERENCE_COLOUR, Key, Look, Sheet, empty, marker_style, styled
 from reports.view import future_pair, of_pair, plain
-from reports.words import REFERENCE_WORDS, minute, percent
+from reports.words import REFERENCE_WORDS, percent
 
 __all__ = ["network_outlook"]
 
@@ -84,7 +84,7 @@ def network_outlook(
         title=title,
         subtitle=f"Left: {told[0]}. Right: {told[1]}" if len(told) == 2 else f"{told[0][0].upper()}{told[0][1:]}",
         footer=[
-            f"Source: this model, base scenario; prices as of {minute(look.as_of)}. Lines: medians of the draws "
+            f"Source: this model, base scenario; {look.dated('prices')}. Lines: medians of the draws "
             f"(tables of today: central inputs); bands: 10th to 90th percentile.{_not_live(network, look)} A "
             f"projection, not a forecast.{without}"
         ],

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from reports.style import INK, LINE, MUTED, WIDTH, Look, Sheet, empty, fit, styled, text_width, wrap
 from reports.view import future_pair, headline_paths, of_pair, ordered_scenarios, plain
-from reports.words import minute, percent, plural
+from reports.words import percent, plural
 
 __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "pricing_choice"]
 
@@ -84,7 +84,7 @@ def pricing_choice(headlines: pl.DataFrame, paths: pl.DataFrame, look: Look) -> 
             f"{' and '.join(cuts)} drawn; the title speaks of all, and the others are in advantage_paths.parquet."
         )
     notes.append(
-        f"Source: this model; prices as of {minute(look.as_of)}. Medians of the draws; in scenarios not shown the two "
+        f"Source: this model; {look.dated('prices')}. Medians of the draws; in scenarios not shown the two "
         "are the same. A projection, not a forecast." + look.not_live_note(drawn, "Hatched")
     )
     sheet = Sheet(

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from reports.charts._rows import row_names
 from reports.style import INK, MUTED, NEGATIVE, Key, Look, Sheet, empty, fit, marker_style, styled
 from reports.view import Row, plain
-from reports.words import age, aged, listing, minute, plural
+from reports.words import age, aged, listing, plural
 
 __all__ = ["MOST_SOURCES", "source_ages"]
 
@@ -96,7 +96,7 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
         title=finding(states),
         subtitle="Age of each source's newest data, against what is expected of that source. A single price may age "
         "sooner by its kind. Log scale",
-        footer=[*notes, f"Source: this run's source states; data as of {minute(look.as_of)}."],
+        footer=[*notes, f"Source: this run's source states; {look.dated()}."],
         plot_height=0.45 + 0.19 * shown.height,
         keys=keys,
     )
@@ -137,7 +137,7 @@ def _draw(axes: Axes, y: int, row: Row, right: float) -> None:
         )  # fmt: skip
     good = row["state"] in ("ok", "reference", "off") and row["freshness"] not in ("stale", "expired")
     by_another = row["state"] == "reference" and row["layer"] == "live"
-    words = "told by another source" if by_another else _STATE_WORDS.get(row["state"], row["state"])
+    words = "told by another source" if by_another else str(_STATE_WORDS.get(row["state"], row["state"]))
     mark = {"beyond its limit of age": "beyond its limit"}.get(aged(row["freshness"]), aged(row["freshness"]))
     if row["state"] in ("ok", "partial") and row["layer"] == "reference":
         words += " without a price"

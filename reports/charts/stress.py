@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from reports.charts._panels import row_label
 from reports.style import INK, MUTED, Key, Look, Sheet, empty, fit, styled, wrap
 from reports.view import headline_margins, network_order
-from reports.words import listing, minute, number, of_networks, percent, plural
+from reports.words import listing, number, of_networks, percent, plural
 
 __all__ = ["MOST_NETWORKS", "fall_that_ends", "rewards_lacking", "stress"]
 
@@ -153,7 +153,7 @@ def stress(
         )
     passed = ", ".join(percent(p) for p in known["pass_through"].unique().sort())
     notes.append(
-        f"Source: this model; prices as of {minute(look.as_of)}. Of a fall {passed} reaches the network's price. At "
+        f"Source: this model; {look.dated('prices')}. Of a fall {passed} reaches the network's price. At "
         "central inputs; medians of the draws are on the network pages. What if, not a forecast."
     )
     sheet = Sheet(

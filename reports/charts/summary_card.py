@@ -11,7 +11,7 @@ from depin_compare.analysis import Analysis
 from reports.finding import finding, standings
 from reports.style import INK, LINE, MUTED, NEGATIVE, Look, fit, styled, text_width, wrap
 from reports.verdict_words import verdict_note
-from reports.words import aged, day, percent
+from reports.words import aged, percent
 
 __all__ = ["MOST_NETWORKS", "card_png", "summary_card"]
 
@@ -69,8 +69,7 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
     told_below = [
         more,
         *wrap(meaning, _SMALL, WIDTH - 0.6),
-        f"depin-compare, data as of {day(look.as_of)}. A model of public prices and stated assumptions; not investment "
-        "advice.",
+        f"depin-compare, {look.dated()}. A model of public prices and stated assumptions; not investment advice.",
     ]
     notes = [note for note in told_below if note]
     foot = 0.2 + 0.16 * len(notes) + 0.04

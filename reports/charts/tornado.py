@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from reports.style import INK, LINE, MUTED, WIDTH, Key, Look, Sheet, empty, fit, styled, text_width
 from reports.view import future_pair, network_order, ordered_scenarios, plain
-from reports.words import input_words, minute, of_networks, percent, plural
+from reports.words import input_words, of_networks, percent, plural
 
 __all__ = ["MOST_INPUTS", "MOST_NETWORKS", "tornado"]
 
@@ -89,7 +89,7 @@ def tornado(
         )
     cut = shown.filter((pl.col("at_low") < _FLOOR) | (pl.col("at_high") < _FLOOR)).height > 0
     notes.append(
-        f"Source: this model, scenario {look.names(told)}; prices as of {minute(look.as_of)}. Dotted: zero, where it "
+        f"Source: this model, scenario {look.names(told)}; {look.dated('prices')}. Dotted: zero, where it "
         "is lost. Central inputs; medians of the draws are on the network pages."
         + (f" Bars with an arrow are cut at {percent(_FLOOR)}." if cut else "")
     )

@@ -84,7 +84,7 @@ def years_ahead(
         title=title,
         subtitle=f"Left: lead over the list price{against}, %. Right: full-cost margin of a node bought at the time, %",
         footer=[
-            f"Source: this model, base scenario; prices as of {words.minute(look.as_of)}. Lines: medians of the draws "
+            f"Source: this model, base scenario; {look.dated('prices')}. Lines: medians of the draws "
             "(the table: central inputs). A projection, not a forecast."
             f"{_work_note(headlines, shown, look)}{_not_live_note(shown, look)}"
         ],

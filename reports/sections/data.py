@@ -208,10 +208,10 @@ def sources(page: Page) -> Part:
     ]
     notes = []
     if read := sorted({words.day(r["accessed"]) for r in mine}):
-        more = len(known) - len(mine)
+        more, when = len(known) - len(mine), f"from {read[0]} to {read[-1]}" if read[1:] else f"on {read[0]}"
         notes = [
-            f"Read {f'from {read[0]} to' if read[1:] else 'on'} {read[-1]}. Known as: how the document itself is known; a "
-            "number that came to us through somebody who copied it is marked third party where it stands."
+            f"Read {when}. Known as: how the document itself is known; a number that came to us through "
+            "somebody who copied it is marked third party where it stands."
         ]
         notes += [f"{words.plural(more, 'further source')} are of other models, chips and networks."] if more else []
     return {

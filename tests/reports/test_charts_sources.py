@@ -93,3 +93,13 @@ class TestSourceAges:
         assert "30 of 46 sources with data shown" in alt_text(figure)
         assert not list(cut_off(figure))
         assert not overlapping(figure, "told:")
+
+    def test_a_source_that_answers_without_prices_says_so(self, analysis: Analysis) -> None:
+        answered = pl.col("source") == "render"
+        states = self.aged(analysis).with_columns(
+            state=pl.when(answered).then(pl.lit("ok")).otherwise(pl.col("state").cast(pl.String)),
+            layer=pl.when(answered).then(pl.lit("reference")).otherwise(pl.col("layer").cast(pl.String)),
+        )
+        figure = source_ages(states, Look.of(analysis))
+        assert "answered without a price" in said(figure, "told:render")
+        assert "without a price" not in said(figure, "told:akash")

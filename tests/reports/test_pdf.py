@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import io
+import json
 import re
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 import polars as pl
 import pypdf
@@ -14,6 +17,7 @@ import pytest
 from depin_compare.analysis import Analysis
 from depin_compare.market.offers import LAYERS, Offers
 from depin_compare.market.statistics import market_statistics
+from depin_compare.refdata import sources
 from reports import words
 from reports.charts import CHARTS, network_charts
 from reports.content import Paper, report_content
@@ -315,3 +319,53 @@ def test_markup_in_names_is_only_text(analysis: Analysis, charts: dict[str, tupl
     text = re.sub(r"\s+", " ", pypdf.PdfReader(io.BytesIO(made)).pages[0].extract_text())
     assert "$x$" in text
     assert "*bold*" in text
+
+
+def _two_charts(**inputs: str) -> int:
+    """Pages of a report of one section with two charts: the second is a little too tall for the rest of the page."""
+    import typst
+
+    def svg(height: int) -> str:
+        return f'<svg xmlns="http://www.w3.org/2000/svg" width="511pt" height="{height}pt"><path d="M0 0h9v9z"/></svg>'
+
+    shown = [{"type": "chart", "svg": name, "alt": name} for name in ("chart-a", "chart-b")]
+    report = {
+        "title": "T", "finding": "", "question": "Q", "as_of": "D", "as_of_line": "D", "advice": "A", "paper": "a4",
+        "date": [2026, 11, 22], "anchors": [], "first": [], "sections": [{"title": "S", "parts": shown}],
+    }  # fmt: skip
+    given = {"report": json.dumps(report), "chart-a": svg(400), "chart-b": svg(350)} | inputs
+    template = Path("reports/template.typ").read_bytes()
+    made = typst.compile(template, sys_inputs=given, ignore_system_fonts=True)
+    return len(pypdf.PdfReader(io.BytesIO(made)).pages)
+
+
+def test_a_chart_is_set_smaller_before_a_page_is_left_half_blank() -> None:
+    assert _two_charts() == 2
+    assert _two_charts(**{"full-size": "yes"}) == 3
+
+
+def test_charts_keep_their_size_where_pages_do_not_come_to_rest(
+    monkeypatch: pytest.MonkeyPatch, empty_analysis: Analysis
+) -> None:
+    import typst
+
+    asked: list[bool] = []
+
+    def compiled(_: bytes, **how: Any) -> tuple[bytes, list[str]]:
+        asked.append("full-size" in how["sys_inputs"])
+        return b"pdf", [] if asked[-1] else ["document did not converge within five attempts"]
+
+    monkeypatch.setattr(typst, "compile_with_warnings", compiled)
+    assert report_pdf(empty_analysis, {}) == b"pdf"
+    assert asked == [False, True]
+
+
+def test_sources_of_models_that_are_not_in_the_report_are_only_counted(
+    analysis: Analysis, charts: dict[str, tuple[str, str]]
+) -> None:
+    known = dataclasses.replace(analysis, sources=sources())
+    table, *_ = _tables(known, charts, "Sources", "Used for")
+    titles = [cell if isinstance(cell, str) else cell["text"] for cell in (row[1] for row in table["rows"])]  # type: ignore[attr-defined]
+    assert any("EC2 on-demand" in title for title in titles)
+    assert not any("Qwen3-Coder" in title for title in titles)
+    assert "further sources are of other models" in " ".join(table["notes"])  # type: ignore[arg-type]

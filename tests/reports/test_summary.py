@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
-from datetime import date
+from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
 
-from depin_compare.analysis import Analysis
+from depin_compare.analysis import Analysis, SourceStates
 from reports import words
-from reports.summary import ADVICE_NOTE, verdict_lines
+from reports.style import Look
+from reports.summary import ADVICE_NOTE, data_days, verdict_lines
 from reports.view import headline_comparison, network_order, ordered_pairs, same_chip_comparison
 
 
@@ -25,6 +27,20 @@ def test_a_line_a_network_then_ages_then_the_note(analysis: Analysis) -> None:
         "price not live: Render reference, 90 days."
     )
     assert lines[-1] == ADVICE_NOTE
+
+
+def test_a_run_that_fetched_nothing_says_of_when_its_prices_are(analysis: Analysis) -> None:
+    states = analysis.source_states.with_columns(layer=pl.lit("reference").cast(analysis.source_states["layer"].dtype))
+    offline = dataclasses.replace(
+        analysis, source_states=SourceStates.cast(states), as_of=datetime(2026, 11, 22, tzinfo=UTC)
+    )
+    days = analysis.market_prices["observed_at"].drop_nulls()
+    assert data_days(offline) == (
+        f"Reference data, prices of {days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}, compared as of 2026-11-22"
+    )
+    assert Look.of(offline).dated("prices") == "reference prices, compared as of 2026-11-22"
+    assert data_days(analysis) == "Data as of 2026-11-22 09:30 UTC"
+    assert Look.of(analysis).dated("prices") == "prices as of 2026-11-22 09:30 UTC"
 
 
 def test_an_empty_run_says_so(empty_analysis: Analysis) -> None:
