@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 import polars as pl
@@ -12,6 +10,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
+from reports.charts._history import (
+    MARKETS,
+    NOTHING_KNOWN,
+    Line,
+    finding,
+    history_chip,
+    history_lines,
+    rents_of,
+    span_seconds,
+)
 from reports.charts._panels import years
 from reports.style import (
     CLAIM,
@@ -29,21 +37,11 @@ from reports.style import (
     styled,
 )
 from reports.view import is_claim, plain
-from reports.words import day, month, of_things, percent, plural, usd
+from reports.words import day, month, percent, plural, usd
 
 __all__ = ["history_chip", "price_history"]
 
-_TITLE = "No dated price is known"
 _SIZE = 6.3
-# Commitments and spot prices are other goods, and would crowd the few series a reader can follow.
-_MARKETS: dict[str, tuple[str, Any]] = {
-    "hyperscaler_list": ("list", "-"),
-    "capacity_block": ("capacity block", (0, (4, 1.5))),
-    "on_demand": ("", "-"),
-    "marketplace": ("market", "-"),
-    "contract_1y": ("1-year", "-"),
-    "index": ("index", "-"),
-}
 _CLASSES = {
     "gpt-4-generation": "GPT-4 generation",
     "closed-flagship": "Closed, flagship",
@@ -66,119 +64,6 @@ _OTHERS = (("#6b5b3e", "p"), ("#6f7420", "h"), ("#3f6f85", "d"), ("#8c4a6e", "*"
 # Between two known days of what is no price list nothing is known.
 _UNKNOWN = (0, (1, 1.8))
 _INDEX = "#8a8f98"
-_YEAR = timedelta(days=366)
-_LITTLE = 0.005
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Line:
-    """One series as it is drawn: its longest chain, oldest first."""
-
-    series: str
-    seller: str
-    market: str
-    points: pl.DataFrame
-
-    @property
-    def first(self) -> float:
-        return float(self.points["value"][0])
-
-    @property
-    def last(self) -> float:
-        return float(self.points["value"][-1])
-
-    @property
-    def fall(self) -> float:
-        """How much lower the last value is than the first, as a fraction."""
-        return 1 - self.last / self.first
-
-
-def _lines(frame: pl.DataFrame) -> list[_Line]:
-    """Every series of a part of Trends, by name; of an index in several chains the longest."""
-    made = []
-    for (series,), whole in plain(frame).sort("series", "observed_at").group_by("series", maintain_order=True):
-        chain = whole.group_by("chain").len().sort("len", "chain", descending=[True, False])["chain"][0]
-        points = whole.filter(pl.col("chain") == chain)
-        made.append(
-            _Line(series=str(series), seller=str(series).split(" ")[0], market=points["market"][0], points=points)
-        )
-    return made
-
-
-def history_chip(trends: pl.DataFrame) -> str | None:
-    """The chip whose rent is drawn: the one told of on most days, the first by name of equal ones."""
-    rents = _rents(plain(trends))
-    if rents.is_empty():
-        return None
-    days = rents.group_by("subject").agg(n=pl.struct("series", "observed_at").n_unique())
-    return str(days.sort("n", "subject", descending=[True, False])["subject"][0])
-
-
-def _rents(trends: pl.DataFrame) -> pl.DataFrame:
-    return trends.filter(pl.col("subject_kind") == "rent", pl.col("market").is_in(list(_MARKETS)))
-
-
-def _moved(fall: float) -> str:
-    return "did not move" if abs(fall) < 0.0005 else f"fell {percent(fall)}" if fall > 0 else f"rose {percent(-fall)}"
-
-
-def finding(rents: list[_Line], tokens: list[_Line], look: Look) -> str:
-    """The title: the longest list price of a cloud, and how hosted tokens moved like for like; true of any series."""
-    lists = [li for li in rents if li.market == "hyperscaler_list" and li.points.height > 1]
-    told = []
-    if lists:
-        longest = min(lists, key=lambda li: (-_span(li), li.series))
-        first = month(longest.points["observed_at"][0])
-        chip = look.names(longest.points["subject"][0])
-        told.append(
-            f"{look.names(longest.seller)}'s list price of an hour of {chip} {_moved(longest.fall)} since {first}"
-        )
-    told += _networks_moved(rents, look)
-    falls = [li.fall for li in tokens if li.points.height > 1]
-    if falls:
-        low, high = min(falls), max(falls)
-        if len(falls) == 1 or abs(low - high) < 0.0005:
-            what = _moved(low)
-        elif low >= 0.0005:
-            what = f"fell by {percent(low)} to {percent(high)}"
-        elif high <= -0.0005:
-            what = f"rose by {percent(-high)} to {percent(-low)}"
-        else:
-            what = f"moved by {percent(-high, signed=True)} to {percent(-low, signed=True)}"
-        told.append(f"hosted tokens, model for model, {what}")
-    title = "; ".join(told)
-    return title[0].upper() + title[1:] if title else _TITLE
-
-
-def _networks_moved(rents: list[_Line], look: Look) -> list[str]:
-    """How the networks' own prices moved within a year of the newest one; nothing where none has two days of it."""
-    mine = [li for li in rents if li.seller in look.networks and li.market in ("marketplace", "on_demand")]
-    moved = []
-    for li in mine:
-        since = max(li.points["observed_at"][-1] for li in mine) - _YEAR
-        before = li.points.filter(pl.col("observed_at") <= since).tail(1)
-        within = li.points.filter(pl.col("observed_at") > since)
-        # A price list holds until the next one; of a market nothing is known between two days.
-        first = before if before.height and bool(li.points["is_list"].all()) else within.head(1)
-        if within.height and (first.height and first["observed_at"][0] < within["observed_at"][-1]):
-            moved.append((li.last / float(first["value"][0]) - 1, li, float(first["value"][0])))
-    if not moved:
-        return []
-    rose, fell = ([m for m in moved if sign * m[0] > _LITTLE] for sign in (1, -1))
-    up = len(rose) >= len(fell)
-    most = max(moved, key=lambda m: (m[0] if up else -m[0], m[1].series))
-    if abs(most[0]) <= _LITTLE:
-        return ["networks' own prices did not move within a year"]
-    verb, n = ("rose", len(rose)) if up else ("fell", len(fell))
-    ends = f"from {usd(most[2])} to {usd(most[1].last)}"
-    if len(moved) == 1:
-        return [f"{look.names(most[1].seller)}'s price {verb} {ends} within a year"]
-    return [f"{of_things(n, len(moved), 'network price')} {verb} within a year, {look.names(most[1].seller)}'s {ends}"]
-
-
-def _span(line: _Line) -> float:
-    seconds: float = (line.points["observed_at"][-1] - line.points["observed_at"][0]).total_seconds()
-    return seconds
 
 
 @styled
@@ -199,13 +84,13 @@ def price_history(trends: pl.DataFrame, events: pl.DataFrame, look: Look) -> Fig
     """
     chip = history_chip(trends)
     frame = plain(trends)
-    part = _rents(frame).filter(pl.col("subject") == chip) if chip else frame.clear()
-    every = _lines(part)
+    part = rents_of(frame).filter(pl.col("subject") == chip) if chip else frame.clear()
+    every = history_lines(part)
     rents = [li for li in every if li.points.height > 1 or li.market != "index"]
-    tokens = [li for li in _lines(frame.filter(pl.col("subject_kind") == "token_price")) if li.points.height > 1]
+    tokens = [li for li in history_lines(frame.filter(pl.col("subject_kind") == "token_price")) if li.points.height > 1]
     if not every and not tokens:
-        return empty(_TITLE, "no dated rent and no dated token price is known", look)
-    ranked = sorted((li for li in rents if li.points.height > 1), key=lambda li: (-_span(li), li.series))
+        return empty(NOTHING_KNOWN, "no dated rent and no dated token price is known", look)
+    ranked = sorted((li for li in rents if li.points.height > 1), key=lambda li: (-span_seconds(li), li.series))
     lines = ranked[:_MOST_LINES]
     points = [li for li in every if li.points.height == 1]
     drawn = pl.concat([li.points for li in (*lines, *points, *tokens)])
@@ -273,7 +158,7 @@ def _panel_axes(sheet: Sheet, heights: list[float], left: float, right: float) -
     return made
 
 
-def _draw_rents(axes: Axes, lines: list[_Line], points: list[_Line], look: Look, name: str, height: float) -> None:
+def _draw_rents(axes: Axes, lines: list[Line], points: list[Line], look: Look, name: str, height: float) -> None:
     """Every series of the chip, named at its end with its last price."""
     values = pl.concat([li.points for li in (*lines, *points)])["value"]
     low, high = float(values.min()) * 0.94, float(values.max()) * 1.2  # type: ignore[arg-type]
@@ -332,7 +217,7 @@ def _draw_rents(axes: Axes, lines: list[_Line], points: list[_Line], look: Look,
     _end_labels(axes, ends, math.log(low), math.log(high), height)
 
 
-def _draw_tokens(axes: Axes, tokens: list[_Line], height: float) -> None:
+def _draw_tokens(axes: Axes, tokens: list[Line], height: float) -> None:
     """Every class's index, named at its end with how far it moved."""
     values = pl.concat([li.points for li in tokens])["value"]
     low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
@@ -363,13 +248,13 @@ def _hollow(colour: str) -> dict[str, Any]:
     return marker_style(colour, "reference") | {"markeredgewidth": 0.9}
 
 
-def _styles(lines: list[_Line], look: Look) -> dict[str, tuple[str, str, Any]]:
+def _styles(lines: list[Line], look: Look) -> dict[str, tuple[str, str, Any]]:
     """Colour, marker and line of every series: a cloud's or network's own, purple for a claim, others told apart."""
     made: dict[str, tuple[str, str, Any]] = {}
     free, own = iter(_OTHERS * len(lines)), {}
     tiers: dict[tuple[str, str], int] = {}
     for li in lines:
-        style = _MARKETS[li.market][1]
+        style = MARKETS[li.market][1]
         if is_claim(li.points["kind"][-1]):
             made[li.series] = (CLAIM, "o", style)
         elif li.market in ("hyperscaler_list", "capacity_block"):
@@ -386,7 +271,7 @@ def _styles(lines: list[_Line], look: Look) -> dict[str, tuple[str, str, Any]]:
     return made
 
 
-def _label(line: _Line, look: Look) -> str:
+def _label(line: Line, look: Look) -> str:
     """Who asks what: seller, kind of price, tier."""
     known = look.names(line.seller)
     name = _SHORT.get(line.seller, known) if known == line.seller else known
@@ -394,7 +279,7 @@ def _label(line: _Line, look: Look) -> str:
     tier = [w for w in words[3:] if w in ("secure", "community", "verified")]
     if line.market == "on_demand" and len(words) > 1 and line.points["subject"][0] not in words:
         tier.append(words[1])
-    return " ".join([w for w in (name, _MARKETS[line.market][0], *tier) if w])
+    return " ".join([w for w in (name, MARKETS[line.market][0], *tier) if w])
 
 
 def _end_labels(
