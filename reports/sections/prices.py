@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from reports import view, words
 from reports.sections.page import Page
 from reports.sections.parts import Cell, Part, column, linked, paragraph, span_words, subheading, table_part
@@ -51,7 +49,7 @@ def every_price(page: Page) -> Part | None:
             "parts": [paragraph("No price is in use: no source gave one.")],
         }
     columns = [
-        column("Seller", 0.75),
+        column("Seller", 0.8),
         column("Accelerator", 1.38),
         *([column("Terms", 0.6)] if several else []),
         column("USD per hour", 0.52, right=True),
@@ -217,7 +215,7 @@ def _data_cells(page: Page, row: view.Row) -> list[Cell]:
     """Layer, day and age, with a word on what is older than it should be; set apart when it is not live."""
     (days,) = view.ages_in_days(page.analysis.as_of, [row["observed_at"]])
     mark = {"stale": ", stale", "expired": ", too old"}.get(row["freshness"] or "", "")
-    told = (row["layer"], words.day(row["observed_at"]), f"{math.floor(days):,}{mark}")
+    told = (row["layer"], words.day(row["observed_at"]), f"{days:,.0f}{mark}")
     tone = "bad" if row["freshness"] == "expired" else "warn" if row["layer"] != "live" or mark else ""
     return [{"text": text, "tone": tone} for text in told] if tone else list(told)
 

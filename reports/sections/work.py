@@ -110,8 +110,8 @@ def _clouds(page: Page) -> Part:
         return paragraph("No cloud's price is known for this work.")
     columns = [
         column("Cloud and work", 1.45),
-        column("Reference", 2.9),
-        column("USD per hour", 0.55, right=True),
+        column("Reference", 2.95),
+        column("USD per hour", 0.65, right=True),
         column("USD per Mtok", 0.6, right=True),
         column("Low to high", 1.2, right=True),
         column("Known as", 0.85),
