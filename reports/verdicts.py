@@ -161,7 +161,7 @@ def advantage_gone(outlook: view.Row | None) -> str:
     lost, never = outlook["probability_lost"], f"not reached by {outlook['horizon'].year}"
     if lost is None:  # of an earlier version, without draws: the central path is all there is
         return words.month(outlook["date"], unknown=never)
-    lasting = f"in {words.percent(1 - lost)} of draws"
+    lasting = f"in {words.likelihood(1 - lost)} of draws"
     if outlook["date_p50"] is None:
         return f"{never} {lasting}" if lost > 0 else never
     return (

@@ -26,6 +26,7 @@ __all__ = [
     "host",
     "input_span",
     "input_words",
+    "likelihood",
     "listing",
     "minute",
     "model_name",
@@ -127,6 +128,17 @@ def percent(value: float | None, *, signed: bool = False, ascii_only: bool = Fal
     size = abs(value) * 100
     text = f"{size:.1f}" if 0.05 <= size < 9.95 else f"{size:,.0f}"
     return f"{_sign(value if size >= 0.05 else 0.0, signed=signed, ascii_only=ascii_only)}{text}%"
+
+
+def likelihood(value: float | None, *, unknown: str = NOT_KNOWN) -> str:
+    """A share of draws: what is not certain is never printed as none or all of them.
+
+    >>> [likelihood(share) for share in (0.0, 0.0002, 0.064, 0.58, 0.9983, 1.0)]
+    ['0%', '<0.1%', '6.4%', '58%', '>99%', '100%']
+    """
+    if value is not None and 0 < value < 0.0005:
+        return "<0.1%"
+    return ">99%" if value is not None and 0.995 <= value < 1 else percent(value, unknown=unknown)
 
 
 def fee(value: float | None, *, unknown: str = NOT_KNOWN) -> str:

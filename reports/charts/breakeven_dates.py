@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from reports.charts._panels import row_label
 from reports.style import INK, LINE, MUTED, Look, Sheet, empty, fit, styled
 from reports.view import future_pair, network_order, of_pair, ordered_scenarios, plain
-from reports.words import of_many, of_networks, of_them, percent, plural
+from reports.words import likelihood, of_many, of_networks, of_them, plural
 
 __all__ = ["MOST_NETWORKS", "QUANTITIES", "breakeven_dates"]
 
@@ -226,7 +226,7 @@ def _bars(
         never = name == "never"
         face, edge, hatch = ("white", MUTED, "//////") if never else (colour, colour, None)
         axes.bar(x, share, width=0.8, facecolor=face, edgecolor=edge, lw=0.7, hatch=hatch, gid=f"bar:{gid}:{name}")
-        axes.text(x, share + 0.03, percent(share), ha="center", va="bottom",
+        axes.text(x, share + 0.03, likelihood(share), ha="center", va="bottom",
                   fontsize=5.6, color=INK, gid=f"value:{gid}:{name}",
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3})  # fmt: skip
     if today:

@@ -10,7 +10,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.charts._panels import FLOOR, draw_path, end_labels, is_below, medians, prepare, span_of_dates, years
-from reports.style import MUTED, REFERENCE_COLOUR, Key, Look, Sheet, empty, marker_style, styled
+from reports.style import (
+    MUTED,
+    REFERENCE_COLOUR,
+    WIDTH,
+    Key,
+    Look,
+    Sheet,
+    empty,
+    marker_style,
+    styled,
+    text_width,
+)  # fmt: skip
 from reports.view import future_pair, of_pair, plain
 from reports.words import REFERENCE_WORDS, percent
 
@@ -153,10 +164,16 @@ def _panel(axes: Axes, lines: list[_Line], first: date, last: date, *, gid: str,
         when = "today" if since[0] == first else str(since[0].year)
         below.append((float(years(since)[0]), f"{name}: below {percent(FLOOR)} from {when}", colour))
     start, end = axes.get_xlim()
+    wide = axes.get_position().width * WIDTH
     for i, (x, text, colour) in enumerate(sorted(below)):
-        right = x < (start + end) / 2
+        # To the right of its mark, where lines that fall don't pass, without the line's name where that is too long;
+        # to the left only where the panel ends there.
+        room = wide * (end - x) / (end - start) - 0.12
+        said = text if text_width(text, 6.3) < room else text.partition(": ")[2]
+        right = text_width(said, 6.3) < room
         axes.annotate(
-            text, (x, FLOOR * 0.95), xytext=(7 if right else -7, 9 * i), textcoords="offset points", fontsize=6.3,
+            said, (x, FLOOR * 0.95), xytext=(7 if right else -7, 9 * i), textcoords="offset points", fontsize=6.3,
             color=colour, va="center", ha="left" if right else "right", gid=f"below-words:{gid}", annotation_clip=False,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.75},
         )  # fmt: skip
     end_labels(axes, ends, gap=0.15)

@@ -58,7 +58,7 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
         put(x, top, head, 8, color=MUTED, ha="left" if x == _COLUMNS[0] else "right" if x == _COLUMNS[-1] else "center")
     figure.add_artist(Rectangle((0.3 / WIDTH, (top - 0.13) / HEIGHT), (WIDTH - 0.6) / WIDTH, 0.008 / HEIGHT, color=INK))
     drawn = cells[:MOST_NETWORKS]
-    missing = sum(cell["list"] is None and cell["modelled_cost"] is None for cell in cells)
+    missing = sum(cell["list"] is None and cell["modelled_cost"] is None for cell in cells[MOST_NETWORKS:])
     more = f"{len(cells) - MOST_NETWORKS} more in the report" if len(cells) > MOST_NETWORKS else ""
     more += f", {missing} of them without a price to compare." if missing and more else "." if more else ""
     blank = any(cell[key] is None for cell in drawn for key in ("list", "committed", "modelled_cost"))

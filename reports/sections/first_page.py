@@ -332,13 +332,13 @@ def _future(page: Page) -> str:
     if len(drawn) == 1:
         return (
             f"Future: in the base scenario {page.names(drawn[0]['network'])}'s lead over the list price of {cloud} is "
-            f"lost by {year} with a probability of {percent(drawn[0]['probability_lost'])}."
+            f"lost by {year} with a probability of {words.likelihood(drawn[0]['probability_lost'])}."
         )
     likely = sum(r["probability_lost"] > 0.5 for r in drawn)
     least, most = ranked[0], ranked[-1]
     return (
         f"Future: in the base scenario {words.of_them(likely, len(drawn))} networks that lead over the list price of "
         f"{cloud} today will more likely than not lose it by {year}; the probability goes from "
-        f"{percent(least['probability_lost'])} ({page.names(least['network'])}) to "
-        f"{percent(most['probability_lost'])} ({page.names(most['network'])})."
+        f"{words.likelihood(least['probability_lost'])} ({page.names(least['network'])}) to "
+        f"{words.likelihood(most['probability_lost'])} ({page.names(most['network'])})."
     )

@@ -189,7 +189,7 @@ def date_cell(row: view.Row | None, *, already: str = "lost today") -> Cell:
         "text": words.month(date, unknown="not reached"),
         "tone": "good" if date is None else "warn",
     }
-    return told if lost is None else told | {"under": f"kept in {percent(1 - lost)} of draws"}
+    return told if lost is None else told | {"under": f"kept in {words.likelihood(1 - lost)} of draws"}
 
 
 def scenarios(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Part]:
@@ -251,8 +251,8 @@ def _future_cells(row: view.Row | None, *, already: str = "lost today") -> list[
         when = {k: v for k, v in when.items() if k != "under"}
     if row["state"] == "already_lost" or lost is None:
         return [when, {"text": DASH if row["state"] == "already_lost" else "not drawn", "quiet": True}]
-    share: dict[str, Any] = {"text": percent(lost)}
-    return [when, share | ({"under": f"if it happens {percent(if_event)}"} if if_event is not None else {})]
+    share: dict[str, Any] = {"text": words.likelihood(lost)}
+    return [when, share | ({"under": f"if it happens {words.likelihood(if_event)}"} if if_event is not None else {})]
 
 
 def decisive(page: Page, network: str) -> list[Part]:
@@ -272,8 +272,9 @@ def decisive(page: Page, network: str) -> list[Part]:
             told.append(f"{who} rests most on {words.listing(ends)}")
     if not told:
         return []
-    year = page.outlook["horizon"][0].year
-    return [paragraph(f"At central inputs, at the end of {year}, {'; '.join(told)}.", quiet=True)]
+    horizons = page.analysis.outlook["horizon"].drop_nulls()
+    end = f"the end of {horizons[0].year}" if horizons.len() else "the horizon"
+    return [paragraph(f"At central inputs, at {end}, {'; '.join(told)}.", quiet=True)]
 
 
 def _driver(row: view.Row) -> str:

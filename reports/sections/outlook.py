@@ -213,7 +213,7 @@ def _outlook_cell(row: view.Row | None, unknown: str) -> Cell:
         "text": words.month(date, unknown="not reached"),
         "tone": "good" if date is None else "warn",
     }
-    return made if lost is None else made | {"under": f"{percent(lost)} lost"}
+    return made if lost is None else made | {"under": f"{words.likelihood(lost)} lost"}
 
 
 def _driver_cell(row: view.Row | None, nothing: str) -> Cell:

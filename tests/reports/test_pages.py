@@ -6,6 +6,7 @@ import io
 import json
 import re
 from collections.abc import Callable
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -26,6 +27,7 @@ from reports.sections.networks import decisive, has_own_page, one_page, take_cel
 from reports.sections.page import Page
 from reports.style import is_drawable
 from reports.verdict_words import lacks_margin_alone
+from reports.verdicts import advantage_gone
 
 
 def blanks(analysis: Analysis) -> dict[str, tuple[str, str]]:
@@ -241,3 +243,15 @@ def test_the_finding_counts_what_the_table_has() -> None:
 def test_of_two_networks_the_finding_says_both_and_neither(better: int, told: str) -> None:
     two = [{"list": i < better or -1, "modelled_cost": i < better or -1, "margin": None} for i in range(2)]
     assert finding(two, "AWS") == told
+
+
+def test_a_run_in_which_no_lead_can_be_followed_still_has_its_network_pages() -> None:
+    analysis = WORLDS["no_comparable_pair"](report_data.live_shaped())
+    assert analysis.drivers.height
+    assert "new node's margin rests most on" in network_page(analysis, "akash")
+
+
+def test_a_share_of_draws_that_is_not_all_or_none_is_not_printed_as_such() -> None:
+    row = {"state": "lost_within_horizon", "date_p50": None, "date": None, "probability_lost": 0.0017}
+    told = advantage_gone(row | {"horizon": date(2036, 12, 31)})
+    assert told == "not reached by 2036 in >99% of draws"
