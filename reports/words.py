@@ -65,15 +65,15 @@ KIND_WORDS = {
     "assumption": "assumption",
 }
 CLOUD_NAMES = {"azure": "Azure", "aws": "AWS", "google": "Google", "oracle": "Oracle"}
-# Catalogues, as they write themselves; networks and hosts carry their names in the reference data.
+# Fetched sources that are no seller of the reference data, as they write themselves.
 _SOURCE_NAMES = {
-    "gpuhunt": "gpuhunt (dstack)",
+    "gpuhunt": "gpuhunt",
     "litellm": "LiteLLM",
     "models_dev": "models.dev",
     "opencomputeprices": "OpenComputePrices",
     "openrouter": "OpenRouter",
     "prime_intellect": "Prime Intellect",
-    "skypilot": "SkyPilot catalogue",
+    "skypilot": "SkyPilot",
     "token_prices": "Token prices",
 }
 _SILICON_NAMES = {
@@ -287,15 +287,6 @@ def host(url: str | None, *, unknown: str = NOT_KNOWN) -> str:
     return site.removeprefix("www.") if site else unknown
 
 
-# Fetched sources that are no seller themselves, by the name they go by.
-_SOURCE_NAMES = {
-    "gpuhunt": "gpuhunt",
-    "litellm": "LiteLLM",
-    "models_dev": "models.dev",
-    "opencomputeprices": "OpenComputePrices",
-    "openrouter": "OpenRouter",
-    "skypilot": "SkyPilot",
-}
 _CODE_HOSTS = ("github.com", "raw.githubusercontent.com")
 
 

@@ -84,7 +84,7 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
         names = [look.names(s) for s in idle["source"].sort()]
         more = [plural(len(names) - _MOST_NAMED, "other")] if len(names) > _MOST_NAMED else []
         notes.append(
-            f"Not asked, and without packaged prices of an hour of their own: {listing([*names[:_MOST_NAMED], *more])}."
+            f"Not asked, and without packaged prices under their own name: {listing([*names[:_MOST_NAMED], *more])}."
         )
     limits = [v for c in ("age_days", "expected_age_days", "limit_age_days") for v in shown[c].drop_nulls()]
     keys = [Key(label="live", colour=INK, marker="o"), Key(label="stored or reference data", marker="o", hollow=True)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -36,8 +36,11 @@ def data_states(page: Page) -> Part:
             paragraph(f"Live prices told by another source, with no source of their own: {names}.", quiet=True)
         )
     if states:
+        feeds = _feeds(page)
         asked = any(s["rows"] or s["skipped"] for s in states)
-        detailed = any(s["detail"] for s in states)
+        # What is told of every source alike is told once.
+        alike = {s["detail"] for s in states}
+        detailed = bool(alike - {None}) and len(alike) > 1
         parts.append(subheading("Sources in this run"))
         parts.append(
             table_part(
@@ -63,15 +66,16 @@ def data_states(page: Page) -> Part:
                         },
                         page.layer_cell(s["newest_observed_at"], s["layer"], s["freshness"])
                         if s["layer"]
-                        else {"text": "none of its own", "quiet": True},
+                        else _packaged_copies(s["source"], feeds),
                         *([_rows(s, "rows"), _rows(s, "skipped")] if asked else []),
                         *([_detail(s)] if detailed else []),
                     ]
                     for s in states
                 ],
                 [
+                    *([f"Of every source: {next(iter(alike))}."] if alike - {None} and not detailed else []),
                     "Age against what is expected of the source as a whole. A price may age sooner by its kind, and is "
-                    "then marked stale where it stands."
+                    "then marked stale where it stands.",
                 ],
             )
         )
@@ -103,6 +107,28 @@ def data_states(page: Page) -> Part:
     else:
         parts.append(paragraph("None."))
     return {"title": "Data of this run", "parts": parts}
+
+
+# Where packaged rows were read from copies of a catalogue: how the ids of those sources begin.
+_COPIES = {
+    "gpuhunt": "gpuhunt-",
+    "litellm": "litellm-",
+    "models_dev": "models-dev-",
+    "opencomputeprices": "open-compute-prices",
+    "openrouter": "openrouter-",
+    "skypilot": "skypilot-",
+}
+
+
+def _packaged_copies(source: str, feeds: Mapping[str, Sequence[str]]) -> Cell:
+    """What stands for a source that gave nothing itself: rows of the package that were read from copies of it."""
+    start = _COPIES.get(source)
+    used = sorted(
+        {use for name, uses in feeds.items() if start and name.startswith(start) for use in uses if use != "names"}
+    )
+    if not used:
+        return {"text": "none of its own", "quiet": True}
+    return {"text": f"packaged copies: {words.listing(used)}", "tone": "muted"}
 
 
 def _detail(state: view.Row) -> str:

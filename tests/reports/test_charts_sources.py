@@ -77,7 +77,7 @@ class TestSourceAges:
         idle = pl.col("source") == "render"
         states = analysis.source_states.with_columns(age_days=pl.when(~idle).then("age_days"))
         figure = source_ages(states, Look.of(analysis))
-        assert "Not asked, and without packaged prices of an hour of their own: Render." in alt_text(figure)
+        assert "Not asked, and without packaged prices under their own name: Render." in alt_text(figure)
         assert not said(figure, "told:render")
 
     def test_the_stalest_stay_where_not_all_can_be_drawn(self, analysis: Analysis) -> None:
