@@ -99,9 +99,14 @@ def _verdict_table(analysis: Analysis, page: Page) -> list[str]:
     saved = [f"Saves v. {REFERENCE_WORDS[reference].lower()}" for reference in view.REFERENCE_ORDER]
     titles = ["Network", "Chip and model", *saved, "List lead gone, P50", "Supplier keeps", "Verdict"]
     table = _table(titles, body, [False, False, *[True] * 6, False])
-    cloud = page.names.long_pair(*pair) if pair else "no cloud"
+    against = (
+        f"What the buyer saves against {escaped(page.names.long_pair(*pair))}, in % of its price or cost of the same "
+        "tokens. "
+        if pair
+        else ""
+    )
     notes = (
-        f"What the buyer saves against {escaped(cloud)}, in % of its price or cost of the same tokens. Supplier keeps: "
+        f"{against}Supplier keeps: "
         "full-cost margin, % of receipts, without token rewards. List lead gone: when half of the draws have lost the "
         f"lead over the list price in the base scenario. n/c: not comparable. {verdict_note(page.outlook)}"
     )

@@ -16,6 +16,7 @@ __all__ = [
     "MINUS",
     "NOTHING_DRAWN",
     "NOT_KNOWN",
+    "NO_PAIR",
     "REFERENCE_WORDS",
     "Names",
     "age",
@@ -45,6 +46,7 @@ __all__ = [
 ]
 
 NOT_KNOWN = "not known"
+NO_PAIR = "no price of a network can be set against one of a cloud"
 # How the line beneath the title of a chart of nothing begins; the rest is why.
 NOTHING_DRAWN = "No comparable data: "
 MINUS = "\N{MINUS SIGN}"

@@ -30,7 +30,7 @@ from reports.style import (
     wrap,
 )
 from reports.view import Row, claimed_pairs, network_order, ordered_pairs, plain
-from reports.words import listing, of_many, of_things, percent, plural
+from reports.words import NO_PAIR, listing, of_many, of_things, percent, plural
 
 __all__ = ["MOST_LLMS", "MOST_NETWORKS", "advantage_cells", "advantage_heat_map"]
 
@@ -149,7 +149,7 @@ def advantage_heat_map(headlines: pl.DataFrame, comparison: pl.DataFrame, look: 
     remaining = (" that is no claim" if booked else " of bookable silicon") if claims else ""
     if not known:
         reasons = list(dict.fromkeys(c["reason"] for c in cells))
-        return empty(finding(cells), "; ".join(reasons[:3]) or "no network has a price in this run", look)
+        return empty(finding(cells), "; ".join(reasons[:3]) or NO_PAIR, look)
     every_network = list(dict.fromkeys(c["network"] for c in cells))
     usable = Counter(c["llm"] for c in known)
     every_llm = sorted({c["llm"] for c in cells}, key=lambda m: (-usable[m], m))

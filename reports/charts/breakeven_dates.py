@@ -109,7 +109,7 @@ def breakeven_dates(
     today = plain(paths.filter((pl.col("month") == 0) & (pl.col("pricing") == "fleet_average")))
     pair = future_pair(today)
     if known.is_empty() or pair is None:
-        return empty("No break-even date can be stated", "no network has a path", look)
+        return empty("No break-even date can be stated", "no network's lead over a cloud can be followed", look)
     told = scenario or ordered_scenarios(known)[0]
     known = known.filter(
         pl.col("scenario") == told,

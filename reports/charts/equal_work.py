@@ -38,7 +38,7 @@ from reports.view import (
     ordered_pairs,
     plain,
 )
-from reports.words import REFERENCE_WORDS, of_things, usd
+from reports.words import NO_PAIR, REFERENCE_WORDS, of_things, usd
 
 __all__ = ["MOST_NETWORKS", "MOST_PAIRS", "equal_work"]
 
@@ -93,7 +93,7 @@ def equal_work(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
     too_old = expired_note(look, [n for n in gone if n not in networks])
     if not networks:
         reasons = every["not_comparable"].drop_nulls().unique(maintain_order=True).to_list()
-        return empty(finding(every), "; ".join(reasons[:3]) or "no network has a price for this work in this run", look)
+        return empty(finding(every), "; ".join(reasons[:3]) or NO_PAIR, look)
     drawn = networks[:MOST_NETWORKS]
     shown = known.filter(pl.col("network").is_in(drawn))
     every_pair = ordered_pairs(every)

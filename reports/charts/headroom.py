@@ -21,7 +21,7 @@ from reports.style import (
     styled,
 )
 from reports.view import REFERENCE_ORDER, headline_comparison, headline_outlook, ordered_pairs, ordered_scenarios
-from reports.words import REFERENCE_WORDS, of_many, percent
+from reports.words import NO_PAIR, REFERENCE_WORDS, of_many, percent
 
 __all__ = ["MOST_NETWORKS", "MOST_PAIRS", "headroom"]
 
@@ -88,7 +88,11 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
     every = headline_outlook(headlines, outlook).filter(pl.col("pricing") == "fleet_average")
     if every.is_empty() or every["headroom"].null_count() == every.height:
         reasons = every["not_comparable"].drop_nulls().unique(maintain_order=True).to_list()
-        return empty("No headroom can be stated", "; ".join(reasons[:3]) or "no network has an outlook", look)
+        return empty(
+            "No headroom can be stated",
+            "; ".join(reasons[:3]) or NO_PAIR,
+            look,
+        )
     scenario = ordered_scenarios(every)[0]
     every = every.filter(pl.col("scenario") == scenario)
     known = set(every.filter(pl.col("headroom").is_not_null())["network"])

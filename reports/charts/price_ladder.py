@@ -102,7 +102,7 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
     offered = prices.filter(pl.col("segment") != "hyperscaler")
     too_old = expired_note(look, expired["network"].unique().sort())
     if offered.is_empty():
-        reason = "no network gave an on-demand price in this run"
+        reason = "no network has a price on demand of its own that is in use"
         if too_old:
             reason += f" within its limit of age ({plural(expired['network'].n_unique(), 'seller')} beyond it)"
         return empty("No network's price is known", reason, look)

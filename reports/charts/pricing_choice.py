@@ -58,8 +58,8 @@ def pricing_choice(headlines: pl.DataFrame, paths: pl.DataFrame, look: Look) -> 
     pair = future_pair(plain(paths.filter(pl.col("month") == 0)))
     here = known if pair is None else of_pair(known, pair)
     if here.is_empty() or pair is None:
-        title = finding(pl.DataFrame(), look, "", look.as_of.year)
-        return empty(title, "no network has a path against modelled cost", look)
+        title = "What it changes how clouds price their new silicon is not known"
+        return empty(title, "no network's lead over a modelled cost can be followed", look)
     cloud, at = look.names.long_pair(*pair), here["date"][0]
     wide = here.with_columns(ratio=1.0 - pl.col("advantage_p50")).pivot(
         "pricing", index=["network", "scenario"], values="ratio", maintain_order=True

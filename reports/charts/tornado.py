@@ -66,7 +66,7 @@ def tornado(
     known = plain(drivers).filter(pl.col("pricing") == "fleet_average")
     pair = future_pair(plain(paths.filter(pl.col("month") == 0)))
     if known.is_empty() or pair is None:
-        return empty("No input moves any outlook", "no network has a path", look)
+        return empty("What moves the buyer's lead is not known", "no network's lead over a cloud can be followed", look)
     told = scenario or ordered_scenarios(known)[0]
     mine = known.filter(
         pl.col("scenario") == told,

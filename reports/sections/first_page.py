@@ -107,8 +107,9 @@ def _hosts(page: Page) -> str:
         f" Hosts ask for the same {page.names(llm)} tokens {usd(first['usd_per_mtok_asked'])} a million and more "
         f"({page.names(first['provider'])}, by {source}, {words.day(first['observed_at'])})"
     )
-    many = f", in the median {words.times(over)} times the modelled cost" if isinstance(over, float) else ""
-    return f"{told}{many}: that is an owner's at full load."
+    if not isinstance(over, float):
+        return f"{told}."
+    return f"{told}, in the median {words.times(over)} times the modelled cost: that is an owner's at full load."
 
 
 def _oldest(page: Page) -> str:
@@ -287,7 +288,7 @@ def _hardest(page: Page) -> str:
 def _margin(page: Page) -> str:
     known = [r for r in page.margin_of.values() if r["full_margin"] is not None]
     if not known:
-        return "Supplier: no network's margin is known; the network pages say why."
+        return "Supplier: no network's margin is known."
     if len(known) == 1:
         (row,) = known
         band = span_words(row["full_margin_low"], row["full_margin_high"], percent)

@@ -17,6 +17,7 @@ _MOST_HOSTS = 40
 def model_against_market(page: Page) -> Part:
     """What hosts ask for tokens beside our cost of them, and the trend of closed models' prices."""
     shown = view.market_check_shown(page.headlines, page.analysis.market_check)
+    modelled = shown.height > 0 and shown["usd_per_mtok_modelled"].count() > 0
     parts: list[Part] = [
         page.chart("market_check"),
         paragraph(
@@ -27,7 +28,9 @@ def model_against_market(page: Page) -> Part:
             "pays: the share of the modelled output that has to be sold at the host's price to earn the modelled "
             "cost. Work nobody waits for is sold at about half of these prices; that half is not collected.",
             quiet=True,
-        ),
+        )
+        if modelled
+        else paragraph(f"What the work costs an owner is not known in this run: {words.NO_PAIR}.", quiet=True),
     ]
     order = {llm: place for place, llm in enumerate(view.market_check_order(page.headlines, shown))}
     # In the chart's order; of each model the cheapest host and the dearest, every network and every cloud.
@@ -44,7 +47,7 @@ def model_against_market(page: Page) -> Part:
         told = f"{usd(r['usd_per_mtok_modelled'])}{f' ({cost})' if cost else ''}"
         model: dict[str, Any] = {
             "text": page.names(r["llm"]),
-            "under": f"modelled: {told}",
+            "under": f"modelled: {told}" if modelled else "",
             "rows": n_rows.pop(r["llm"], 0),
         }
         body.append(
@@ -55,8 +58,7 @@ def model_against_market(page: Page) -> Part:
                 usd(r["usd_per_mtok_input"]),
                 usd(r["usd_per_mtok_output"]),
                 {"text": usd(r["usd_per_mtok_asked"]), "strong": True},
-                words.times(r["asked_over_modelled"]),
-                percent(r["breakeven_load_fraction"]),
+                *([words.times(r["asked_over_modelled"]), percent(r["breakeven_load_fraction"])] if modelled else []),
                 page.linked_source(r["source"], r["source_url"]),
                 page.layer_cell(r["observed_at"], r["layer"]),
             ]
@@ -77,8 +79,7 @@ def model_against_market(page: Page) -> Part:
             column("Prompt", 0.55, right=True),
             column("Output", 0.55, right=True),
             column("With prompts", 0.6, right=True),
-            column("Times cost", 0.5, right=True),
-            column("Load that pays", 0.6, right=True),
+            *([column("Times cost", 0.5, right=True), column("Load that pays", 0.6, right=True)] if modelled else []),
             column("Source", 0.85),
             column("Date", 2.15),
         ]

@@ -36,7 +36,13 @@ def erosion(page: Page) -> Part:
     average = page.outlook.filter(pl.col("pricing") == "fleet_average")
     scenarios = view.ordered_scenarios(average) if average.height else []
     if not scenarios:
-        return {"title": title, "parts": [paragraph("No outlook could be computed."), *parts]}
+        return {
+            "title": title,
+            "parts": [
+                paragraph(f"No lead over a cloud's price can be followed: {words.NO_PAIR}."),
+                *parts,
+            ],
+        }
     shown = scenarios[:_MOST_SCENARIOS]
     pair = page.future_pair or view.ordered_pairs(average)[0]
     cloud = page.names.long_pair(*pair)

@@ -46,7 +46,7 @@ def every_price(page: Page) -> Part | None:
     if not body:
         return {
             "title": "Appendix: prices in use",
-            "parts": [paragraph("No price is in use: no source gave one.")],
+            "parts": [paragraph("No network has a price in use, so none of a cloud is held against one.")],
         }
     columns = [
         column("Seller", 0.8),
