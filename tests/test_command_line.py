@@ -151,7 +151,7 @@ def test_discrepancies_of_the_users_offers_say_which_source_is_used(type_in, one
     pl.concat([offers, copied]).write_parquet(tmp_path / "two.parquet")
     (row,) = json.loads(type_in("discrepancies", "--offers", "two.parquet", "--json")[1])
     assert (row["network"], row["source_used"], row["ratio"]) == ("akash", "skypilot", pytest.approx(0.5))
-    assert row["reason"] == "catalogue before the dated prices of the package"
+    assert row["reason"] == "a catalogue before the package's dated prices"
     code, out, _ = type_in("discrepancies", "--offers", "two.parquet", "--network", "akash")
     assert (code, "skypilot" in out) == (0, True)
     assert type_in("discrepancies", "-o", "none.csv")[0] == 0
