@@ -191,7 +191,7 @@ def advantage_heat_map(headlines: pl.DataFrame, comparison: pl.DataFrame, look: 
     sheet = Sheet(
         title=finding(cells, remaining),
         subtitle=f"Saving in % of the cheapest cloud's price or cost for the same tokens ({', '.join(workloads)}); "
-        "minus: the network is dearer. Each network on its headline's chip, or its cheapest that holds the model",
+        "minus: the network is dearer. Each network on the chip that stands for it, else its cheapest that fits",
         footer=notes,
         plot_height=0.3 + head + (_ROW if len(networks) <= _MANY else _TIGHT_ROW) * len(networks),
         keys=[

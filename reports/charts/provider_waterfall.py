@@ -105,7 +105,7 @@ def provider_waterfall(headlines: pl.DataFrame, margins: pl.DataFrame, look: Loo
         if r["network"] not in panels
     ]
     absent = [n for n in ordered_headlines(headlines)["network"] if n not in order]
-    missing += [(look.names(n), "no price of a chip that serves a model") for n in absent]
+    missing += [(look.names(n), "no price of its own that can be compared") for n in absent]
     if known.is_empty() and in_tokens.is_empty():
         return empty(
             finding(known, of=headlines.height), reasons_note(missing) or "no network has a margin in this run", look

@@ -36,9 +36,9 @@ _COUNTED = re.compile(r"(\d+) of (\d+) (GPUs|cards)\b")
 
 
 def uses(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFrame) -> list[Row]:
-    """One row a network: the published use of its headline chip, else of all of it, and the use it breaks even at.
+    """One row a network: the known use of its headline chip, else of all of it, and the use it breaks even at.
 
-    ``used`` is null where nobody published one (what the model assumes instead is ``assumed``); ``needed`` is null
+    ``used`` is null where nobody told one (what the model assumes instead is ``assumed``); ``needed`` is null
     where the margin is not known, with ``reason``.
     """
     told = plain(facts).filter(pl.col("metric") == "utilisation").sort("observed_at", descending=True)
@@ -51,7 +51,8 @@ def uses(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFrame) ->
         whole = mine.filter(pl.col("subject").is_null())
         fact = next((part.row(0, named=True) for part in (of_chip, whole) if part.height), {})
         needed = row.get("breakeven_utilisation")
-        reason = None if needed is not None else "no chip serves a model" if not row else row["not_known"]
+        why = "no price of its own that can be compared" if not row else row["not_known"]
+        reason = None if needed is not None else why
         found.append(
             {
                 "network": network,
@@ -81,25 +82,25 @@ def _machines(note: str | None) -> str | None:
 
 def finding(rows: list[Row]) -> str:
     """The title: how many networks are used more than a provider needs; true of any rows."""
-    published = [r for r in rows if r["used"] is not None]
-    both = [r for r in published if r["needed"] is not None]
-    if not published:
-        return "No network publishes how much of it is used" if len(rows) != 1 else "The network publishes no use"
+    known = [r for r in rows if r["used"] is not None]
+    both = [r for r in known if r["needed"] is not None]
+    if not known:
+        return "How much is used is known of no network" if len(rows) != 1 else "The network's use is not known"
     if not both:
-        many = of_many(len(published), len(rows)).capitalize()
-        return f"{many} networks publish their use; what a provider needs is known of none"
+        many = of_many(len(known), len(rows))
+        return f"Use is known of {many} networks; what a provider needs of none"
     enough = sum(r["used"] >= r["needed"] for r in both)
     if len(both) == 1:
-        name = "The one network of published use and known cost" if len(rows) > 1 else "The network"
+        name = "The one network of known use and cost" if len(rows) > 1 else "The network"
         return f"{name} is used {'more' if enough else 'less'} than a provider needs to break even"
     many, is_are = of_networks(enough, len(both)), "is" if enough <= 1 else "are"
-    which = "" if len(both) == len(rows) else " of published use and known cost"
+    which = "" if len(both) == len(rows) else " of known use and cost"
     return f"{many[0].upper()}{many[1:]}{which} {is_are} used enough for a provider to break even"
 
 
 @styled
 def utilisation(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFrame, look: Look) -> Figure:
-    """Draw one row a network: its published use a marker, the use at which a provider breaks even a tick.
+    """Draw one row a network: its known use a marker, the use at which a provider breaks even a tick.
 
     Parameters
     ----------
@@ -108,13 +109,13 @@ def utilisation(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFr
     margins : Margins
         Their break-even use.
     facts : NetworkFacts
-        Published use, of chips and of whole networks.
+        Known use, of chips and of whole networks.
     look : Look
         Names, colours, date.
     """
     every = uses(headlines, margins, facts)
     if not any(r["used"] is not None or r["needed"] is not None for r in every):
-        return empty(finding(every), "no network published its use and no break-even is known in this run", look)
+        return empty(finding(every), "no source told a use, and no break-even is known", look)
     telling = [r for r in every if r["used"] is not None or r["needed"] is not None]
     # What most can be told of comes first where not all can be drawn.
     ranked = sorted(telling, key=lambda r: (r["used"] is None) + (r["needed"] is None))
@@ -129,19 +130,19 @@ def utilisation(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFr
     if len(shown) < len(telling):
         notes.append(f"{len(shown)} of {len(telling)} networks shown; the others are in margins.csv.")
     if any(r["assumed"] is not None for r in shown):
-        notes.append("Where nobody publishes the use, margins rest on an assumption, which is not drawn.")
+        notes.append("Where no use is known, margins rest on an assumption, which is not drawn.")
     if unknown := [(look.names(r["network"]), r["reason"]) for r in shown if r["needed"] is None]:
         notes.append(f"Break-even not known: {reasons_note(unknown, MOST_NETWORKS)}.")
     if neither := [(look.names(r["network"]), r["reason"]) for r in every if r not in telling]:
         notes.append(f"Neither use nor break-even known, so not drawn: {reasons_note(neither, len(every))}.")
     sources = dict.fromkeys(look.names(r["source"]) for r in dated)
     told = listing(sources) if sources else "none"
-    by = [f"published use: {told}; break-even: this model"]
+    by = [f"use: {told}; break-even: this model"]
     notes.append(source_note(look, frame, [("layer", "observed_at")], by, what="uses"))
     marked = [r for r in shown if r["whole"] is not None]
     short = [r for r in shown if _is_short(r)]
     keys = [
-        Key(label="published use (headline's chip, else network)", colour=INK, marker="o"),
+        Key(label="known use (headline's chip, else network)", colour=INK, marker="o"),
         Key(label="needed", colour=INK, marker="|"),
         *([Key(label="used less than needed", colour=INK, line="--")] if short else []),
         *([Key(label="of the whole network", colour=MUTED, marker=".")] if marked else []),
@@ -210,7 +211,7 @@ def _draw(axes: Axes, y: int, row: Row, look: Look, right: float) -> None:
         of = f" ({row['of']})" if row["of"] else ""
         words = f"{percent(used)} {KIND_WORDS.get(row['kind'], row['kind'])}{of}, {day(row['observed_at'])}"
     else:
-        words = "not published" + (f"; {percent(row['assumed'])} assumed" if row["assumed"] is not None else "")
+        words = "not known" + (f"; {percent(row['assumed'])} assumed" if row["assumed"] is not None else "")
     _beside(axes, y, fit(words, _SIZE, right - _GAP - 0.66), gid=f"told:{name}",
             color=INK if used is not None else MUTED, style="normal" if used is not None else "italic")  # fmt: skip
     need = "over 100%" if needed is not None and needed > 1 else percent(needed)

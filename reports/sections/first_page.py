@@ -86,7 +86,8 @@ def _notes(page: Page, what: str) -> list[str]:
     """What the table's words mean, which chip stands for a network, what hosts ask, and the oldest price."""
     notes = [
         f"{what}. {_KEEPS} {verdict_note(page.outlook)}",
-        "A network's chip: of those it prices firmly and has in number, the one that does the work for the least; its "
+        "A network's chip: of those it prices firmly and has in number, else of all it prices, the one that does the "
+        "work for the least; another may be better or worse. Its "
         f"model: the first that it can serve.{_hosts(page)}{_oldest(page)}",
     ]
     return [note for note in notes if note]

@@ -289,7 +289,7 @@ class TestUtilisation:
         figure = self.draw(analysis, [("akash", None, 0.6, "live")])
         assert not lines(figure, "used:ionet")
         assert lines(figure, "needed:ionet")
-        assert said(figure, "told:ionet") == "not published; 70% assumed"
+        assert said(figure, "told:ionet") == "not known; 70% assumed"
 
     def test_what_needs_more_than_all_hours_leaves_the_panel(self, analysis: Analysis) -> None:
         never = analysis.margins.with_columns(breakeven_utilisation=pl.lit(float("inf")))
@@ -316,9 +316,9 @@ class TestUtilisation:
     @pytest.mark.parametrize(
         ("akash", "ionet", "told"),
         [
-            (0.9, 0.9, "Both networks of published use and known cost are used enough for a provider to break even"),
-            (0.1, 0.9, "1 of 2 networks of published use and known cost is used enough for a provider to break even"),
-            (0.1, 0.1, "Neither network of published use and known cost is used enough for a provider to break even"),
+            (0.9, 0.9, "Both networks of known use and cost are used enough for a provider to break even"),
+            (0.1, 0.9, "1 of 2 networks of known use and cost is used enough for a provider to break even"),
+            (0.1, 0.1, "Neither network of known use and cost is used enough for a provider to break even"),
         ],
     )
     def test_the_title_turns_when_the_data_do(self, akash: float, ionet: float, told: str, analysis: Analysis) -> None:
@@ -326,7 +326,7 @@ class TestUtilisation:
         assert title_of(figure) == told
 
     def test_the_title_without_a_published_use(self, analysis: Analysis) -> None:
-        assert title_of(self.draw(analysis, [])) == "No network publishes how much of it is used"
+        assert title_of(self.draw(analysis, [])) == "How much is used is known of no network"
 
     def test_thirty_networks_stay_on_the_sheet(self, thirty_networks: Analysis) -> None:
         figure = utilisation(
@@ -334,7 +334,7 @@ class TestUtilisation:
         )
         assert not list(cut_off(figure))
         assert not overlapping(figure, "told:")
-        assert words(figure).count("not published") == 30
+        assert words(figure).count("not known") == 30
 
 
 class TestReasons:
