@@ -21,7 +21,7 @@ from reports.style import (
     styled,
 )
 from reports.view import REFERENCE_ORDER, headline_comparison, headline_outlook, ordered_pairs, ordered_scenarios
-from reports.words import NO_PAIR, REFERENCE_WORDS, of_many, percent
+from reports.words import NO_PAIR, REFERENCE_WORDS, listing, of_many, percent
 
 __all__ = ["MOST_NETWORKS", "MOST_PAIRS", "headroom"]
 
@@ -115,8 +115,8 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
     }
     chips = _other_chips(compared)
     every = every.with_columns(
-        other_chip=pl.struct("cloud", "silicon", "reference").is_in(
-            [{"cloud": c, "silicon": s, "reference": r} for c, s, r in chips]
+        other_chip=pl.struct("network", "cloud", "silicon", "reference").is_in(
+            [{"network": n, "cloud": c, "silicon": s, "reference": r} for n, c, s, r in chips]
         )
     )
     claims = {(k[1], k[2]) for k, v in basis.items() if v[0] == "vendor_claim"}
@@ -133,6 +133,19 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
         cuts.append(f"{len(pairs)} of {len(every_pair)} clouds with their silicon")
     if cuts:
         notes.append(f"{' and '.join(cuts)} drawn; the title speaks of all, and the others are in erosion.csv.")
+    rows, elsewhere = _told_chips(compared.filter(pl.col("network").is_in(drawn)), pairs, references, look)
+    notes += elsewhere
+    title = finding(every)
+    if (
+        title.startswith("List prices may fall")
+        and every.filter(
+            "other_chip",
+            pl.col("reference") == "list",
+            pl.col("quantity") == "advantage",
+            pl.col("headroom").is_not_null(),
+        ).height
+    ):
+        notes.append("The title's range leaves out list prices of another chip than the row's silicon.")
     notes.append(
         f"Source: this model, scenario {look.names(scenario)}, central inputs; {look.dated('prices')}."
         + (" Hatched: rests on stored or reference prices, or on modelled cost." if stale else "")
@@ -144,7 +157,7 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
         )
     )
     sheet = Sheet(
-        title=finding(every),
+        title=title,
         subtitle="Headroom: further fall of cloud inference cost, in % of today's, until the network's lead is zero. "
         "Last row: until the supplier's margin is zero, where only clouds get cheaper and networks follow in part. "
         "Left of zero: lost today",
@@ -197,10 +210,9 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
             axes.tick_params(axis="y", pad=(left - 0.02) * 72)
             for text, place, pair in zip(axes.get_yticklabels(), places, pairs, strict=False):
                 text.set_color(CLAIM if pair in claims else INK)
-                if told := [f"{REFERENCE_WORDS[r].lower()}: {look.names(chips[*pair, r])}"
-                            for r in references if (*pair, r) in chips]:  # fmt: skip
+                if pair in rows:
                     axes.annotate(
-                        fit(", ".join(told), 5.8, left - 0.1), (0, place), xycoords=("axes fraction", "data"),
+                        fit(rows[pair], 5.8, left - 0.1), (0, place), xycoords=("axes fraction", "data"),
                         xytext=(-(left - 0.02) * 72, -8.5), textcoords="offset points", fontsize=5.8, color=MUTED,
                         va="center", annotation_clip=False, gid=f"chip:{pair[0]}:{pair[1]}",
                     )  # fmt: skip
@@ -214,18 +226,44 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
     return sheet.figure
 
 
-def _other_chips(compared: pl.DataFrame) -> dict[tuple[str, str, str], str]:
-    """(cloud, silicon, reference) -> chip, where a cloud's own silicon is priced by a chip of another name."""
+def _chips(compared: pl.DataFrame) -> dict[tuple[str, str, str, str], str]:
+    """(network, cloud, silicon, reference) -> chip that prices a cloud's own silicon, where there is a lead."""
     known = compared.filter(
         pl.col("advantage").is_not_null(),
         pl.col("reference_accelerator").is_not_null(),
         ~pl.col("silicon").is_in(["nvidia", "amd"]),
-    ).select("cloud", "silicon", "reference", "reference_accelerator")
-    return {
-        (cloud, silicon, reference): chip
-        for cloud, silicon, reference, chip in known.unique(maintain_order=True).iter_rows()
-        if not chip.startswith(silicon)
-    }
+    ).select("network", "cloud", "silicon", "reference", "reference_accelerator")
+    return {(n, c, s, r): chip for n, c, s, r, chip in known.iter_rows()}
+
+
+def _other_chips(compared: pl.DataFrame) -> dict[tuple[str, str, str, str], str]:
+    """Those of another name than their silicon: Inferentia in a row of Trainium."""
+    return {key: chip for key, chip in _chips(compared).items() if not chip.startswith(key[2])}
+
+
+def _told_chips(
+    compared: pl.DataFrame, pairs: list[tuple[str, str]], references: list[str], look: Look
+) -> tuple[dict[tuple[str, str], str], list[str]]:
+    """What stands below a pair's name where another chip prices it; and, where networks differ, who by which."""
+    chips, other = _chips(compared), _other_chips(compared)
+    rows: dict[tuple[str, str], list[str]] = {}
+    notes = []
+    for pair in pairs:
+        for reference in references:
+            by_chip: dict[str, list[str]] = {}
+            for (network, *rest), chip in chips.items():
+                if rest == [*pair, reference]:
+                    by_chip.setdefault(chip, []).append(look.names(network))
+            if not any((*rest,) == (*pair, reference) for _, *rest in other):
+                continue
+            words = REFERENCE_WORDS[reference].lower()
+            if len(by_chip) == 1:
+                rows.setdefault(pair, []).append(f"{words}: {look.names(next(iter(by_chip)))}")
+                continue
+            rows.setdefault(pair, []).append(f"{words}: chips differ, see below")
+            told = "; ".join(f"{look.names(chip)} for {listing(who)}" for chip, who in by_chip.items())
+            notes.append(f"{look.names.pair(*pair)}, {words}: {told}.")
+    return {pair: ", ".join(told) for pair, told in rows.items()}, notes
 
 
 def _nothing(axes: Axes, y: float, words: str, *, gid: str) -> None:
