@@ -48,6 +48,7 @@ __all__ = [
     "empty",
     "fit",
     "is_drawable",
+    "letter_colour",
     "marker_style",
     "network_styles",
     "png_bytes",
@@ -159,7 +160,10 @@ class Look:
 
     @classmethod
     def of(cls, analysis: Analysis) -> Look:
-        """The look of a whole run: colours follow the headlines' order, the same in every chart."""
+        """The look of a whole run: colours follow the headlines' order, the same in every chart.
+
+        Networks that can be compared come first, for there are fewer colours than networks may be.
+        """
         publishers = analysis.sources.select("source_id", "publisher").drop_nulls()
         known = dict(publishers.iter_rows()) | dict(analysis.display_names)
         headlines = analysis.headlines
@@ -168,11 +172,14 @@ class Look:
         known |= scenario_titles(analysis.scenarios)
         known = {k: v for k, v in known.items() if is_drawable(v)}
         names = network_order(headlines["network"].to_list())
+        compared = set(analysis.comparison.filter(pl.col("advantage").is_not_null())["network"])
         others = analysis.market_prices.filter(pl.col("segment") != "hyperscaler")["network"].unique().to_list()
         return cls(
             names=Names(known=known),
             as_of=analysis.as_of,
-            networks=network_styles([*names, *sorted(set(others) - set(names))]),
+            networks=network_styles(
+                [*sorted(names, key=lambda n: n not in compared), *sorted(set(others) - set(names))]
+            ),
             not_live={
                 network: f"{layer}, {words.age(days)}"
                 for network, (layer, days) in not_live(headlines, analysis.unit_costs, analysis.as_of).items()
@@ -223,6 +230,16 @@ def network_styles(networks: Iterable[str]) -> dict[str, tuple[str, str]]:
         if network not in styles:
             styles[network] = next(free, _OTHER)
     return styles
+
+
+def letter_colour(colour: str, layer: str | None) -> str:
+    """What letters within a marker are written in: white on a dark filled one, else ink, which stands on any pale one.
+
+    >>> letter_colour("#26323d", "live"), letter_colour("#b4bcc4", "live") == letter_colour("#26323d", None) == INK
+    ('white', True)
+    """
+    red, green, blue = (int(colour[i : i + 2], 16) for i in (1, 3, 5))
+    return "white" if layer == "live" and 0.3 * red + 0.59 * green + 0.11 * blue < 140 else INK
 
 
 def marker_style(colour: str, layer: str | None) -> dict[str, Any]:
@@ -353,7 +370,7 @@ class Sheet:
                         )
                     )
                 if key.letters:
-                    paint = key.colour if key.hollow else "white"
+                    paint = letter_colour(key.colour, "stored" if key.hollow else "live")
                     self.figure.text(
                         (x + 0.1) / WIDTH, y, key.letters, fontsize=4.6, weight="bold", color=paint, ha="center",
                         va="center_baseline", gid="letters",

@@ -29,6 +29,7 @@ from reports.style import (
     Sheet,
     empty,
     fit,
+    letter_colour,
     marker_style,
     price_axis,
     source_note,
@@ -36,7 +37,7 @@ from reports.style import (
     text_width,
 )
 from reports.view import LADDER_CHIPS, ladder_chips, plain
-from reports.words import percent, plural, usd
+from reports.words import listing, percent, plural, usd
 
 __all__ = ["price_ladder"]
 
@@ -46,7 +47,7 @@ _GREY = "#8a8f98"
 # Inches: a row of one lane, and all rows, so that heading, chart and footer are one page.
 _PITCH, _TALLEST, _RIGHT = 0.215, 6.6, 1.5
 # Marks nearer than this, in inches, are set in lanes above and below the row's line.
-_APART, _APART_CLOUDS, _LANE = 0.082, 0.12, 0.1
+_APART, _APART_CLOUDS, _LANE, _LANE_CLOUDS = 0.082, 0.14, 0.1, 0.14
 _MOST_SPREADS = 6
 
 
@@ -99,6 +100,9 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
         Names, colours, date.
     """
     prices, expired = without_expired(plain(market_prices).filter(pl.col("terms") == _LIST_TERMS))
+    # As in the comparison: what a cloud does not list is no price of its own.
+    unlisted = (pl.col("segment") == "hyperscaler") & (pl.col("price_kind").cast(pl.String) != "list")
+    not_listed, prices = prices.filter(unlisted), prices.filter(~unlisted)
     offered = prices.filter(pl.col("segment") != "hyperscaler")
     too_old = expired_note(look, expired["network"].unique().sort())
     if offered.is_empty():
@@ -137,7 +141,7 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
         title=finding(prices),
         subtitle="USD per accelerator-hour, on demand: networks' market price (median weighted by chips on offer) "
         "beside the clouds' list price; the cheapest network of each row is named. Log scale",
-        footer=[*too_old, *cut, note],
+        footer=[*too_old, *_not_listed_note(not_listed, chips, look), *cut, note],
         plot_height=0.5 + plan.height,
         keys=keys,
     )
@@ -188,16 +192,30 @@ class _Plan:
             places = [math.log(p / self.low) / per_inch for p in row["usd_per_accelerator_hour"]]
             apart = [_APART_CLOUDS if side == "hyperscaler" else _APART for side in row["segment"]]
             found = lanes(places, apart=apart, most=len(places))
-            self.lanes_of[chip] = found
-            tall.append(max(_PITCH, (max(found) - min(found) + 1) * _LANE + 0.07))
+            # Clouds' squares are whole only when a square apart.
+            squares = [n for n, side in zip(found, row["segment"], strict=True) if side == "hyperscaler"]
+            step = _LANE_CLOUDS if len(set(squares)) > 1 else _LANE
+            self.lanes_of[chip] = [n * step for n in found]
+            tall.append(max(_PITCH, (max(found) - min(found)) * step + 0.17))
         self.height = sum(tall)
         # The middle of a row's lanes is the middle of its room.
-        middles = [(max(self.lanes_of[c]) + min(self.lanes_of[c])) / 2 * _LANE for c in chips]
+        middles = [(max(self.lanes_of[c]) + min(self.lanes_of[c])) / 2 for c in chips]
         self.centres = [sum(tall[:i]) + t / 2 - middle for i, (t, middle) in enumerate(zip(tall, middles, strict=True))]
 
     def row(self, chip: str) -> pl.DataFrame:
         """The sellers of one chip, cheapest first, by name where they ask the same."""
         return self.shown.filter(pl.col("accelerator") == chip).sort("usd_per_accelerator_hour", "network")
+
+
+def _not_listed_note(rows: pl.DataFrame, chips: list[str], look: Look) -> list[str]:
+    """Which clouds' prices of the chips drawn are left out, for no price list has them."""
+    mine = rows.filter(pl.col("accelerator").is_in(chips)).sort("network", "accelerator")
+    told = [
+        f"{look.names(r['network'])} on {look.names(r['accelerator'])} ({usd(r['usd_per_accelerator_hour'])}, "
+        f"{r['price_kind'].replace('_', ' ')})"
+        for r in mine.iter_rows(named=True)
+    ]
+    return [f"Not a list price, so not drawn: {listing(told)}."] if told else []
 
 
 def _ends(part: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any] | None]:
@@ -214,7 +232,7 @@ def _label(look: Look, network: dict[str, Any], *, alone: bool) -> str:
 
 
 def _draw_row(
-    axes: Axes, part: pl.DataFrame, y: float, steps: list[int], look: Look, *, spreads: bool, label: str
+    axes: Axes, part: pl.DataFrame, y: float, steps: list[float], look: Look, *, spreads: bool, label: str
 ) -> None:
     """The sellers of one chip, side by side where their prices are close."""
     places = inches(axes, part["usd_per_accelerator_hour"])
@@ -222,7 +240,7 @@ def _draw_row(
     for row, lane in zip(part.iter_rows(named=True), steps, strict=True):
         cloud = row["segment"] == "hyperscaler"
         colour, marker = look.cloud(row["network"]) if cloud else look.network(row["network"])
-        at = y + lane * _LANE
+        at = y + lane
         low, high = row["usd_per_accelerator_hour_low"], row["usd_per_accelerator_hour_high"]
         if spreads and not cloud and high > low:
             axes.hlines(
@@ -242,7 +260,7 @@ def _draw_row(
         if cloud:
             axes.text(
                 row["usd_per_accelerator_hour"], at, look.letters(row["network"]), fontsize=4.6, weight="bold",
-                ha="center", va="center_baseline", color="white" if row["layer"] == "live" else colour, zorder=2.1,
+                ha="center", va="center_baseline", color=letter_colour(colour, row["layer"]), zorder=2.1,
                 gid=f"letters:{row['network']}",
             )  # fmt: skip
         elif not named:

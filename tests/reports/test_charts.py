@@ -8,6 +8,7 @@ from itertools import pairwise
 import matplotlib
 import polars as pl
 import pytest
+import report_data
 from chart_artists import lines, words
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -92,6 +93,14 @@ class TestAllCharts:
         assert look.network("render") == alone.network("render")
         assert len({look.network(n)[0] for n in ("akash", "ionet", "render")}) == 3
         assert len({look.network(n)[1] for n in ("akash", "ionet", "render")}) == 3
+
+    def test_networks_that_can_be_compared_have_colours_before_all_others(self) -> None:
+        made = report_data.live_shaped()
+        look = Look.of(made)
+        compared = set(made.comparison.filter(pl.col("advantage").is_not_null())["network"])
+        own = {n for n in look.networks if look.is_named(n)}
+        assert own <= compared
+        assert compared - own  # more than there are colours
 
     def test_colours_of_networks_differ_in_grey(self, analysis: Analysis) -> None:
         look = Look.of(analysis)

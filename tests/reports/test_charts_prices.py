@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import polars as pl
 import pytest
+import report_data
 from chart_artists import cut_off, is_hollow, lines, marks, overlapping, said, words
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,19 @@ from depin_compare.analysis import Analysis
 from depin_compare.market.freshness import FRESHNESS
 from reports.charts import equal_work, price_ladder
 from reports.charts._rows import lanes
-from reports.style import CLAIM, NEGATIVE, WIDTH, Look, Sheet, alt_text, png_bytes, price_axis, styled, title_of
+from reports.style import (
+    CLAIM,
+    LETTERED,
+    NEGATIVE,
+    WIDTH,
+    Look,
+    Sheet,
+    alt_text,
+    png_bytes,
+    price_axis,
+    styled,
+    title_of,
+)
 from reports.view import headline_comparison
 
 
@@ -86,6 +99,26 @@ class TestPriceLadder:
         assert savings
         assert all(t.get_text().startswith("+") and t.get_color() == NEGATIVE for t in savings)
 
+    def test_a_cloud_s_price_that_no_list_has_is_named_not_drawn(self, analysis: Analysis) -> None:
+        google = (pl.col("network") == "google") & (pl.col("accelerator") == "h100-sxm-80")
+        made = analysis.market_prices.with_columns(
+            price_kind=pl.when(google).then(pl.lit("indicative")).otherwise(pl.col("price_kind").cast(pl.String)),
+        ).cast({"price_kind": analysis.market_prices.schema["price_kind"]})
+        before, figure = price_ladder(analysis.market_prices, Look.of(analysis)), price_ladder(made, Look.of(analysis))
+        assert len(lines(figure, "cloud:google")) == len(lines(before, "cloud:google")) - 1
+        assert "Not a list price, so not drawn: Google on H100 SXM 80 GB ($7.10, indicative)" in said(figure, "footer")
+        assert "Not a list price" not in said(before, "footer")
+
+    def test_clouds_squares_lie_apart(self) -> None:
+        real = report_data.reference_only()
+        figure = price_ladder(real.market_prices, Look.of(real))
+        (axes,) = figure.axes
+        places = [axes.transData.transform((m.get_xdata()[0], m.get_ydata()[0])) / figure.dpi
+                  for m in lines(figure, "cloud:")]  # fmt: skip
+        side = LETTERED / 72
+        for i, (x, y) in enumerate(places):
+            assert all(abs(x - x2) > side or abs(y - y2) > side for x2, y2 in places[i + 1 :])
+
     def test_a_price_beyond_its_limit_is_named_not_drawn(self, analysis: Analysis) -> None:
         old = analysis.market_prices.with_columns(
             freshness=pl.when(pl.col("network") == "render").then(pl.lit("expired")).cast(pl.Enum(FRESHNESS))
@@ -106,7 +139,7 @@ class TestPriceLadder:
         found = lanes(places, apart=0.1, most=12)
         for lane in set(found):
             mine = sorted(place for place, one in zip(places, found, strict=True) if one == lane)
-            assert all(b - a >= 0.1 for a, b in pairwise(mine))
+            assert all(b - a >= 0.1 - 1e-6 for a, b in pairwise(mine))
 
     def test_clouds_are_lettered_squares_and_every_coloured_network_is_in_the_key(self, analysis: Analysis) -> None:
         look = Look.of(analysis)
