@@ -80,7 +80,8 @@ def tornado(
     drawn = networks[:MOST_NETWORKS]
     shown = _moving(mine.filter(pl.col("network").is_in(drawn)))
     cloud, horizon = look.names.long_pair(*pair), _horizon(paths)
-    rows = int(shown.group_by("network", "quantity").len()["len"].max() or 1)  # type: ignore[arg-type]
+    most = dict(shown.group_by("network", "quantity").len().group_by("network").agg(pl.col("len").max()).iter_rows())
+    rows = [int(most.get(network, 1)) for network in drawn]
     notes = []
     if len(drawn) < len(networks):
         notes.append(
@@ -98,7 +99,7 @@ def tornado(
         subtitle=f"Result at the end of {horizon} when one input alone goes to its low or high end: "
         f"left % of the list price of {cloud}, right % of receipts",
         footer=notes,
-        plot_height=0.55 + len(drawn) * (0.24 + 0.155 * rows),
+        plot_height=0.55 + 0.24 * len(drawn) + 0.155 * sum(rows),
         keys=[
             Key(label="input at its low end", colour=MUTED, marker="s", hollow=True),
             Key(label="at its high end", colour=MUTED, marker="s"),
@@ -107,6 +108,7 @@ def tornado(
     told_of = set(mine.select("network", "quantity").iter_rows())
     spans = {quantity: _span(shown.filter(pl.col("quantity") == quantity)) for quantity, _ in _COLUMNS}
     grid = sheet.grid(len(drawn), 2, left=1.95, right=0.12, below=0.22, above=0.24, gap_x=2.02, gap_y=0.26)
+    _share_height(grid, rows)
     for i, network in enumerate(drawn):
         colour, _ = look.network(network)
         for j, (quantity, title) in enumerate(_COLUMNS):
@@ -115,7 +117,7 @@ def tornado(
                 grid[i][j],
                 part,
                 colour,
-                rows,
+                rows[i],
                 spans[quantity],
                 gid=f"{network}:{quantity}",
                 ticks=i == len(drawn) - 1,
@@ -140,6 +142,19 @@ def _moving(rows: pl.DataFrame) -> pl.DataFrame:
     same = [percent(low) == percent(high) for low, high in rows.select("at_low", "at_high").iter_rows()]
     moving = rows.filter(~pl.Series(same, dtype=pl.Boolean)).sort("rank")
     return moving.group_by("network", "quantity", maintain_order=True).head(MOST_INPUTS)
+
+
+def _share_height(grid: list[list[Axes]], rows: list[int]) -> None:
+    """Every line of panels as tall as its bars need, in the room and with the gaps they had."""
+    boxes = [line[0].get_position() for line in grid]
+    gap = boxes[0].y0 - boxes[1].y1 if len(boxes) > 1 else 0.0
+    room, top = sum(box.height for box in boxes), boxes[0].y1
+    for line, count in zip(grid, rows, strict=True):
+        tall = room * count / sum(rows)
+        for axes in line:
+            box = axes.get_position()
+            axes.set_position((box.x0, top - tall, box.width, tall))
+        top -= tall + gap
 
 
 def _horizon(paths: pl.DataFrame) -> str:
@@ -178,7 +193,7 @@ def _bars(
         axes.text(0.5, 0.5, "no input moves it" if known else "not known", transform=axes.transAxes, ha="center",
                   fontsize=6.5, color=MUTED, style="italic", gid=f"none:{gid}")  # fmt: skip
         return
-    axes.axvline(0, color=INK, lw=0.8, ls=(0, (1, 1.5)), zorder=1.5, gid="zero")
+    axes.axvline(0, color=INK, lw=0.8, ls=(0, (1, 1.5)), zorder=0.9, gid="zero")
     if max(part["at_low"].max(), part["at_high"].max()) < _FLOOR:  # type: ignore[type-var, operator]
         axes.text(0.5, 0.5, f"below {percent(_FLOOR)} with every input", transform=axes.transAxes, ha="center",
                   fontsize=6.5, color=MUTED, style="italic", gid=f"below:{gid}",
@@ -201,7 +216,7 @@ def _bars(
                 f"{_CUT}< {percent(_FLOOR)}" if cut else percent(value, signed=True), (_within(value), y),
                 xytext=(2.5 * side, 0),
                 textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=5.2, color=INK,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4}, zorder=1.8,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8}, zorder=1.8,
                 gid=f"value:{gid}:{row['input']}:{'low' if side < 0 else 'high'}",
             )  # fmt: skip
         axes.annotate(
