@@ -133,7 +133,9 @@ def stress(
         for r in headline_margins(headlines, margins).iter_rows(named=True)
     }
     known = frame.filter(pl.col("network").is_in(networks), pl.col("full_margin").is_not_null())
-    with_margin = [n for n in networks if n in set(known["network"])]
+    rewarded = set(known.filter(pl.col("utilisation").is_not_null(), pl.col("with_rewards"))["network"])
+    # Those the title counts come first.
+    with_margin = sorted((n for n in networks if n in set(known["network"])), key=lambda n: n in rewarded)
     if not with_margin:
         reasons = frame["not_known"].drop_nulls().unique(maintain_order=True).to_list()
         why = "; ".join(look.names(r) for r in reasons[:2]) or "no network's node is known"
@@ -145,11 +147,11 @@ def stress(
         notes.append(f"{len(drawn)} of {plural(len(with_margin), 'network')} drawn; the title speaks of all.")
     if unknown := [n for n in networks if n not in with_margin]:
         notes.append(f"Not known, so not drawn: {listing(look.names(n) for n in unknown)}.")
-    rewarded = known.filter(pl.col("utilisation").is_not_null(), pl.col("with_rewards"))["network"]
-    if paid_in_tokens := [look.names(n) for n in with_margin if n in set(rewarded)]:
+    if paid_in_tokens := [n for n in with_margin if n in rewarded]:
+        how = "drawn last, with these rewards, and" if set(paid_in_tokens) & set(drawn) else "not drawn and"
         notes.append(
-            f"{listing(paid_in_tokens)}: nodes are paid in tokens alone, whatever clouds cost; drawn with these "
-            "rewards and not counted in the title. All others are drawn over use without rewards."
+            f"{listing(look.names(n) for n in paid_in_tokens)}: nodes are paid in tokens alone, whatever clouds cost; "
+            f"{how} not counted in the title. All others are drawn over use without rewards."
         )
     passed = ", ".join(percent(p) for p in known["pass_through"].unique().sort())
     notes.append(
@@ -171,6 +173,7 @@ def stress(
     )
     columns = [one for one in _COLUMNS if any(_known(frame, n, one[0]).height for n in drawn)]
     lacking = {n: rewards_lacking(tokens, n) for n in drawn}
+    highest = {c: min(i for i, n in enumerate(drawn) if _known(frame, n, c).height) for c, _, _ in columns}
     lowest = {c: max(i for i, n in enumerate(drawn) if _known(frame, n, c).height) for c, _, _ in columns}
     panels = sheet.grid(len(drawn), len(columns), left=1.62, right=0.12, below=0.36, above=0.2, gap_x=0.62, gap_y=0.22)
     for i, network in enumerate(drawn):
@@ -181,7 +184,7 @@ def stress(
             at = use.get(network) if column == "utilisation" else 1.0
             _heat_map(axes, part, column, at, gid=f"{network}:{column}", bottom=i == lowest[column],
                       lacking=lacking[network])  # fmt: skip
-            if i == 0:
+            if i == highest[column]:
                 axes.set_title(title, fontsize=7, pad=4)
             if i == lowest[column]:
                 axes.set_xlabel("sudden fall of the clouds' cost", fontsize=6.3, labelpad=2)
