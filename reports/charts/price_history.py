@@ -64,6 +64,8 @@ _OTHERS = (("#6b5b3e", "p"), ("#6f7420", "h"), ("#3f6f85", "d"), ("#8c4a6e", "*"
 # Between two known days of what is no price list nothing is known.
 _UNKNOWN = (0, (1, 1.8))
 _INDEX = "#8a8f98"
+# Labels among the lines: no line strikes them through, and no mark is hidden by them.
+_CLEAR: dict[str, Any] = {"zorder": 2.5, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.3}}
 
 
 @styled
@@ -178,7 +180,14 @@ def _draw_rents(axes: Axes, lines: list[Line], points: list[Line], look: Look, n
         colour, marker, _ = drawn[li.series]
         x, value = years(li.points["observed_at"])[0], li.last
         axes.plot(
-            [x], [value], linestyle="none", marker=marker, markersize=3.4, gid=f"point:{li.series}", **_hollow(colour)
+            [x],
+            [value],
+            linestyle="none",
+            marker=marker,
+            markersize=3.4,
+            zorder=3,
+            gid=f"point:{li.series}",
+            **_hollow(colour),
         )
         if li.market != "index":
             tail = li.series.split(" ")[3:] if li.seller in alone else []
@@ -187,6 +196,7 @@ def _draw_rents(axes: Axes, lines: list[Line], points: list[Line], look: Look, n
                 " ".join([_label(li, look).removesuffix(" market"), *tail, usd(value)]), (x, value),
                 xytext=(-4, 1) if beside else (0, -3.5), textcoords="offset points", fontsize=5.8, color=colour,
                 ha="right" if beside else "center", va="bottom" if beside else "top", gid=f"named:{li.series}",
+                **_CLEAR,
             )  # fmt: skip
     ends, end = [], axes.get_xlim()[1]
     for li in lines:
@@ -210,7 +220,7 @@ def _draw_rents(axes: Axes, lines: list[Line], points: list[Line], look: Look, n
             # Ended long ago: a line from there to the edge would look like a price.
             axes.annotate(
                 label, (xs[-1], li.last), xytext=(3, 4), textcoords="offset points", fontsize=5.8, color=colour,
-                va="bottom", gid=f"named:{li.series}",
+                va="bottom", gid=f"named:{li.series}", **_CLEAR,
             )  # fmt: skip
         else:
             ends.append((math.log(li.last), label, colour, xs[-1], li.last))
@@ -249,7 +259,10 @@ def _hollow(colour: str) -> dict[str, Any]:
 
 
 def _styles(lines: list[Line], look: Look) -> dict[str, tuple[str, str, Any]]:
-    """Colour, marker and line of every series: a cloud's or network's own, purple for a claim, others told apart."""
+    """Colour, marker and line of every series: a cloud's or network's own, purple for a claim, others told apart.
+
+    Networks that share the grey of all charts differ by their marker, tiers of one by dashes.
+    """
     made: dict[str, tuple[str, str, Any]] = {}
     free, own = iter(_OTHERS * len(lines)), {}
     tiers: dict[tuple[str, str], int] = {}
@@ -265,7 +278,9 @@ def _styles(lines: list[Line], look: Look) -> dict[str, tuple[str, str, Any]]:
             made[li.series] = (*look.network(li.seller), style)
         else:
             if li.seller not in own:
-                own[li.seller] = next(free)
+                hue, shape = next(free)
+                # A network is as grey here as in every other chart; its label says who it is.
+                own[li.seller] = (look.network(li.seller)[0] if li.seller in look.networks else hue, shape)
             n = tiers[li.seller, li.market] = tiers.get((li.seller, li.market), -1) + 1
             made[li.series] = (*own[li.seller], style if n == 0 else (0, (3, 1.2)))
     return made

@@ -6,6 +6,7 @@ from datetime import UTC, date, datetime
 
 import polars as pl
 import pytest
+import report_data
 from chart_artists import cut_off, is_hollow, lines, overlapping, said
 
 from depin_compare.analysis import Analysis
@@ -203,3 +204,14 @@ class TestEvents:
         assert months.len() >= 1
         assert (months.dt.day() == 1).all()
         assert table["as_of"].max() <= date(2026, 11, 22)
+
+
+def test_a_network_is_as_grey_as_in_every_other_chart() -> None:
+    made = report_data.live_shaped()
+    look = Look.of(made)
+    assert not look.is_named("runpod")
+    figure = price_history(made.trends, events(), look)
+    mine = [line for axes in figure.axes for line in axes.lines if str(line.get_gid()).startswith("steps:runpod")]
+    assert len(mine) > 1  # tiers, told apart by dashes
+    assert {line.get_color() for line in mine} == {look.network("runpod")[0]}
+    assert len({str(line._dash_pattern) for line in mine}) == len(mine)
