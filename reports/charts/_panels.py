@@ -206,8 +206,13 @@ def draw_path(
         )
 
 
-def end_labels(axes: Axes, ends: Sequence[tuple[float, str, str]], *, size: float = 6.3, gap: float = 0.13) -> None:
-    """Labels right of the ends of lines that stay within, pushed apart: (value, text, colour)."""
+def end_labels(
+    axes: Axes, ends: Sequence[tuple[float, str, str]], *, size: float = 6.3, gap: float = 0.13, lead: float = 0.0
+) -> None:
+    """Labels right of the ends of lines that stay within, pushed apart: (value, text, colour).
+
+    ``lead`` is the room, in inches, for a hairline from each line's end to its label.
+    """
     ordered = sorted(ends, key=lambda end: -end[0])
     places = [min(max(value, FLOOR + 0.05), 0.97) for value, _, _ in ordered]
     for i in range(1, len(places)):
@@ -216,12 +221,18 @@ def end_labels(axes: Axes, ends: Sequence[tuple[float, str, str]], *, size: floa
     for i in range(len(places) - 1, -1, -1):
         places[i] = max(places[i], lowest)
         lowest = places[i] + gap
-    for y, (_, text, colour) in zip(places, ordered, strict=True):
+    across = axes.get_position().width * WIDTH
+    for y, (value, text, colour) in zip(places, ordered, strict=True):
+        if lead:
+            axes.plot(
+                [1 + 0.03 / across, 1 + (lead - 0.02) / across], [max(value, FLOOR), y], color=colour, lw=0.5,
+                alpha=0.7, transform=axes.get_yaxis_transform(), clip_on=False, gid="lead",
+            )  # fmt: skip
         axes.annotate(
             text,
             (1.0, y),
             xycoords=("axes fraction", "data"),
-            xytext=(3, 0),
+            xytext=(72 * lead or 3, 0),
             textcoords="offset points",
             fontsize=size,
             color=colour,

@@ -16,7 +16,7 @@ from reports.view import future_pair, headline_paths, of_pair, plain
 __all__ = ["finding", "years_ahead"]
 
 # Inches for a name and its value at the end of a line.
-_LABEL, _LABEL_SIZE = 0.98, 6.3
+_LABEL, _LABEL_SIZE, _LEAD = 1.2, 6.3, 0.14
 _MOST_OF_A_MODEL = 3
 _MOST_NOT_LIVE = 4
 
@@ -90,7 +90,9 @@ def years_ahead(
         ],
         plot_height=1.55,
     )
-    ((left, right),) = sheet.grid(1, 2, left=0.42, right=1.0, below=0.22, above=0.08, gap_x=1.42)
+    ((left, right),) = sheet.grid(
+        1, 2, left=0.42, right=_LABEL + _LEAD, below=0.22, above=0.08, gap_x=_LABEL + _LEAD + 0.42
+    )
     for axes, frame, quantity in ((left, advantage, "advantage"), (right, margin, "full_margin_new_node")):
         _panel(axes, frame, quantity, first, last, look)
     return sheet.figure
@@ -122,12 +124,22 @@ def _panel(axes: Axes, frame: pl.DataFrame, quantity: str, first: date, last: da
         room = _LABEL - text_width(f" {label}", _LABEL_SIZE)
         ends.append((value, f"{fit(look.names(network), _LABEL_SIZE, room)} {label}", colour))
     if of_others:
-        middle = sorted(of_others)[len(of_others) // 2]
-        ends.append((middle, f"{len(of_others)} others", MUTED))
+        ends.append((sorted(of_others)[len(of_others) // 2], _of_others(of_others), MUTED))
     if frame.is_empty():
         axes.text(0.5, 0.6, words.NOT_KNOWN, transform=axes.transAxes, ha="center", fontsize=7, color=MUTED,
                   style="italic", gid=f"none:{quantity}")  # fmt: skip
-    end_labels(axes, ends, size=_LABEL_SIZE, gap=0.145)
+    end_labels(axes, ends, size=_LABEL_SIZE, gap=0.145, lead=_LEAD)
+
+
+def _of_others(values: list[float]) -> str:
+    """How many lines share the grey, and from where to where they end."""
+    low, high = min(values), max(values)
+    told = "below " + words.percent(FLOOR) if is_below(low) else words.percent(low)
+    if is_below(high) or words.percent(low) == words.percent(high):
+        return f"{len(values)} others {told}"
+    span = f"{told} to {words.percent(high)}"
+    label = f"{len(values)} others {span}"
+    return label if text_width(label, _LABEL_SIZE) <= _LABEL else f"{len(values)}: {span}"
 
 
 def _work_note(headlines: pl.DataFrame, shown: list[str], look: Look) -> str:

@@ -20,7 +20,7 @@ from reports.charts.stress import rewards_lacking
 from reports.charts.summary_card import card_png, summary_card
 from reports.charts.years_ahead import years_ahead
 from reports.style import Look, alt_text, title_of
-from reports.view import headline_margins
+from reports.view import headline_margins, headline_paths
 from reports.words import MINUS, of_them, percent
 
 FUTURE = (
@@ -213,7 +213,15 @@ class TestHeadroomBars:
         )  # fmt: skip
         own = room.filter(pl.col("silicon") != "trainium")["headroom"]
         assert own.max() < room["headroom"].max()
+        assert "title's range leaves out" in said(figure, "footer")
         assert title_of(figure).startswith(f"List prices may fall {own.min():.0%} to {own.max():.0%} before networks")
+
+    def test_where_networks_are_compared_with_different_chips_each_is_named(self) -> None:
+        made = report_data.live_shaped()
+        figure = draw("headroom", made)
+        assert said(figure, "chip:aws:trainium") == "list price: chips differ, see below"
+        footer = said(figure, "footer").replace("\n", " ")
+        assert "AWS, Trainium, list price: Trainium1 32GB for Akash, io.net and Chutes; Inferentia2 32GB for" in footer
 
     def test_ticks_name_the_ends(self, analysis: Analysis) -> None:
         axes = draw("headroom", analysis).axes[0]
@@ -398,6 +406,17 @@ class TestStress:
             f"A sudden fall of the clouds' cost by {percent(fall)} ends the full-cost margin of the network's suppliers"
         )
 
+    def test_those_the_title_counts_are_drawn_first(self, analysis: Analysis) -> None:
+        paid = pl.col("network") == "akash"
+        grid = analysis.stress.with_columns(
+            with_rewards=pl.when(paid & pl.col("utilisation").is_not_null()).then(True).otherwise("with_rewards")
+        )
+        figure = draw("stress", dataclasses.replace(analysis, stress=grid))
+        rows = [str(a.images[0].get_gid()).split(":")[1] for a in figure.axes if a.images]
+        assert rows[0] == "ionet"
+        assert rows[-1] == "akash"
+        assert "drawn last, with these rewards" in alt_text(figure)
+
     def test_nodes_paid_in_tokens_alone_are_not_counted(self, analysis: Analysis) -> None:
         """They hold whatever clouds cost, so they would count as holding."""
         mine = pl.col("network") == "ionet"
@@ -491,7 +510,19 @@ class TestYearsAhead:
             ends = [t.get_text() for t in axes.texts if t.get_gid() == "end"]
             named = [network for network in drawn if look.is_named(network)]
             assert all(any(end.startswith(look.names(network)) for end in ends) for network in named)
-            assert f"{len(drawn) - len(named)} others" in ends
+            rest = len(drawn) - len(named)
+            if rest > 1:
+                (told,) = (end for end in ends if end.startswith(f"{rest} others "))
+                column = "advantage_p50" if axes is left else "full_margin_new_node_p50"
+                frame = made.advantage_paths if axes is left else made.margin_paths
+                last = headline_paths(made.headlines, frame.filter(AVERAGE, BASE)).filter(
+                    pl.col("month") == pl.col("month").max(), pl.col("network").is_in(set(drawn) - set(named))
+                )
+                if axes is left:
+                    last = last.filter(
+                        pl.col("reference") == "list", pl.col("cloud") == "aws", pl.col("silicon") == "nvidia"
+                    )
+                assert told == f"{rest} others {percent(last[column].min())} to {percent(last[column].max())}"
 
     def test_the_title_counts_medians_at_the_horizon(self) -> None:
         made = report_data.live_shaped()
