@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from depin_compare.analysis import Analysis
 from depin_compare.refdata.histories import events
-from reports.charts._reasons import kind_of_reason
+from reports.charts._reasons import kind_of_reason, without_margin
 from reports.charts.advantage_erosion import advantage_erosion
 from reports.charts.advantage_heat_map import advantage_heat_map
 from reports.charts.breakeven_dates import breakeven_dates
@@ -93,5 +93,5 @@ def _of_network(network: str, analysis: Analysis, look: Look) -> Figure:
         analysis.margin_paths,
         look,
         network=network,
-        not_known=kind_of_reason(why[0]) if why else None,
+        not_known=kind_of_reason(why[0]) if why else without_margin("") if margins.is_empty() else None,
     )

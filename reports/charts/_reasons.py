@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from reports.words import listing
 
-__all__ = ["kind_of_reason", "reasons_note"]
+__all__ = ["kind_of_reason", "reasons_note", "without_margin"]
 
 # First match wins: what the model says -> what a reader needs to know of it.
 _KINDS = (
@@ -22,6 +22,15 @@ _KINDS = (
     ("owner's cost", "no published cost of the clouds' chips"),
 )
 _MOST_WORDS = 60
+
+
+def without_margin(accelerator: str | None) -> str:
+    """Why a network has no row of margins: none of its chips stands for it, or nothing is known of that one's cost.
+
+    >>> without_margin(None), without_margin("gaudi3")
+    ('no price of its own that can be compared', 'no cost of its chip on record')
+    """
+    return "no price of its own that can be compared" if accelerator is None else "no cost of its chip on record"
 
 
 def kind_of_reason(reason: str | None) -> str:

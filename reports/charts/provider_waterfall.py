@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from depin_compare.economics.waterfall import waterfall
-from reports.charts._reasons import kind_of_reason, reasons_note
+from reports.charts._reasons import kind_of_reason, reasons_note, without_margin
 from reports.style import (
     INK,
     LINE,
@@ -104,8 +104,8 @@ def provider_waterfall(headlines: pl.DataFrame, margins: pl.DataFrame, look: Loo
         for r in heads.iter_rows(named=True)
         if r["network"] not in panels
     ]
-    absent = [n for n in ordered_headlines(headlines)["network"] if n not in order]
-    missing += [(look.names(n), "no price of its own that can be compared") for n in absent]
+    heads_all = ordered_headlines(headlines).select("network", "accelerator").iter_rows()
+    missing += [(look.names(n), without_margin(chip)) for n, chip in heads_all if n not in order]
     if known.is_empty() and in_tokens.is_empty():
         return empty(
             finding(known, of=headlines.height), reasons_note(missing) or "no network has a margin in this run", look

@@ -9,7 +9,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.charts._reasons import kind_of_reason, reasons_note
+from reports.charts._reasons import kind_of_reason, reasons_note, without_margin
 from reports.charts._rows import left_room, row_names
 from reports.style import (
     INK,
@@ -51,7 +51,7 @@ def uses(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFrame) ->
         whole = mine.filter(pl.col("subject").is_null())
         fact = next((part.row(0, named=True) for part in (of_chip, whole) if part.height), {})
         needed = row.get("breakeven_utilisation")
-        why = "no price of its own that can be compared" if not row else row["not_known"]
+        why = without_margin(chip) if not row else row["not_known"]
         reason = None if needed is not None else why
         found.append(
             {

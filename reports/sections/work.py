@@ -26,7 +26,7 @@ from reports.words import KIND_WORDS, REFERENCE_WORDS, usd
 __all__ = ["comparisons", "every_comparison"]
 
 _MOST_CLOUD_ROWS = 120
-_MOST_ROWS = 240
+_MOST_ROWS = 500
 _MOST_REASONS = 6
 
 
