@@ -513,7 +513,7 @@ def _price(value: object, what: str) -> float:
 def _tell_others(rows: Rows, where: str, others: int) -> None:
     """One row for all machines without an accelerator: there are some fifty thousand of them."""
     if others:
-        rows.skip(where, "out_of_scope", f"{others} machines without an accelerator")
+        rows.skip(where, "out_of_scope", f"{others} {'machine' if others == 1 else 'machines'} without an accelerator")
 
 
 def _day(value: object) -> datetime | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, Literal
 
 from depin_compare.analysis import Analysis
@@ -57,6 +58,7 @@ def report_content(
     first = first_page(page)
     asked = [make for name, make in SECTIONS.items() if sections is None or name in sections]
     made = [section for make in asked if (section := make(page)) is not None]
+    _share_a_page(made)
     rest = [name for name in charts if name not in page.shown and not name.startswith("network/")]
     if sections is None and rest:
         made.append({"title": "Further charts", "parts": page.charts_if_there(*rest)})
@@ -77,3 +79,16 @@ def report_content(
     }
     settled: dict[str, Any] = settable(content, dict(page.names.known))
     return settled
+
+
+_MOST_SHARED_ROWS = 8
+
+
+def _share_a_page(made: list[dict[str, Any]]) -> None:
+    """Moves a short table that is left over beside sections of whole pages beneath the next section's first chart."""
+    for paged, following in pairwise(made):
+        rows = sum(len(part.get("rows", ())) for part in paged["parts"])
+        charts = [i for i, part in enumerate(following["parts"]) if part["type"] == "chart"]
+        if paged.get("pages") and 0 < rows <= _MOST_SHARED_ROWS and charts:
+            following["parts"][charts[0] + 1 : charts[0] + 1] = paged["parts"]
+            paged["parts"] = []

@@ -13,7 +13,7 @@ from reports.sections.first_page import headline, sentences
 from reports.sections.page import Page
 from reports.since import Since, shown, since_lines
 from reports.summary import ADVICE_NOTE, ages_line, left_out_lines
-from reports.verdict_words import lacks_margin_alone, verdict_note
+from reports.verdict_words import FOR_ITS_MARGIN, lacks_margin_alone, verdict_note
 from reports.verdicts import NOT_COMPARABLE, verdicts
 from reports.words import REFERENCE_WORDS
 
@@ -84,7 +84,7 @@ def _verdict_table(analysis: Analysis, page: Page) -> list[str]:
         at = {row["reference"]: row for row in rows if pair is not None and (row["cloud"], row["silicon"]) == pair}
         row = rows[0]
         under = [f"data {mark}" if (mark := words.aged(row["freshness"])) else ""]
-        under += ["margin not known"] if lacks_margin_alone(page.outlook.filter(pl.col("network") == network)) else []
+        under += [FOR_ITS_MARGIN] if lacks_margin_alone(page.outlook.filter(pl.col("network") == network)) else []
         chip = [page.names(row[key]) for key in ("accelerator", "llm") if row[key] is not None]
         savings = [at[ref]["advantage_printed"] if ref in at else NOT_COMPARABLE for ref in view.REFERENCE_ORDER]
         gone = at["list"]["advantage_gone_printed"] if "list" in at else NOT_COMPARABLE

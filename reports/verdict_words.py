@@ -7,7 +7,11 @@ import polars as pl
 from depin_compare.economics.scenarios import BASE
 from reports import view
 
-__all__ = ["lacks_margin_alone", "verdict_note"]
+__all__ = ["FOR_ITS_MARGIN", "lacks_margin_alone", "verdict_note"]
+
+
+# Beneath a verdict that rests on nothing else.
+FOR_ITS_MARGIN = "only as margin not known"
 
 
 def verdict_note(outlook: pl.DataFrame, *, brief: bool = False) -> str:

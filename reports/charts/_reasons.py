@@ -40,7 +40,7 @@ def kind_of_reason(reason: str | None) -> str:
     ("the model does not fit the network's machines", 'no take rate published')
     """
     if reason is None:
-        return "no price of the network"
+        return "no price that can be compared"
     for part, kind in _KINDS:
         if part in reason:
             return kind

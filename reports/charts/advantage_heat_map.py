@@ -171,6 +171,7 @@ def advantage_heat_map(headlines: pl.DataFrame, comparison: pl.DataFrame, look: 
         count = Counter(c["reason"] for c in shown)
         told = "; ".join(f"{marks[k]}: {k} ({plural(count[k], 'cell')})" for k in kinds)
         notes.append(f"n/c, hatched: not comparable. {told}.")
+    notes.append("Another chip of a network may be cheaper, or dearer, than the one it is drawn on.")
     layers = [("network_layer", "network_observed_at"), ("reference_layer", "reference_observed_at")]
     if claims:
         who = listing(look.names.pair(*pair, claim=True) for pair in claims)

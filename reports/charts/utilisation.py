@@ -31,6 +31,7 @@ __all__ = ["MOST_NETWORKS", "uses", "utilisation"]
 MOST_NETWORKS = 30
 _SIZE = 6.3
 _END = 1.06  # where what needs more than all hours is drawn
+_SEEN = 0.035  # a shorter gap is hidden by the marker and the tick
 _GAP = 0.09  # inches between the panel and the words beside it
 _COUNTED = re.compile(r"(\d+) of (\d+) (GPUs|cards)\b")
 
@@ -126,11 +127,14 @@ def utilisation(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFr
         {"layer": [r["layer"] for r in dated], "observed_at": [r["observed_at"] for r in dated]},
         schema={"layer": pl.String, "observed_at": pl.Datetime("us", "UTC")},
     )
+    short = [r for r in shown if _is_short(r)]
     notes = []
     if len(shown) < len(telling):
         notes.append(f"{len(shown)} of {len(telling)} networks shown; the others are in margins.csv.")
     if any(r["assumed"] is not None for r in shown):
         notes.append("Where no use is known, margins rest on an assumption, which is not drawn.")
+    if short:
+        notes.append("In bold what is needed of a network that is used less.")
     if unknown := [(look.names(r["network"]), r["reason"]) for r in shown if r["needed"] is None]:
         notes.append(f"Break-even not known: {reasons_note(unknown, MOST_NETWORKS)}.")
     if neither := [(look.names(r["network"]), r["reason"]) for r in every if r not in telling]:
@@ -140,11 +144,11 @@ def utilisation(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFr
     by = [f"use: {told}; break-even: this model"]
     notes.append(source_note(look, frame, [("layer", "observed_at")], by, what="uses"))
     marked = [r for r in shown if r["whole"] is not None]
-    short = [r for r in shown if _is_short(r)]
+    apart = [r for r in short if min(r["needed"], _END) - r["used"] > _SEEN]
     keys = [
         Key(label="known use (headline's chip, else network)", colour=INK, marker="o"),
         Key(label="needed", colour=INK, marker="|"),
-        *([Key(label="used less than needed", colour=INK, line="--")] if short else []),
+        *([Key(label="used less than needed", colour=INK, line="--")] if apart else []),
         *([Key(label="of the whole network", colour=MUTED, marker=".")] if marked else []),
         *([Key(label="not live", colour=MUTED, marker="o", hollow=True)] if (frame["layer"] != "live").any() else []),
     ]
@@ -199,7 +203,7 @@ def _draw(axes: Axes, y: int, row: Row, look: Look, right: float) -> None:
             axes.plot([_END], [y], marker=">", ms=4, color=INK, linestyle="none", zorder=3, gid=f"beyond:{name}")
         else:
             axes.plot(
-                [needed], [y], marker="|", ms=9, mew=2.0, color=INK, linestyle="none", zorder=3, gid=f"needed:{name}"
+                [needed], [y], marker="|", ms=9, mew=1.2, color=INK, linestyle="none", zorder=3, gid=f"needed:{name}"
             )
     if row["whole"] is not None:
         axes.plot([row["whole"]], [y], marker=".", ms=5, color=MUTED, linestyle="none", gid=f"whole:{name}")

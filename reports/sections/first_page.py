@@ -22,7 +22,7 @@ from reports.sections.parts import (
     use_words,
     verdict_cell,
 )
-from reports.verdict_words import lacks_margin_alone, verdict_note
+from reports.verdict_words import FOR_ITS_MARGIN, lacks_margin_alone, verdict_note
 from reports.words import NOT_KNOWN, REFERENCE_WORDS, percent, usd
 
 __all__ = ["first_page", "headline", "other_networks", "sentences"]
@@ -144,7 +144,7 @@ def _supplier_cells(page: Page, head: view.Row, rows: int = 1) -> list[Cell]:
     if use := use_words(margin.get("breakeven_utilisation")):
         even["under"] = use
     mine = page.outlook.filter(pl.col("network") == head["network"])
-    cells = [earned, even, verdict_cell(head, "margin not known" if lacks_margin_alone(mine) else "")]
+    cells = [earned, even, verdict_cell(head, FOR_ITS_MARGIN if lacks_margin_alone(mine) else "")]
     return [c | {"rows": rows} if rows > 1 else c for c in cells]
 
 

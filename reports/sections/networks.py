@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import polars as pl
@@ -14,6 +13,7 @@ from reports.sections.parts import (
     Part,
     change_cell,
     column,
+    coverage_words,
     kind_cell,
     network_keeps,
     paragraph,
@@ -23,7 +23,7 @@ from reports.sections.parts import (
     use_words,
     verdict_cell,
 )
-from reports.verdict_words import lacks_margin_alone, verdict_note
+from reports.verdict_words import FOR_ITS_MARGIN, lacks_margin_alone, verdict_note
 from reports.words import DASH, KIND_WORDS, NOT_KNOWN, REFERENCE_WORDS, percent, usd
 
 __all__ = ["anchor_of", "has_own_page", "networks"]
@@ -33,7 +33,13 @@ _MOST_SHARED_ROWS = 40
 _MOST_SCENARIOS = 9
 _LONGEST_REASON = 260
 _OWN_PAGE = ("full_margin", "full_margin_with_rewards", "breakeven_usd_per_accelerator_hour")
-_SAID_RANGE = re.compile(r"\bsays (\d+) to (\d+) per cent\b")
+_UNKNOWN = "n/k"
+_GONE_BY = {
+    "list": "list gone by",
+    "committed": "committed gone by",
+    "modelled_cost": "cost gone by",
+    "cost_plus_margin": "floor gone by",
+}
 
 
 def has_own_page(page: Page, network: str) -> bool:
@@ -95,27 +101,28 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
     layer = margin.get("layer") or first.get("network_layer")
     source = page.source_of(head["network"], head["accelerator"])
     work = [page.names(head[k]) for k in ("llm", "workload") if head[k] is not None]
-    keeps = change_cell(margin.get("full_margin"), unknown=NOT_KNOWN)
+    keeps = change_cell(margin.get("full_margin"), unknown=_UNKNOWN)
+    if few := _few(page, head):
+        work.append(few)
     band = span_words(margin.get("full_margin_low"), margin.get("full_margin_high"), percent)
     use, kind = margin.get("utilisation"), margin.get("utilisation_kind")
+    per_mtok = first.get("usd_per_mtok_network")
     cells: list[Cell] = [
-        verdict_cell(head, "margin not known" if lacks_margin_alone(outlook) else ""),
+        verdict_cell(head, FOR_ITS_MARGIN if lacks_margin_alone(outlook) else ""),
         {"text": words.shorten(page.names(head["accelerator"]), 40), "strong": True, "under": ", ".join(work)},
         {
-            "text": f"{usd(price)}/h" if price is not None else NOT_KNOWN,
-            "strong": price is not None,
+            **(_told(f"{usd(price)}/h") | {"strong": True} if price is not None else _told(None)),
             "under": ", ".join(w for w in (source, page.observed(seen, layer) if seen else "") if w),
         },
         {
-            "text": usd(first.get("usd_per_mtok_network")),
-            "strong": True,
+            **(_told(usd(per_mtok)) | {"strong": True} if per_mtok is not None else _told(None)),
             "under": span_words(first.get("usd_per_mtok_network_low"), first.get("usd_per_mtok_network_high"), usd),
         },
-        kind_cell(kind, percent(use)) if kind and use is not None else percent(use),
+        kind_cell(kind, percent(use)) if kind and use is not None else _told(None if use is None else percent(use)),
         take_cell(page, head["network"]),
         (keeps | {"under": band} if band else keeps) if isinstance(keeps, dict) else keeps,
         {
-            "text": _hour(margin.get("breakeven_usd_per_accelerator_hour")),
+            **_hour(margin.get("breakeven_usd_per_accelerator_hour")),
             "under": use_words(margin.get("breakeven_utilisation")),
         },
         _hour(margin.get("stop_usd_per_accelerator_hour")),
@@ -131,9 +138,11 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
         column("Breaks even at", 0.9, right=True),
         column("Price to stop at", 0.8, right=True),
     ]
+    unknown = any(isinstance(cell, dict) and cell.get("text") == _UNKNOWN for cell in cells)
+    meaning = f" {_UNKNOWN}: not known." if unknown else ""
     notes = [
         f"{verdict_note(outlook)} Network keeps: of the tenant's bill. Supplier keeps: of its receipts, after all "
-        "cost. Price to stop at: below it a node earns less than its power and running cost."
+        f"cost. Price to stop at: below it a node earns less than its power and running cost.{meaning}"
     ]
     return table_part(columns, [cells], notes) | {"large": True}
 
@@ -141,8 +150,7 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
 def take_cell(page: Page, network: str) -> dict[str, Any]:
     """What share of the tenant's bill the network keeps, as the token page has it."""
     rows = page.tokens_found.get((network, "network_take"), [])
-    made = network_keeps(view.take_shares(page.analysis.margins).get(network), rows)
-    return made | {"text": NOT_KNOWN} if made.get("quiet") else made
+    return network_keeps(view.take_shares(page.analysis.margins).get(network), rows)
 
 
 def against(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Part]:
@@ -168,7 +176,7 @@ def against(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Part]
         body.append(cells)
     columns = [column("Buyer saves against", 1.9)]
     for reference in view.REFERENCE_ORDER:
-        columns += [column(REFERENCE_WORDS[reference], 0.7, right=True), column("gone by", 1.3, right=True)]
+        columns += [column(REFERENCE_WORDS[reference], 0.7, right=True), column(_GONE_BY[reference], 1.3, right=True)]
     note = (
         "At central inputs; beneath a saving: the cloud's USD per million tokens; bold: the hardest of its kind. Gone "
         "by: base scenario, the month by which half of the draws have lost it; kept in: the share of draws that never "
@@ -303,11 +311,9 @@ def token_facts(page: Page, head: view.Row) -> str:
     if row := first("subsidy_usd_per_rented_hour"):
         told.append(f"a reward of {_amount(row)} per rented hour{_when(row)}")
     if row := first("emission_coverage"):
-        said = _SAID_RANGE.search(row["note"] or "")
-        ratio = f"{int(said[1]) / 100:.2f} to {int(said[2]) / 100:.2f}" if said else f"{row['value']:.2f}"
         # Some say what share of their costs they earn, not of what they emit.
         over = "its costs" if "revenue_covers_cost" in (row["formula"] or "") else "emissions"
-        told.append(f"revenue over {over} {ratio}{_when(row)}")
+        told.append(f"revenue over {over} {coverage_words(row)}{_when(row)}")
     if not told:
         return "Token and fees: nothing on record."
     return f"Token and fees: {'; '.join(told)}. More on the token pages."
@@ -340,13 +346,37 @@ def _priced(page: Page, head: view.Row) -> str:
     return f"{chip}, {usd(price)}/h" if chip and price is not None else chip
 
 
+def _why(page: Page, head: view.Row) -> str:
+    """Why a network can't be compared: its sentence without the name and the verdict, which stand beside it."""
+    why = page.told(head["sentence"]).removeprefix(f"{head['display_name']}: ").removeprefix("not comparable, ")
+    return _capital(why)
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _few(page: Page, head: view.Row) -> str:
+    """How many of its chip a network has, where that is fewer than stand for a network that has others."""
+    network, chip = head["network"], head["accelerator"]
+    limit = view.plain(page.analysis.assumptions).filter(pl.col("parameter") == "min_supply_headline")["central"]
+    mine = page.analysis.market_prices.filter(
+        pl.col("network") == network, pl.col("accelerator") == chip, pl.col("terms") == "on_demand"
+    )["n_accelerators"].drop_nulls()
+    told = page.analysis.facts.filter(
+        pl.col("network") == network, pl.col("subject") == chip, pl.col("metric") == "gpus_total"
+    ).sort("observed_at")["value"]
+    counted = [*mine.to_list()[:1], *told.to_list()[-1:]]
+    return f"of which it has {counted[0]:,.0f}" if counted and limit.len() and counted[0] < limit[0] else ""
+
+
 def _nothing_known(page: Page, heads: list[view.Row]) -> list[Part]:
     body: list[list[Cell]] = [
         [
             {"text": words.shorten(head["display_name"], 60), "strong": True, "under": _priced(page, head)},
             verdict_cell(head),
-            words.shorten(page.told(head["sentence"]).removeprefix(f"{head['display_name']}: "), _LONGEST_REASON),
-            token_facts(page, head).removeprefix("Token and fees: "),
+            words.shorten(_why(page, head), _LONGEST_REASON),
+            _capital(token_facts(page, head).removeprefix("Token and fees: ")),
         ]
         for head in heads[:_MOST_SHARED_ROWS]
     ]
@@ -355,8 +385,11 @@ def _nothing_known(page: Page, heads: list[view.Row]) -> list[Part]:
     return [table_part(columns, body, [f"{more} further networks in analysis.json."] if more else [])]
 
 
-def _hour(value: float | None) -> str:
-    if value is None:
-        return NOT_KNOWN
-    told = usd(value)
-    return f"{told}/h" if told.startswith("$") else told
+def _told(text: str | None) -> dict[str, Any]:
+    """A number as printed, or that it is not known, alike in every column."""
+    return {"text": _UNKNOWN, "quiet": True} if text is None else {"text": text}
+
+
+def _hour(value: float | None) -> dict[str, Any]:
+    told = None if value is None else usd(value)
+    return _told(f"{told}/h" if told and told.startswith("$") else told)

@@ -14,7 +14,6 @@ from reports.words import REFERENCE_WORDS, percent
 _MOST_SCENARIOS = 8
 _MOST_NETWORKS = 40
 _MOST_DRIVERS = 80
-_MOST_NAMED = 8
 _NOT_COMPARABLE, _NOT_KNOWN = "n/c", "n/k"
 _MEANINGS = {
     _NOT_COMPARABLE: "not comparable, the cloud has no such price",
@@ -79,8 +78,7 @@ def erosion(page: Page) -> Part:
         notes = []
         missing = [page.names(n) for n in page.headlines["network"] if n not in set(networks)]
         if missing:
-            more = [words.plural(len(missing) - _MOST_NAMED, "other")] if len(missing) > _MOST_NAMED else []
-            notes.append(f"Not known of {words.listing([*missing[:_MOST_NAMED], *more])}.")
+            notes.append(f"Not known of {words.listing(missing)}.")
         if len(networks) > _MOST_NETWORKS:
             notes.append(f"{len(networks) - _MOST_NETWORKS} further networks are in erosion.csv.")
         if any(isinstance(cell, dict) and cell["text"] == unknown for row in body for cell in row):
@@ -177,7 +175,8 @@ def variance_shares(page: Page) -> list[Part]:
     notes = [
         f"{page.names(known['scenario'][0])} scenario, {words.month(known['at'][0])}. Part of the result's variance in "
         "which an input has a share, alone or together with others (total Sobol index), so that they may add up to "
-        "more than all."
+        "more than all. Worked out for one cloud, the first of Azure, AWS and Google whose NVIDIA machines can be "
+        "compared, and at five years from today, or at the horizon where that is nearer."
     ]
     if any(isinstance(cell, dict) and cell["text"] == _NOT_KNOWN for row in body for cell in row):
         notes.append(f"{_NOT_KNOWN}: {_MEANINGS[_NOT_KNOWN]}.")

@@ -57,6 +57,21 @@ def span_words(low: float | None, high: float | None, form: Any) -> str:
     return "" if low is None or high is None else f"{form(low)} to {form(high)}"
 
 
+_SAID_RANGE = re.compile(r"\bsays (\d+) to (\d+) per cent\b")
+
+
+def coverage_words(row: Mapping[str, Any]) -> str:
+    """A ratio of revenue to what is paid out; the span where the source tells one.
+
+    >>> coverage_words({"value": 0.35, "note": "its page says 30 to 40 per cent"})
+    '0.30 to 0.40'
+    >>> coverage_words({"value": 0.35, "note": None})
+    '0.35'
+    """
+    said = _SAID_RANGE.search(row["note"] or "")
+    return f"{int(said[1]) / 100:.2f} to {int(said[2]) / 100:.2f}" if said else f"{row['value']:.2f}"
+
+
 def use_words(utilisation: float | None) -> str:
     """Break-even utilisation in words."""
     if utilisation is None:

@@ -34,18 +34,18 @@ _LEAST = -9.99  # below this a margin says no more
 
 
 def margins(page: Page) -> Part:
-    """What suppliers keep: step by step, over time, on the chip that stands for the network, and how full they are."""
+    """What suppliers keep: step by step, how full they are, over time, and on the chip that stands for the network."""
     heads = [page.margin_of[n] for n in page.headlines["network"] if n in page.margin_of]
     shown = [r for r in heads if _is_told(r)]
     missing = [r for r in heads if not _is_told(r)]
     why = [f"Neither costs nor margin known: {'; '.join(_reasons(page, missing))}."] if missing else []
-    parts = [*page.charts_if_there("provider_waterfall"), page.chart("margin_erosion")]
+    # How full nodes are stands beneath the bars, on their page.
+    parts = [*page.charts_if_there("provider_waterfall", "utilisation"), page.chart("margin_erosion")]
     if shown:
         parts += [subheading("The chip that stands for each network"), _table(page, shown, why)]
     else:
         told = [] if page.has_chart("margin_erosion") else ["No supplier's margin is known in this run."]
         parts += [paragraph(text, quiet=True) for text in [*told, *why]]
-    parts += page.charts_if_there("utilisation")
     return {"title": _TITLE, "parts": parts}
 
 
@@ -81,7 +81,7 @@ def _reasons(page: Page, rows: Sequence[view.Row]) -> list[str]:
     found: dict[str, list[str]] = {}
     for row in rows:
         network = page.names(row["network"])
-        for reason in without_advice(page.told(row["not_known"] or "no price of the network")).split("; "):
+        for reason in without_advice(page.told(row["not_known"] or "no price that can be compared")).split("; "):
             own = f"{network} publishes no "
             general = f"no {reason.removeprefix(own)} published" if reason.startswith(own) else reason
             general = general.replace("this chip", "the chip")
@@ -134,6 +134,7 @@ def _price_age(page: Page, row: view.Row) -> tuple[str, str]:
 def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
     body: list[list[Cell]] = []
     only_bounds: list[str] = []
+    no_reward: list[str] = []
     shares = view.take_shares(page.analysis.margins)
     for r in rows:
         full = _margin(r["full_margin"])
@@ -142,6 +143,12 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
         price_age, use_age = _price_age(page, r)
         if r["full_margin_with_rewards"] is None and r["not_known"] is None and _has_bound(page, r["network"]):
             only_bounds.append(page.names(r["network"]))
+        elif (
+            r["full_margin_with_rewards"] is None
+            and r["full_margin"] is not None
+            and not _known_rewards(page, r["network"])
+        ):
+            no_reward.append(page.names(r["network"]))
         needs: dict[str, str] = {"under": use_words(r["breakeven_utilisation"])}
         breakeven = _or_unknown(r["breakeven_usd_per_accelerator_hour"], usd)
         body.append(
@@ -187,11 +194,17 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
     if only_bounds:
         known_as = words.listing(dict.fromkeys(only_bounds))
         told.append(f"With rewards: of {known_as} rewards are known only as an upper bound, see What the token pays.")
+    if no_reward:
+        told.append(f"With rewards: no reward an hour is on record of {words.listing(dict.fromkeys(no_reward))}.")
     return table_part(columns, body, [*told, *notes])
 
 
 def _has_bound(page: Page, network: str) -> bool:
     """Whether a network's rewards are on record as the most they can be."""
-    measures = ("subsidy_tokens_per_rented_hour", "subsidy_tokens_per_online_hour")
-    found = [r for m in measures for r in page.tokens_found.get((network, m), []) if r["value"]]
+    found = _known_rewards(page, network)
     return bool(found) and all(r["bound"] == "upper" for r in found)
+
+
+def _known_rewards(page: Page, network: str) -> list[view.Row]:
+    measures = ("subsidy_tokens_per_rented_hour", "subsidy_tokens_per_online_hour")
+    return [r for m in measures for r in page.tokens_found.get((network, m), []) if r["value"]]

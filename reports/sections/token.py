@@ -9,7 +9,16 @@ import polars as pl
 
 from reports import view, words
 from reports.sections.page import Page
-from reports.sections.parts import Cell, Part, column, network_keeps, paragraph, table_part, without_advice
+from reports.sections.parts import (
+    Cell,
+    Part,
+    column,
+    coverage_words,
+    network_keeps,
+    paragraph,
+    table_part,
+    without_advice,
+)
 from reports.words import KIND_WORDS, NOT_KNOWN, fee, usd
 
 
@@ -169,7 +178,7 @@ def amount(row: view.Row, *, short: bool = False) -> str:
     if unit.startswith("USD"):
         return sign + usd(value)
     if unit.startswith("ratio"):
-        return f"{sign}{value:.2f}"
+        return f"{sign}{coverage_words(row)}"
     token = unit.split()[0]
     count = f"{abs(value):,.0f}" if abs(value) >= 1000 else f"{abs(value):.3g}"
     return f"{sign}{words.MINUS if value < 0 else ''}{count} {token}"
