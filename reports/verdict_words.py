@@ -11,7 +11,7 @@ __all__ = ["FOR_ITS_MARGIN", "lacks_margin_alone", "verdict_note"]
 
 
 # Beneath a verdict that rests on nothing else.
-FOR_ITS_MARGIN = "only as margin not known"
+FOR_ITS_MARGIN = "as margin not known"
 
 
 def verdict_note(outlook: pl.DataFrame, *, brief: bool = False) -> str:
@@ -19,8 +19,8 @@ def verdict_note(outlook: pl.DataFrame, *, brief: bool = False) -> str:
     by = f"by {outlook['horizon'][0].year}" if outlook.height else "by the horizon"
     if brief:
         return (
-            "Verdict against most clouds. Resilient: under a tenth of the draws lose the lead or a new node's margin "
-            f"{by}; exposed: more do, or the margin is not known; eroded: no lead."
+            "Verdict against most clouds. Resilient: under a tenth of draws lose the lead or a new node's margin "
+            f"{by}; exposed: more do, or margin not known; eroded: no lead."
         )
     return (
         "Verdict: base scenario, against most list prices (v. list) and most modelled costs (v. cost). Resilient: in "

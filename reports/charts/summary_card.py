@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from depin_compare.analysis import Analysis
 from reports.finding import finding, standings
 from reports.style import INK, LINE, MUTED, NEGATIVE, Look, fit, styled, text_width, wrap
-from reports.verdict_words import FOR_ITS_MARGIN, verdict_note
+from reports.verdict_words import verdict_note
 from reports.words import aged, percent
 
 __all__ = ["MOST_NETWORKS", "card_png", "summary_card"]
@@ -109,7 +109,7 @@ def _row(put: Any, y: float, cell: dict[str, Any], look: Look) -> None:
     size = 12.0 if whole else 9.0
     lines = [(fit(n, size, _NAME, bold=True), size, colour, "bold") for n in [names[0], " ".join(names[1:])] if n]
     under = [f"data {mark}" if (mark := aged(cell["freshness"])) else ""]
-    under += [FOR_ITS_MARGIN] if cell["lacks_margin"] else []
+    under += ["margin not known"] if cell["lacks_margin"] else []
     if any(under):
         lines.append((fit(", ".join(filter(None, under)), 6.3, _NAME + 0.2), 6.3, MUTED, "normal"))
     for i, (line, size, tint, weight) in enumerate(lines):

@@ -102,14 +102,17 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
     source = page.source_of(head["network"], head["accelerator"])
     work = [page.names(head[k]) for k in ("llm", "workload") if head[k] is not None]
     keeps = change_cell(margin.get("full_margin"), unknown=_UNKNOWN)
-    if few := _few(page, head):
-        work.append(few)
+    few = _few(page, head)
     band = span_words(margin.get("full_margin_low"), margin.get("full_margin_high"), percent)
     use, kind = margin.get("utilisation"), margin.get("utilisation_kind")
     per_mtok = first.get("usd_per_mtok_network")
     cells: list[Cell] = [
         verdict_cell(head, FOR_ITS_MARGIN if lacks_margin_alone(outlook) else ""),
-        {"text": words.shorten(page.names(head["accelerator"]), 40), "strong": True, "under": ", ".join(work)},
+        {
+            "text": words.shorten(page.names(head["accelerator"]), 40),
+            "strong": True,
+            "under": f"{few}{', '.join(work)}",
+        },
         {
             **(_told(f"{usd(price)}/h") | {"strong": True} if price is not None else _told(None)),
             "under": ", ".join(w for w in (source, page.observed(seen, layer) if seen else "") if w),
@@ -367,7 +370,7 @@ def _few(page: Page, head: view.Row) -> str:
         pl.col("network") == network, pl.col("subject") == chip, pl.col("metric") == "gpus_total"
     ).sort("observed_at")["value"]
     counted = [*mine.to_list()[:1], *told.to_list()[-1:]]
-    return f"of which it has {counted[0]:,.0f}" if counted and limit.len() and counted[0] < limit[0] else ""
+    return f"of which it has {counted[0]:,.0f}; " if counted and limit.len() and counted[0] < limit[0] else ""
 
 
 def _nothing_known(page: Page, heads: list[view.Row]) -> list[Part]:

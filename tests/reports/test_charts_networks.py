@@ -273,6 +273,15 @@ class TestUtilisation:
         assert need.get_weight() == "bold"
         assert need.get_color() == INK
 
+    def test_a_gap_too_short_to_see_has_no_key(self, analysis: Analysis) -> None:
+        needed = analysis.margins.with_columns(breakeven_utilisation=pl.lit(0.61))
+        rows = [("akash", None, 0.6, "live")]
+        figure = utilisation(analysis.headlines, needed, self.facts(rows), Look.of(analysis))
+        assert "used less than needed" not in [t.get_text() for t in texts(figure) if t.get_gid() == "key"]
+        assert "In bold what is needed of a network that is used less." in alt_text(figure)
+        wide = self.draw(analysis, [("akash", None, 0.1, "live")])
+        assert "used less than needed" in [t.get_text() for t in texts(wide) if t.get_gid() == "key"]
+
     def test_how_many_machines_a_share_is_of_is_said(self, analysis: Analysis) -> None:
         facts = self.facts([("akash", "h100-sxm-80", 0.0, "live")]).with_columns(note=pl.lit("0 of 2 GPUs hired"))
         figure = utilisation(analysis.headlines, analysis.margins, facts, Look.of(analysis))

@@ -223,6 +223,25 @@ class TestNetworkPages:
         assert lacks.isdisjoint({"akash", "clore", "fluence", "golem"})
         assert "margin not known" in network_page(analysis, "chutes")
 
+    def test_a_network_of_few_chips_says_how_many(self) -> None:
+        """Nothing else of Clore.ai's serves the model: its two A100 stand for it all the same."""
+        analysis = report_data.live_shaped()
+        assert "of which it has 2; " in network_page(analysis, "clore")
+        assert "of which it has" not in network_page(analysis, "akash")
+
+    def test_what_cannot_be_compared_stands_beneath_a_chart_of_prices(self) -> None:
+        analysis = report_data.live_shaped()
+        content = report_content(analysis, blanks(analysis), failed={})
+        paged, prices = (
+            next(s for s in content["sections"] if s["title"] == title) for title in ("The networks", "Prices")
+        )
+        assert paged["parts"] == []
+        chart, heading, table = prices["parts"][:3]
+        assert (chart["type"], heading["text"]) == ("chart", "Networks that can't be compared")
+        assert heading["anchor"] in content["anchors"]
+        assert [row[2] for row in table["rows"]] == [row[2][:1].upper() + row[2][1:] for row in table["rows"]]
+        assert not any("not comparable" in row[2].lower() for row in table["rows"])
+
 
 def test_the_finding_counts_what_the_table_has() -> None:
     analysis = report_data.live_shaped()
