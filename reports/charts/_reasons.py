@@ -28,9 +28,9 @@ def without_margin(accelerator: str | None) -> str:
     """Why a network has no row of margins: none of its chips stands for it, or nothing is known of that one's cost.
 
     >>> without_margin(None), without_margin("gaudi3")
-    ('no price of its own that can be compared', 'no cost of its chip on record')
+    ('no price that can be compared', 'no cost of its chip on record')
     """
-    return "no price of its own that can be compared" if accelerator is None else "no cost of its chip on record"
+    return "no price that can be compared" if accelerator is None else "no cost of its chip on record"
 
 
 def kind_of_reason(reason: str | None) -> str:
