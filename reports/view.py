@@ -15,6 +15,7 @@ __all__ = [
     "Row",
     "ages_in_days",
     "claimed_pairs",
+    "extremes",
     "future_pair",
     "hardest_pairs",
     "headline_comparison",
@@ -433,6 +434,11 @@ def skipped_summary(skipped: pl.DataFrame) -> list[Row]:
         .drop("_rank")
         .to_dicts()
     )
+
+
+def extremes(values: pl.Series) -> tuple[float, float]:
+    """Lowest and highest of numbers of which there is one at least: polars types an extreme as any literal."""
+    return float(values.min()), float(values.max())  # type: ignore[arg-type]  # see above
 
 
 def of_pair(frame: pl.DataFrame, pair: Pair) -> pl.DataFrame:

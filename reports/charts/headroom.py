@@ -20,7 +20,14 @@ from reports.style import (
     fit,
     styled,
 )
-from reports.view import REFERENCE_ORDER, headline_comparison, headline_outlook, ordered_pairs, ordered_scenarios
+from reports.view import (
+    REFERENCE_ORDER,
+    extremes,
+    headline_comparison,
+    headline_outlook,
+    ordered_pairs,
+    ordered_scenarios,
+)
 from reports.words import NO_PAIR, REFERENCE_WORDS, listing, of_many, percent
 
 __all__ = ["MOST_NETWORKS", "MOST_PAIRS", "headroom"]
@@ -54,7 +61,7 @@ def finding(known: pl.DataFrame) -> str:
         else:
             own = listed.filter(~pl.col("other_chip")) if "other_chip" in listed.columns else listed
             room = (own if own.height else listed)["headroom"]
-            low, high = percent(float(room.min())), percent(float(room.max()))  # type: ignore[arg-type]
+            low, high = (percent(end) for end in extremes(room))
             span = low if low == high else f"{low} to {high}"
             told.append(f"List prices may fall {span} before {'the network' if one else 'networks'} lose"
                         f"{'s its' if one else ' their'} lead")  # fmt: skip

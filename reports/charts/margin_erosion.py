@@ -63,7 +63,7 @@ def finding(paths: pl.DataFrame, *, name: str = "the base scenario") -> str:
         held = "" if start == n else f"; to {end.year} the others earn it"
         falls = "is below its full cost" if n == 1 else "are below their full cost"
         return f"{' '.join(w for w in (nodes, falls, 'from the start', on) if w)}, {where}{held}"
-    last: date = lost["date"].max()  # type: ignore[assignment]
+    last: date = lost["date"].max()  # type: ignore[assignment]  # polars: any literal
     falls = "falls below its full cost" if n == 1 else "fall below their full cost"
     at_once = f", on {start} from the start" if start else ""
     return f"{' '.join(w for w in (nodes, falls, 'by', month(last), on) if w)}{at_once}, {where}"

@@ -49,7 +49,7 @@ def finding(shown: pl.DataFrame) -> str:
     ratio = shown["asked_over_modelled"].drop_nulls()
     if ratio.is_empty():
         return _TITLE
-    low, middle, high = (float(v) for v in (ratio.min(), ratio.median(), ratio.max()))  # type: ignore[arg-type]
+    low, middle, high = (float(v) for v in (ratio.min(), ratio.median(), ratio.max()))  # type: ignore[arg-type]  # polars: any literal
     n, below = ratio.len(), int((ratio < 1).sum())
     if n == 1:
         return f"The one host asks {times(low)} times our modelled cost"

@@ -36,7 +36,7 @@ from reports.style import (
     source_note,
     styled,
 )
-from reports.view import is_claim, plain
+from reports.view import extremes, is_claim, plain
 from reports.words import day, month, percent, plural, usd
 
 __all__ = ["history_chip", "price_history"]
@@ -163,7 +163,7 @@ def _panel_axes(sheet: Sheet, heights: list[float], left: float, right: float) -
 def _draw_rents(axes: Axes, lines: list[Line], points: list[Line], look: Look, name: str, height: float) -> None:
     """Every series of the chip, named at its end with its last price."""
     values = pl.concat([li.points for li in (*lines, *points)])["value"]
-    low, high = float(values.min()) * 0.94, float(values.max()) * 1.2  # type: ignore[arg-type]
+    low, high = (end * room for end, room in zip(extremes(values), (0.94, 1.2), strict=True))
     steps = (1, 1.5, 2, 3, 5, 7) if high / low < 30 else (1, 2, 5)
     round_ = [m * 10.0**e for e in range(-3, 4) for m in steps]
     low = max((t for t in round_ if t <= low), default=low)
@@ -230,7 +230,7 @@ def _draw_rents(axes: Axes, lines: list[Line], points: list[Line], look: Look, n
 def _draw_tokens(axes: Axes, tokens: list[Line], height: float) -> None:
     """Every class's index, named at its end with how far it moved."""
     values = pl.concat([li.points for li in tokens])["value"]
-    low, high = float(values.min()), float(values.max())  # type: ignore[arg-type]
+    low, high = extremes(values)
     room = max(high - low, 0.1) * 0.12
     axes.set_ylim(max(0.0, low - room), high + room)
     axes.grid(axis="y", color=LINE, lw=0.5)

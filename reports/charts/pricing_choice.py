@@ -53,7 +53,7 @@ def pricing_choice(headlines: pl.DataFrame, paths: pl.DataFrame, look: Look) -> 
     """
     # One month of one reference, before anything else is done to the paths: they may be a million rows.
     costs = paths.filter(pl.col("reference") == "modelled_cost")
-    month = min(MONTHS, int(costs["month"].max() or 0))  # type: ignore[arg-type]
+    month = min(MONTHS, int(costs["month"].max() or 0))  # type: ignore[arg-type]  # polars: any literal
     known = plain(headline_paths(headlines, costs.filter(pl.col("month") == month)))
     pair = future_pair(plain(paths.filter(pl.col("month") == 0)))
     here = known if pair is None else of_pair(known, pair)

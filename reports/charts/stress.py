@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from reports.charts._panels import row_label
 from reports.style import INK, MUTED, Key, Look, Sheet, empty, fit, styled, wrap
-from reports.view import headline_margins, network_order
+from reports.view import extremes, headline_margins, network_order
 from reports.words import listing, number, of_networks, percent, plural
 
 __all__ = ["MOST_NETWORKS", "fall_that_ends", "rewards_lacking", "stress"]
@@ -48,7 +48,7 @@ def finding(grid: pl.DataFrame, today: dict[str, float | None]) -> str:
     lost = sum(fall == 0 for fall in told)
     held = sum(fall is None for fall in told)
     broken = [fall for fall in told if fall]
-    deepest = percent(float(grid["cloud_cost_cut"].max()))  # type: ignore[arg-type]
+    deepest = percent(extremes(grid["cloud_cost_cut"])[1])
     if lost == n:
         return f"Suppliers of {of_networks(n, n)} earn less than their full cost before any fall of the clouds' cost"
     none_today = f"; on {lost} there is none today" if lost else ""

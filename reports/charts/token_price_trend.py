@@ -24,7 +24,7 @@ from reports.style import (
     source_note,
     styled,
 )
-from reports.view import plain
+from reports.view import extremes, plain
 from reports.words import model_name, month, percent, usd
 
 __all__ = ["PROMPTS_PER_OUTPUT", "token_price_trend"]
@@ -107,7 +107,7 @@ def token_price_trend(token_prices: pl.DataFrame, look: Look) -> Figure:
         keys=keys,
     )
     (panels,) = sheet.grid(1, len(makers), left=0.5, right=0.15, below=0.3, above=0.2, gap_x=0.2)
-    low, high = float(prices["usd_per_mtok"].min()), float(prices["usd_per_mtok"].max())  # type: ignore[arg-type]
+    low, high = extremes(prices["usd_per_mtok"])
     first, last = years(prices["date"][:1])[0], years(prices["date"][-1:])[0]
     for i, (maker, axes) in enumerate(zip(makers, panels, strict=True)):
         family, _, marker = _MAKERS[maker]

@@ -158,7 +158,7 @@ def _share_height(grid: list[list[Axes]], rows: list[int]) -> None:
 
 
 def _horizon(paths: pl.DataFrame) -> str:
-    last: date = paths["date"].max()  # type: ignore[assignment]
+    last: date = paths["date"].max()  # type: ignore[assignment]  # polars: any literal
     return f"{last:%Y}"
 
 
@@ -194,7 +194,7 @@ def _bars(
                   fontsize=6.5, color=MUTED, style="italic", gid=f"none:{gid}")  # fmt: skip
         return
     axes.axvline(0, color=INK, lw=0.8, ls=(0, (1, 1.5)), zorder=0.9, gid="zero")
-    if max(part["at_low"].max(), part["at_high"].max()) < _FLOOR:  # type: ignore[type-var, operator]
+    if max(part["at_low"].max(), part["at_high"].max()) < _FLOOR:  # type: ignore[type-var, operator]  # polars: any literal
         axes.text(0.5, 0.5, f"below {percent(_FLOOR)} with every input", transform=axes.transAxes, ha="center",
                   fontsize=6.5, color=MUTED, style="italic", gid=f"below:{gid}",
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip

@@ -26,7 +26,7 @@ def finding(advantage: pl.DataFrame, margin: pl.DataFrame, cloud: str) -> str:
     told = []
     leads, nodes = _ends(advantage, "advantage"), _ends(margin, "full_margin_new_node")
     either = advantage if advantage.height else margin
-    year = either["date"].max().year if either.height else 0  # type: ignore[union-attr]
+    year = either["date"].max().year if either.height else 0  # type: ignore[union-attr]  # polars: any literal
     if len(leads) == 1:
         (lead,) = leads.values()
         told.append(f"Lead over {cloud}'s list price: {words.percent(lead)} in {year}" if lead > 0
