@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.ticker import NullLocator
 
 from reports.style import INK, LINE, MUTED, WIDTH, Look, Sheet, fit, wrap
 from reports.words import aged, listing, percent
@@ -20,16 +22,20 @@ __all__ = [
     "event_chances",
     "event_note",
     "fate",
+    "floor_for",
+    "floor_note",
     "is_below",
     "medians",
     "prepare",
     "row_label",
     "scenario_head",
     "span_of_dates",
+    "tick_room",
     "years",
 ]
 
-# A margin or advantage below this is drawn at the edge and named: -400% says no more than -100% to the eye.
+# A margin or advantage below this is drawn at the edge and named: -400% says no more than -100% to the eye. Panels
+# that would be empty so go deeper, by powers of ten.
 FLOOR = -1.0
 
 
@@ -118,9 +124,33 @@ def fate(path: pl.DataFrame, quantity: str) -> str:
     return "lost today" if start <= 0 else f"lost {lost['date'][0]:%Y}"
 
 
-def is_below(value: float | None) -> bool:
+def floor_for(values: pl.Series) -> float:
+    """How deep the panels of these values go: to -100%, or by powers of ten where most of them lie below that.
+
+    >>> floor_for(pl.Series([0.4, -0.2, -7.0])), floor_for(pl.Series([0.4, -12.0, -48.0]))
+    (-1.0, -100.0)
+    """
+    known = values.drop_nulls().drop_nans()
+    if known.filter(known < FLOOR).len() * 2 <= known.len():
+        return FLOOR
+    # One line that falls without end does not press all others against the top.
+    deep: float = known.quantile(0.1, interpolation="higher")  # type: ignore[assignment]  # not None: there are values
+    return -(10.0 ** max(1, math.ceil(math.log10(-deep) - 1e-9)))
+
+
+def floor_note(floors: Iterable[float]) -> str:
+    """What the footer says of panels that go deeper than -100%; starts with a space."""
+    return f" Below {percent(FLOOR)} the scale is in powers of ten." if min(floors, default=FLOOR) < FLOOR else ""
+
+
+def tick_room(floors: Iterable[float]) -> float:
+    """Inches left of panels that the names of their ticks need."""
+    return 0.42 if min(floors, default=FLOOR) > -100 else 0.58
+
+
+def is_below(value: float | None, floor: float = FLOOR) -> bool:
     """Whether a value lies under the panels' floor."""
-    return value is not None and value < FLOOR
+    return value is not None and value < floor
 
 
 def prepare(
@@ -132,18 +162,26 @@ def prepare(
     bottom: bool,
     zero: str | None,
     few: bool = False,
-    top: float = 1.0,
+    head: float = 0.0,
+    floor: float = FLOOR,
 ) -> None:
-    """Axes from -100% to 100%, or up to ``top``, over the horizon, with the zero line and, where asked, its label.
+    """Axes from ``floor`` to 100% over the horizon, with the zero line and, where asked, its label.
 
-    ``few`` ticks are for panels of half an inch.
+    ``few`` ticks are for panels of half an inch, ``head`` is the share of them kept for words above 100%. A deeper
+    floor than -100% is reached in powers of ten.
     """
     start, end = first.year + (first.month - 1) / 12, last.year + (last.month - 1) / 12
     axes.set_xlim(start, max(end, start + 0.5))
-    axes.set_ylim(FLOOR, top)
+    if floor < FLOOR:
+        axes.set_yscale("symlog", linthresh=-FLOOR, linscale=1.0)
+        axes.yaxis.set_minor_locator(NullLocator())
+    low, high = axes.transScale.transform([(1.0, floor), (1.0, 1.0)])[:, 1]
+    top = axes.transScale.inverted().transform((1.0, high + (high - low) * head / (1 - head)))[1]
+    axes.set_ylim(floor, top)
     axes.axhline(0, color=INK, lw=0.9, ls=(0, (1, 1.5)), zorder=1.5, gid="zero")
-    ticks = [-1.0, -0.5, 0.0, 0.5, 1.0]
-    named = [percent(t) if not few or t in (-1.0, 0.0, 1.0) else "" for t in ticks]
+    deep = [-(10.0**k) for k in range(1, round(math.log10(-floor)) + 1)]
+    ticks = [*reversed(deep), -1.0, *([] if deep else [-0.5]), 0.0, *([] if deep else [0.5]), 1.0]
+    named = [percent(t) if not few or t in (floor, FLOOR, 0.0, 1.0) else "" for t in ticks]
     axes.set_yticks(ticks, named if left else [""] * len(ticks), color=MUTED)
     axes.tick_params(axis="y", labelsize=6.3, pad=3)
     axes.grid(axis="y", color=LINE, lw=0.5)
@@ -169,11 +207,11 @@ def draw_path(
     The line stops being drawn below the floor, where an arrow says so.
     """
     part = part.sort("month")
-    xs = years(part["date"])
+    xs, floor = years(part["date"]), axes.get_ylim()[0]
     if band and f"{quantity}_p10" in part.columns:
         low, high = part[f"{quantity}_p10"], part[f"{quantity}_p90"]
         if low.null_count() < part.height and high.null_count() < part.height:
-            ends = [np.maximum(end.cast(pl.Float64).to_numpy(), FLOOR * 1.2) for end in (low, high)]
+            ends = [np.maximum(end.cast(pl.Float64).to_numpy(), floor * 1.2) for end in (low, high)]
             axes.fill_between(xs, *ends, color=colour, alpha=0.16, lw=0, gid=f"band:{gid}")
             for end in ends:
                 axes.plot(xs, end, color=colour, lw=0.5, alpha=0.55, gid=f"edge:{gid}")
@@ -192,11 +230,11 @@ def draw_path(
             linestyle="none",
             zorder=4,
         )
-    if part[quantity][-1] is not None and part[quantity][-1] < FLOOR:
-        below = part.filter(pl.col(quantity) < FLOOR)
+    if is_below(part[quantity][-1], floor):
+        below = part.filter(pl.col(quantity) < floor)
         axes.plot(
             years(below["date"][:1]),
-            [FLOOR * 0.95],
+            [floor * 0.95],
             marker="v",
             ms=3.5,
             color=colour,
@@ -207,31 +245,38 @@ def draw_path(
 
 
 def end_labels(
-    axes: Axes, ends: Sequence[tuple[float, str, str]], *, size: float = 6.3, gap: float = 0.13, lead: float = 0.0
+    axes: Axes, ends: Sequence[tuple[float, str, str]], *, size: float = 6.3, gap: float = 1.12, lead: float = 0.0
 ) -> None:
     """Labels right of the ends of lines that stay within, pushed apart: (value, text, colour).
 
-    ``lead`` is the room, in inches, for a hairline from each line's end to its label.
+    ``gap`` is the distance of two labels in letter heights, ``lead`` the room, in inches, for a hairline from each
+    line's end to its label.
     """
+    box = axes.get_position()
+    across, high = box.width * WIDTH, axes.bbox.height / axes.figure.dpi
+    step = gap * size / 72 / high
+    # From values to the share of the panel's height, on whatever scale.
+    up = axes.transScale + axes.transLimits
     ordered = sorted(ends, key=lambda end: -end[0])
-    places = [min(max(value, FLOOR + 0.05), 0.97) for value, _, _ in ordered]
+    floor, top = axes.get_ylim()
+    heights = [float(up.transform((1.0, min(max(value, floor), top)))[1]) for value, _, _ in ordered]
+    places = [min(max(height, 0.025), 0.985) for height in heights]
     for i in range(1, len(places)):
-        places[i] = min(places[i], places[i - 1] - gap)
-    lowest = FLOOR + 0.05
+        places[i] = min(places[i], places[i - 1] - step)
+    lowest = 0.025
     for i in range(len(places) - 1, -1, -1):
         places[i] = max(places[i], lowest)
-        lowest = places[i] + gap
-    across = axes.get_position().width * WIDTH
-    for y, (value, text, colour) in zip(places, ordered, strict=True):
+        lowest = places[i] + step
+    for y, height, (_, text, colour) in zip(places, heights, ordered, strict=True):
         if lead:
             axes.plot(
-                [1 + 0.03 / across, 1 + (lead - 0.02) / across], [max(value, FLOOR), y], color=colour, lw=0.5,
-                alpha=0.7, transform=axes.get_yaxis_transform(), clip_on=False, gid="lead",
+                [1 + 0.03 / across, 1 + (lead - 0.02) / across], [height, y], color=colour, lw=0.5, alpha=0.7,
+                transform=axes.transAxes, clip_on=False, gid="lead",
             )  # fmt: skip
         axes.annotate(
             text,
             (1.0, y),
-            xycoords=("axes fraction", "data"),
+            xycoords="axes fraction",
             xytext=(72 * lead or 3, 0),
             textcoords="offset points",
             fontsize=size,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -11,6 +13,9 @@ from reports.charts._panels import (
     event_chances,
     event_note,
     fate,
+    floor_for,
+    floor_note,
+    is_below,
     medians,
     prepare,
     row_label,
@@ -19,7 +24,7 @@ from reports.charts._panels import (
 )
 from reports.style import INK, MUTED, NEGATIVE, REFERENCE_COLOUR, Key, Look, Sheet, empty, styled
 from reports.view import REFERENCE_ORDER, future_pair, headline_paths, of_pair, ordered_scenarios
-from reports.words import REFERENCE_WORDS, of_networks, of_them, percent
+from reports.words import REFERENCE_WORDS, of_networks, of_them
 
 __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "advantage_erosion"]
 
@@ -115,6 +120,7 @@ def advantage_erosion(
         "network", "accelerator", pl.col("freshness").cast(pl.String)).iter_rows()}  # fmt: skip
     chances = event_chances(scenarios)
     first, last = span_of_dates(shown)
+    floors = {n: floor_for(shown.filter(pl.col("network") == n)["advantage"]) for n in drawn}
     notes = []
     cuts = [f"{len(drawn)} of {len(networks)} networks"] if len(drawn) < len(networks) else []
     if len(told) < len(every_scenario):
@@ -128,7 +134,7 @@ def advantage_erosion(
         notes.append(event)
     notes.append(
         f"Source: this model; {look.dated('prices')}, scenarios and their sources among the assumptions. "
-        f"{_back_note(shown)}A projection, not a forecast."
+        f"{_back_note(shown)}A projection, not a forecast.{floor_note(floors.values())}"
     )
     banded = [r for r in references if r in _BANDED]
     sheet = Sheet(
@@ -148,8 +154,7 @@ def advantage_erosion(
                 )
                 for r in references
             ),
-            Key(label="advantage gone", colour=MUTED, marker="o", hollow=True),
-            Key(label=f"below {percent(-1.0)}", colour=MUTED, marker="v"),
+            *_mark_keys(shown, floors),
         ],
     )
     few = len(told) > 4
@@ -159,12 +164,28 @@ def advantage_erosion(
         mine = shown.filter(pl.col("network") == network)
         for j, scenario in enumerate(told):
             axes = grid[i][j]
-            prepare(axes, first, last, left=j == 0, bottom=i == len(drawn) - 1, zero=None, few=few, top=1.66)
+            prepare(axes, first, last, left=j == 0, bottom=i == len(drawn) - 1, zero=None, few=few, head=0.25,
+                    floor=floors[network])  # fmt: skip
             _panel(axes, mine.filter(pl.col("scenario") == scenario), references, gid=f"{network}:{scenario}")
             if i == 0:
                 scenario_head(axes, sheet, look, scenario, chances, gap=gap)
         row_label(sheet, grid[i], look, network, *heads.get(network, (None, None)))
     return sheet.figure
+
+
+def _mark_keys(shown: pl.DataFrame, floors: Mapping[str, float]) -> list[Key]:
+    """The marks on the lines, of those that are drawn."""
+    lines = (
+        shown.sort("month")
+        .group_by("network", "scenario", "reference")
+        .agg(start=pl.col("advantage").first(), low=pl.col("advantage").min(), end=pl.col("advantage").last())
+    )
+    gone = lines.filter(pl.col("start") > 0, pl.col("low") <= 0).height
+    below = any(is_below(end, floors[n]) for n, end in lines.select("network", "end").iter_rows())
+    return [
+        *([Key(label="advantage gone", colour=MUTED, marker="o", hollow=True)] if gone else []),
+        *([Key(label="falls below the scale", colour=MUTED, marker="v")] if below else []),
+    ]
 
 
 def _back_note(shown: pl.DataFrame) -> str:

@@ -9,11 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.charts._panels import (
-    FLOOR,
     draw_path,
     event_chances,
     event_note,
     fate,
+    floor_for,
+    floor_note,
     is_below,
     medians,
     prepare,
@@ -31,6 +32,7 @@ __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "margin_erosion"]
 MOST_NETWORKS = 5
 MOST_SCENARIOS = 8
 _AT_ONCE = 3  # months
+_FIRST_YEAR = 12  # months
 
 
 def finding(paths: pl.DataFrame, *, name: str = "the base scenario") -> str:
@@ -99,6 +101,9 @@ def margin_erosion(
     fresh = dict(headlines.select("network", pl.col("freshness").cast(pl.String)).iter_rows())
     chances = event_chances(scenarios)
     first, last = span_of_dates(shown)
+    # Every node bought today ends far below: its first year says how deep a row must go to show anything of it.
+    early = shown.filter(pl.col("month") <= _FIRST_YEAR)
+    floors = {n: floor_for(early.filter(pl.col("network") == n)["full_margin"]) for n in drawn}
     notes = []
     if unknown:
         notes.append(f"Not known, so not drawn: {listing(look.names(n) for n in unknown)}.")
@@ -117,7 +122,7 @@ def margin_erosion(
     notes.append(_basis(known, look))
     notes.append(
         f"Source: this model; {look.dated('prices')}, scenarios and their sources among the assumptions. "
-        f"A projection, not a forecast.{look.not_live_note(drawn, 'Hollow diamond')}"
+        f"A projection, not a forecast.{floor_note(floors.values())}{look.not_live_note(drawn, 'Hollow diamond')}"
     )
     keys = [
         Key(
@@ -131,8 +136,8 @@ def margin_erosion(
         keys.append(Key(label="median, at their newest chip's cost", colour=MUTED, line="--"))
     if any(_crossings(path).height for path in _paths(shown)):
         keys.append(Key(label="breaks even", colour=MUTED, marker="o", hollow=True))
-    if any(is_below(path["full_margin"][-1]) for path in _paths(shown)):
-        keys.append(Key(label=f"falls below {percent(FLOOR)}", colour=MUTED, marker="v"))
+    if any(is_below(path["full_margin"][-1], floors[path["network"][0]]) for path in _paths(shown)):
+        keys.append(Key(label="falls below the scale", colour=MUTED, marker="v"))
     first_scenario = every_scenario[0]
     name = "the base scenario" if first_scenario == "base" else f"the scenario {look.names(first_scenario)}"
     sheet = Sheet(
@@ -153,7 +158,8 @@ def margin_erosion(
         for j, scenario in enumerate(told):
             axes = grid[i][j]
             here = mine.filter(pl.col("scenario") == scenario)
-            prepare(axes, first, last, left=j == 0, bottom=i == len(drawn) - 1, zero=None, few=few, top=1.42)
+            prepare(axes, first, last, left=j == 0, bottom=i == len(drawn) - 1, zero=None, few=few, head=0.175,
+                    floor=floors[network])  # fmt: skip
             _panel(axes, here, colour, gid=f"{network}:{scenario}", live=network not in look.not_live)
             if i == 0:
                 scenario_head(axes, sheet, look, scenario, chances, gap=gap)
@@ -200,7 +206,7 @@ def _panel(axes: Axes, here: pl.DataFrame, colour: str, *, gid: str, live: bool)
         if back.height:
             axes.plot(years(back["date"]), [0.0] * back.height, marker="o", ms=3.6, mfc="white", mec=colour, mew=1.0,
                       linestyle="none", zorder=4, gid=f"breaks:{gid}:back")  # fmt: skip
-        if not live and not is_below(start):
+        if not live and not is_below(start, axes.get_ylim()[0]):
             axes.plot(years(average["date"][:1]), [start], marker="D", ms=2.8, mfc="white", mec=colour, mew=0.9,
                       linestyle="none", zorder=5, clip_on=False, gid=f"start:{gid}")  # fmt: skip
         _fall_at_once(axes, average, gid)
@@ -211,9 +217,10 @@ def _panel(axes: Axes, here: pl.DataFrame, colour: str, *, gid: str, live: bool)
 def _fall_at_once(axes: Axes, average: pl.DataFrame, gid: str) -> None:
     """Words where the median leaves the panel within a quarter, and all that is seen of it is one stroke."""
     after = average.filter(pl.col("month") == _AT_ONCE)
-    if after.is_empty() or not is_below(after["full_margin"][0]):
+    floor = axes.get_ylim()[0]
+    if after.is_empty() or not is_below(after["full_margin"][0], floor):
         return
     high = after["full_margin_p90"][0] if "full_margin_p90" in after.columns else None
-    what = "median, band" if is_below(high) else "median"
-    axes.text(0.97, 0.72, f"{what}\nbelow {percent(FLOOR)}", transform=axes.transAxes, ha="right", va="top",
+    what = "median, band" if is_below(high, floor) else "median"
+    axes.text(0.97, 0.72, f"{what}\nbelow {percent(floor)}", transform=axes.transAxes, ha="right", va="top",
               fontsize=5.4, color=MUTED, style="italic", linespacing=1.15, gid=f"at-once:{gid}")  # fmt: skip

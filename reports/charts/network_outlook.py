@@ -9,7 +9,18 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.charts._panels import FLOOR, draw_path, end_labels, is_below, medians, prepare, span_of_dates, years
+from reports.charts._panels import (
+    draw_path,
+    end_labels,
+    floor_for,
+    floor_note,
+    is_below,
+    medians,
+    prepare,
+    span_of_dates,
+    tick_room,
+    years,
+)  # fmt: skip
 from reports.style import (
     MUTED,
     REFERENCE_COLOUR,
@@ -91,24 +102,6 @@ def network_outlook(
         without = f" Supplier's margin not known{f': {not_known}' if not_known else ''}."
     elif advantage.is_empty():
         without = " No cloud's price can be compared with."
-    sheet = Sheet(
-        title=title,
-        subtitle=f"Left: {told[0]}. Right: {told[1]}" if len(told) == 2 else f"{told[0][0].upper()}{told[0][1:]}",
-        footer=[
-            f"Source: this model, base scenario; {look.dated('prices')}. Lines: medians of the draws "
-            f"(tables of today: central inputs); bands: 10th to 90th percentile.{_not_live(network, look)} A "
-            f"projection, not a forecast.{without}"
-        ],
-        plot_height=1.62,
-        keys=[
-            *(
-                Key(label=f"over {REFERENCE_WORDS[r].lower()}", colour=REFERENCE_COLOUR[r], line=_LINES[r])
-                for r in _REFERENCES
-                if r in set(advantage["reference"])
-            ),
-            *_node_keys(look.network(network)[0], known=margin.height > 0),
-        ],
-    )
     panels: list[tuple[str, list[_Line]]] = [
         ("advantage", [
             (advantage.filter(pl.col("reference") == r), "advantage", REFERENCE_COLOUR[r], _LINES[r],
@@ -120,9 +113,30 @@ def network_outlook(
         ]),
     ]  # fmt: skip
     drawn = [(name, lines) for name, lines in panels if any(line[0].height for line in lines)]
-    (row,) = sheet.grid(1, len(drawn), left=0.42, right=0.5, below=0.22, above=0.08, gap_x=0.95)
-    for axes, (name, lines) in zip(row, drawn, strict=True):
-        _panel(axes, lines, first, last, gid=f"{network}:{name}", hollow=network in look.not_live)
+    floors = [floor_for(pl.concat(medians(line[0], line[1])[line[1]] for line in lines)) for _, lines in drawn]
+    sheet = Sheet(
+        title=title,
+        subtitle=f"Left: {told[0]}. Right: {told[1]}" if len(told) == 2 else f"{told[0][0].upper()}{told[0][1:]}",
+        footer=[
+            f"Source: this model, base scenario; {look.dated('prices')}. Lines: medians of the draws "
+            f"(tables of today: central inputs); bands: 10th to 90th percentile.{_not_live(network, look)}"
+            f"{floor_note(floors)} A projection, not a forecast.{without}"
+        ],
+        plot_height=1.62,
+        keys=[
+            *(
+                Key(label=f"over {REFERENCE_WORDS[r].lower()}", colour=REFERENCE_COLOUR[r], line=_LINES[r])
+                for r in _REFERENCES
+                if r in set(advantage["reference"])
+            ),
+            *_node_keys(look.network(network)[0], known=margin.height > 0),
+        ],
+    )
+    (row,) = sheet.grid(
+        1, len(drawn), left=tick_room(floors[:1]), right=0.5, below=0.22, above=0.08, gap_x=0.53 + tick_room(floors[1:])
+    )
+    for axes, (name, lines), floor in zip(row, drawn, floors, strict=True):
+        _panel(axes, lines, first, last, floor, gid=f"{network}:{name}", hollow=network in look.not_live)
     return sheet.figure
 
 
@@ -141,9 +155,9 @@ def _node_keys(colour: str, *, known: bool) -> list[Key]:
     ]
 
 
-def _panel(axes: Axes, lines: list[_Line], first: date, last: date, *, gid: str, hollow: bool) -> None:
+def _panel(axes: Axes, lines: list[_Line], first: date, last: date, floor: float, *, gid: str, hollow: bool) -> None:
     """Lines of (path, quantity, colour, dashes, name); one that ends below the floor says so in words."""
-    prepare(axes, first, last, left=True, bottom=True, zero=None)
+    prepare(axes, first, last, left=True, bottom=True, zero=None, floor=floor)
     ends: list[tuple[float, str, str]] = []
     below: list[tuple[float, str, str]] = []
     for part, quantity, colour, line, name in lines:
@@ -153,16 +167,16 @@ def _panel(axes: Axes, lines: list[_Line], first: date, last: date, *, gid: str,
         draw_path(axes, median, quantity, colour=colour, line=line, band=True,
                   gid=":".join([gid, *part["reference"][:1]] if "reference" in part.columns else [gid, quantity])
                   )  # fmt: skip
-        if hollow and not is_below(median[quantity][0]):
+        if hollow and not is_below(median[quantity][0], floor):
             axes.plot(years(median["date"][:1]), median[quantity][:1], marker="o", ms=4, linestyle="none", zorder=4,
                       gid=f"start:{gid}:{name}", clip_on=False, **marker_style(colour, None))  # fmt: skip
         value = median[quantity][-1]
-        if not is_below(value):
+        if not is_below(value, floor):
             ends.append((value, percent(value), colour))
             continue
-        since = median.filter(pl.col(quantity) < FLOOR)["date"][:1]
+        since = median.filter(pl.col(quantity) < floor)["date"][:1]
         when = "today" if since[0] == first else str(since[0].year)
-        below.append((float(years(since)[0]), f"{name}: below {percent(FLOOR)} from {when}", colour))
+        below.append((float(years(since)[0]), f"{name}: below {percent(floor)} from {when}", colour))
     start, end = axes.get_xlim()
     wide = axes.get_position().width * WIDTH
     for i, (x, text, colour) in enumerate(sorted(below)):
@@ -172,8 +186,8 @@ def _panel(axes: Axes, lines: list[_Line], first: date, last: date, *, gid: str,
         said = text if text_width(text, 6.3) < room else text.partition(": ")[2]
         right = text_width(said, 6.3) < room
         axes.annotate(
-            said, (x, FLOOR * 0.95), xytext=(7 if right else -7, 9 * i), textcoords="offset points", fontsize=6.3,
+            said, (x, floor * 0.95), xytext=(7 if right else -7, 9 * i), textcoords="offset points", fontsize=6.3,
             color=colour, va="center", ha="left" if right else "right", gid=f"below-words:{gid}", annotation_clip=False,
             bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.75},
         )  # fmt: skip
-    end_labels(axes, ends, gap=0.15)
+    end_labels(axes, ends)

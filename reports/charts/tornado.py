@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from dataclasses import dataclass
 from datetime import date
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from reports.style import INK, LINE, MUTED, WIDTH, Key, Look, Sheet, empty, fit, styled, text_width
 from reports.view import future_pair, network_order, ordered_scenarios, plain
@@ -39,7 +41,7 @@ def finding(shown: pl.DataFrame) -> str:
     if len(leads) == 2 and leads[0][0] == leads[1][0]:
         told = [f"{leads[0][0]} decides most, over {leads[0][1]} and over {leads[1][1]}"]
     else:
-        told = [f"{name} decides most over {what}" for name, what in leads]
+        told = [f"{name} {'decides most ' if i == 0 else ''}over {what}" for i, (name, what) in enumerate(leads)]
     text = "; ".join(told)
     return text[0].upper() + text[1:] if text else "No input moves any outlook"
 
@@ -88,7 +90,8 @@ def tornado(
             f"{len(drawn)} of {plural(len(networks), 'network')} drawn; the title speaks of all, and all inputs are in "
             "drivers.csv."
         )
-    cut = shown.filter((pl.col("at_low") < _FLOOR) | (pl.col("at_high") < _FLOOR)).height > 0
+    scales = {quantity: _Scale.of(shown.filter(pl.col("quantity") == quantity)) for quantity, _ in _COLUMNS}
+    cut = any(scale.floor == _FLOOR and scale.cuts for scale in scales.values())
     notes.append(
         f"Source: this model, scenario {look.names(told)}; {look.dated('prices')}. Dotted: zero, where it "
         "is lost. Central inputs; medians of the draws are on the network pages."
@@ -106,7 +109,6 @@ def tornado(
         ],
     )
     told_of = set(mine.select("network", "quantity").iter_rows())
-    spans = {quantity: _span(shown.filter(pl.col("quantity") == quantity)) for quantity, _ in _COLUMNS}
     grid = sheet.grid(len(drawn), 2, left=1.95, right=0.12, below=0.22, above=0.24, gap_x=2.02, gap_y=0.26)
     _share_height(grid, rows)
     for i, network in enumerate(drawn):
@@ -118,7 +120,7 @@ def tornado(
                 part,
                 colour,
                 rows[i],
-                spans[quantity],
+                scales[quantity],
                 gid=f"{network}:{quantity}",
                 ticks=i == len(drawn) - 1,
                 known=(network, quantity) in told_of,
@@ -162,12 +164,31 @@ def _horizon(paths: pl.DataFrame) -> str:
     return f"{last:%Y}"
 
 
-def _span(part: pl.DataFrame) -> tuple[float, float]:
-    """Both ends of an axis that holds all bars, zero, and the numbers beside them."""
-    ends = [_within(v) for name in ("at_low", "at_high") for v in part[name]] + [0.0]
-    low, high = min(ends), max(ends)
-    room = 0.3 * max(high - low, 0.5)
-    return low - room * (1.6 if low <= _FLOOR else 1.0), high + room
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scale:
+    """The axis of a column: its ends, where bars are cut, and whether any is."""
+
+    low: float
+    high: float
+    floor: float
+    cuts: bool
+
+    @classmethod
+    def of(cls, part: pl.DataFrame) -> _Scale:
+        """An axis that holds all bars, zero, and the numbers beside them; to the floor, if most results lie above."""
+        results = part["at_horizon"].drop_nulls()
+        deep = results.filter(results < _FLOOR).len() * 2 > results.len()
+        floor = -math.inf if deep else _FLOOR
+        values = [v for name in ("at_low", "at_high") for v in part[name]]
+        ends = [_within(v, floor) for v in values if math.isfinite(v)] + [0.0]
+        low, high = min(ends), max(ends)
+        room = 0.3 * max(high - low, 0.5)
+        wide = 1.6 if low <= _FLOOR else 1.0
+        return cls(low=low - room * wide, high=high + room, floor=floor, cuts=any(v < floor for v in values))
+
+    def within(self, value: float) -> float:
+        """Where a value is drawn."""
+        return _within(value, max(self.floor, self.low))
 
 
 def _bars(
@@ -175,16 +196,15 @@ def _bars(
     part: pl.DataFrame,
     colour: str,
     rows: int,
-    span: tuple[float, float],
+    scale: _Scale,
     *,
     gid: str,
     ticks: bool,
     known: bool,
 ) -> None:
     axes.set_ylim(rows - 0.4, -0.6)
-    axes.set_xlim(*span)
-    step = next(s for s in (0.1, 0.2, 0.25, 0.5, 1.0) if (span[1] - span[0]) / s <= 5 or s == 1.0)
-    places = [k * step for k in range(math.ceil(span[0] / step), math.floor(span[1] / step) + 1)]
+    axes.set_xlim(scale.low, scale.high)
+    places = [t for t in MaxNLocator(4 if scale.low > -10 else 3).tick_values(scale.low, scale.high) if scale.low <= t <= scale.high]
     axes.set_xticks(places, [percent(t) for t in places] if ticks else [""] * len(places))
     axes.tick_params(axis="x", labelsize=6)
     axes.grid(axis="x", color=LINE)
@@ -194,26 +214,26 @@ def _bars(
                   fontsize=6.5, color=MUTED, style="italic", gid=f"none:{gid}")  # fmt: skip
         return
     axes.axvline(0, color=INK, lw=0.8, ls=(0, (1, 1.5)), zorder=0.9, gid="zero")
-    if max(part["at_low"].max(), part["at_high"].max()) < _FLOOR:  # type: ignore[type-var, operator]  # polars: any literal
-        axes.text(0.5, 0.5, f"below {percent(_FLOOR)} with every input", transform=axes.transAxes, ha="center",
+    if max(part["at_low"].max(), part["at_high"].max()) < scale.floor:  # type: ignore[type-var, operator]  # polars: any literal
+        axes.text(0.5, 0.5, f"below {percent(scale.floor)} with every input", transform=axes.transAxes, ha="center",
                   fontsize=6.5, color=MUTED, style="italic", gid=f"below:{gid}",
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
         return
     for y, row in enumerate(part.iter_rows(named=True)):
-        middle = _within(row["at_horizon"])
+        middle = scale.within(row["at_horizon"])
         # The longer bar first: where both ends lie on one side, neither hides the other.
-        ends = sorted((("at_low", False), ("at_high", True)), key=lambda end: -abs(_within(row[end[0]]) - middle))
+        ends = sorted((("at_low", False), ("at_high", True)), key=lambda end: -abs(scale.within(row[end[0]]) - middle))
         for end, filled in ends:
-            value = _within(row[end])
+            value = scale.within(row[end])
             axes.barh(y, value - middle, left=middle, height=0.68, facecolor=colour if filled else "white",
                       edgecolor=colour, lw=0.8, zorder=2, gid=f"bar:{gid}:{row['input']}:{end}")  # fmt: skip
-        low, high = sorted((row["at_low"], row["at_high"]), key=_within)
+        low, high = sorted((row["at_low"], row["at_high"]), key=scale.within)
         for value, side in ((low, -1), (high, 1)):
-            cut = value < _FLOOR
+            cut = value < scale.floor
             if math.isnan(value) or (cut and side > 0):
                 continue
             axes.annotate(
-                f"{_CUT}< {percent(_FLOOR)}" if cut else percent(value, signed=True), (_within(value), y),
+                f"{_CUT}< {percent(scale.floor)}" if cut else percent(value, signed=True), (scale.within(value), y),
                 xytext=(2.5 * side, 0),
                 textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=5.2, color=INK,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8}, zorder=1.8,
@@ -226,5 +246,5 @@ def _bars(
         )  # fmt: skip
 
 
-def _within(value: float) -> float:
-    return _FLOOR if math.isnan(value) else min(max(value, _FLOOR), _CEILING)
+def _within(value: float, floor: float) -> float:
+    return floor if math.isnan(value) else min(max(value, floor), _CEILING)

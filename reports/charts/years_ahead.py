@@ -9,7 +9,18 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports import words
-from reports.charts._panels import FLOOR, draw_path, end_labels, is_below, medians, prepare, span_of_dates, years
+from reports.charts._panels import (
+    draw_path,
+    end_labels,
+    floor_for,
+    floor_note,
+    is_below,
+    medians,
+    prepare,
+    span_of_dates,
+    tick_room,
+    years,
+)  # fmt: skip
 from reports.style import MUTED, Look, Sheet, empty, fit, marker_style, styled, text_width
 from reports.view import future_pair, headline_paths, of_pair, plain
 
@@ -79,27 +90,35 @@ def years_ahead(
         return empty(title, "no network has a price that can be followed", look)
     first, last = span_of_dates(advantage if advantage.height else margin)
     against = f" of {look.names.long_pair(*pair)}" if pair else ""
+    panels = ((advantage, "advantage"), (margin, "full_margin_new_node"))
+    floors = [floor_for(frame[quantity]) for frame, quantity in panels]
     shown = list(dict.fromkeys([*advantage["network"], *margin["network"]]))
     sheet = Sheet(
         title=title,
         subtitle=f"Left: lead over the list price{against}, %. Right: full-cost margin of a node bought at the time, %",
         footer=[
             f"Source: this model, base scenario; {look.dated('prices')}. Lines: medians of the draws "
-            "(the table: central inputs). A projection, not a forecast."
+            f"(the table: central inputs).{floor_note(floors)} A projection, not a forecast."
             f"{_work_note(headlines, shown, look)}{_not_live_note(shown, look)}"
         ],
         plot_height=1.55,
     )
-    ((left, right),) = sheet.grid(
-        1, 2, left=0.42, right=_LABEL + _LEAD, below=0.22, above=0.08, gap_x=_LABEL + _LEAD + 0.42
+    (row,) = sheet.grid(
+        1,
+        2,
+        left=tick_room(floors[:1]),
+        right=_LABEL + _LEAD,
+        below=0.22,
+        above=0.08,
+        gap_x=_LABEL + _LEAD + tick_room(floors[1:]),
     )
-    for axes, frame, quantity in ((left, advantage, "advantage"), (right, margin, "full_margin_new_node")):
-        _panel(axes, frame, quantity, first, last, look)
+    for axes, (frame, quantity), floor in zip(row, panels, floors, strict=True):
+        _panel(axes, frame, quantity, first, last, floor, look)
     return sheet.figure
 
 
-def _panel(axes: Axes, frame: pl.DataFrame, quantity: str, first: date, last: date, look: Look) -> None:
-    prepare(axes, first, last, left=True, bottom=True, zero=None)
+def _panel(axes: Axes, frame: pl.DataFrame, quantity: str, first: date, last: date, floor: float, look: Look) -> None:
+    prepare(axes, first, last, left=True, bottom=True, zero=None, floor=floor)
     networks = frame["network"].unique(maintain_order=True).to_list()
     # Those without a colour of their own share one grey and one label.
     others = [network for network in networks if not look.is_named(network)]
@@ -112,7 +131,7 @@ def _panel(axes: Axes, frame: pl.DataFrame, quantity: str, first: date, last: da
         if not named:
             axes.lines[-1].set_linewidth(0.7)
         if network in look.not_live:
-            axes.plot(years(part["date"][:1]), [max(part[quantity][0], FLOOR)], marker="o", ms=4, linestyle="none",
+            axes.plot(years(part["date"][:1]), [max(part[quantity][0], floor)], marker="o", ms=4, linestyle="none",
                       gid=f"start:{network}", zorder=4, clip_on=False, **marker_style(colour, None))  # fmt: skip
         value = part[quantity][-1]
         if value is None:
@@ -120,26 +139,28 @@ def _panel(axes: Axes, frame: pl.DataFrame, quantity: str, first: date, last: da
         if not named:
             of_others.append(value)
             continue
-        label = f"below {words.percent(FLOOR)}" if is_below(value) else words.percent(value)
+        label = _ending(value, floor)
         room = _LABEL - text_width(f" {label}", _LABEL_SIZE)
         ends.append((value, f"{fit(look.names(network), _LABEL_SIZE, room)} {label}", colour))
     if of_others:
-        ends.append((sorted(of_others)[len(of_others) // 2], _of_others(of_others), MUTED))
+        ends.append((sorted(of_others)[len(of_others) // 2], _of_others(of_others, floor), MUTED))
     if frame.is_empty():
         axes.text(0.5, 0.6, words.NOT_KNOWN, transform=axes.transAxes, ha="center", fontsize=7, color=MUTED,
                   style="italic", gid=f"none:{quantity}")  # fmt: skip
-    end_labels(axes, ends, size=_LABEL_SIZE, gap=0.145, lead=_LEAD)
+    end_labels(axes, ends, size=_LABEL_SIZE, gap=1.04, lead=_LEAD)
 
 
-def _of_others(values: list[float]) -> str:
+def _ending(value: float, floor: float) -> str:
+    return f"below {words.percent(floor)}" if is_below(value, floor) else words.percent(value)
+
+
+def _of_others(values: list[float], floor: float) -> str:
     """How many lines share the grey, and from where to where they end."""
-    low, high = min(values), max(values)
-    told = "below " + words.percent(FLOOR) if is_below(low) else words.percent(low)
-    if is_below(high) or words.percent(low) == words.percent(high):
-        return f"{len(values)} others {told}"
-    span = f"{told} to {words.percent(high)}"
-    label = f"{len(values)} others {span}"
-    return label if text_width(label, _LABEL_SIZE) <= _LABEL else f"{len(values)}: {span}"
+    low, high = _ending(min(values), floor), _ending(max(values), floor)
+    if low == high:
+        return f"{len(values)} others {low}"
+    label = f"{len(values)} others {low} to {high}"
+    return label if text_width(label, _LABEL_SIZE) <= _LABEL else f"{len(values)}: {low} to {high}"
 
 
 def _work_note(headlines: pl.DataFrame, shown: list[str], look: Look) -> str:

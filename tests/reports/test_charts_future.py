@@ -176,6 +176,48 @@ def _rgb(colour: object) -> tuple[float, ...]:
     return to_rgb(colour)  # type: ignore[arg-type]
 
 
+class TestFarBelow:
+    """Panels of networks that are many times dearer go as deep as their lines, and the footer says on what scale."""
+
+    def test_every_line_of_the_buyers_outlook_is_seen(self, worlds: dict[str, Analysis]) -> None:
+        lost = worlds["everything_lost"]
+        look = Look.of(lost)
+        outlooks = [
+            network_outlook(lost.advantage_paths, lost.margin_paths, look, network=n) for n in ("akash", "ionet")
+        ]
+        for figure in (*outlooks, years_ahead(lost.headlines, lost.advantage_paths, lost.margin_paths, look)):
+            axes = figure.axes[0]
+            low, high = axes.get_ylim()
+            ends = [line.get_ydata()[-1] for line in axes.lines if str(line.get_gid()).startswith("path:")]  # type: ignore[index]  # an array
+            assert ends
+            assert all(low < end < high for end in ends)
+            assert low < -1
+            assert "Below \N{MINUS SIGN}100% the scale is in powers of ten." in said(figure, "footer")
+
+    @pytest.mark.parametrize("name", ["advantage_erosion", "margin_erosion"])
+    def test_rows_go_deep_one_by_one_and_their_words_stand_above_100_percent(
+        self, worlds: dict[str, Analysis], name: str
+    ) -> None:
+        figure = draw(name, worlds["everything_lost"])
+        for axes in figure.axes:
+            low, high = axes.get_ylim()
+            assert low < -1 < 1 < high
+            starts = [line.get_ydata()[0] for line in axes.lines if str(line.get_gid()).startswith("path:")]  # type: ignore[index]  # an array
+            assert all(start > low for start in starts)
+        assert "powers of ten" in said(figure, "footer")
+
+    def test_panels_of_today_end_at_100_percent(self, analysis: Analysis) -> None:
+        figure = draw("margin_erosion", analysis)
+        assert {axes.get_ylim()[0] for axes in figure.axes} == {-1}
+        assert "powers of ten" not in said(figure, "footer")
+
+    def test_the_tornado_is_not_cut_where_all_results_lie_below(self, worlds: dict[str, Analysis]) -> None:
+        figure = draw("tornado", worlds["everything_lost"])
+        assert not said(figure, "below:akash:advantage")
+        assert marks(figure, "bar:akash:advantage")
+        assert "cut at" not in said(figure, "footer")
+
+
 class TestHeadroomBars:
     """How far the clouds may fall."""
 
