@@ -421,7 +421,14 @@ def analyse(
     return Analysis(
         as_of=as_of.astimezone(UTC),
         headlines=headlines(
-            chosen, compared, kept, future.outlook, networks=chosen_networks, names=names, offers=offers
+            chosen,
+            compared,
+            kept,
+            future.outlook,
+            networks=chosen_networks,
+            names=names,
+            offers=offers,
+            as_of=as_of.date(),
         ),
         source_states=source_states if source_states is not None else SourceStates.create_empty(),
         offers=mine,

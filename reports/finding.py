@@ -9,7 +9,6 @@ import polars as pl
 
 from depin_compare.analysis import Analysis
 from reports import view
-from reports.verdict_words import lacks_margin_alone
 from reports.words import Names, of_them, percent
 
 __all__ = ["finding", "standings"]
@@ -25,7 +24,6 @@ def standings(analysis: Analysis, names: Names) -> tuple[tuple[str, str] | None,
     pair = view.future_pair(view.plain(analysis.advantage_paths.filter(pl.col("month") == 0)))
     compared = view.plain(view.headline_comparison(analysis.headlines, analysis.comparison))
     margins = {r["network"]: r for r in view.rows(view.headline_margins(analysis.headlines, analysis.margins))}
-    outlook = view.headline_outlook(analysis.headlines, analysis.outlook)
     made = []
     for head in view.rows(view.ordered_headlines(analysis.headlines)):
         mine = compared.filter(pl.col("network") == head["network"])
@@ -34,7 +32,6 @@ def standings(analysis: Analysis, names: Names) -> tuple[tuple[str, str] | None,
             **head,
             "name": names(head["network"]),
             "margin": margins.get(head["network"], {}).get("full_margin"),
-            "lacks_margin": lacks_margin_alone(outlook.filter(pl.col("network") == head["network"])),
             **{reference: at.get(reference) for reference in _COMPARED},
         })  # fmt: skip
     return pair, sorted(made, key=lambda one: one["list"] is None and one["modelled_cost"] is None)

@@ -108,7 +108,8 @@ def _verdict_table(analysis: Analysis, page: Page) -> list[str]:
     notes = (
         f"{against}Supplier keeps: "
         "full-cost margin, % of receipts, without token rewards. List lead gone: when half of the draws have lost the "
-        f"lead over the list price in the base scenario. n/c: not comparable. {verdict_note(page.outlook)}"
+        "lead over the list price in the base scenario; already lost: at central inputs; half of draws today: though "
+        f"central inputs lead. n/k: not known; n/c: not comparable. {verdict_note(page.outlook)}"
     )
     more = len(networks) - len(shown_networks)
     rest = f"{words.plural(more, 'further network')} and every other cloud" if more else "Every other cloud"

@@ -170,7 +170,7 @@ class Look:
         known |= {k: v for k, v in headlines.select("network", "display_name").iter_rows() if v}
         known |= {k: v for k, v in headlines.select("accelerator", "accelerator_display_name").iter_rows() if k and v}
         known |= scenario_titles(analysis.scenarios)
-        known = {k: v for k, v in known.items() if is_drawable(v)}
+        known = {k: v if is_drawable(v) else f"[{k}]" for k, v in known.items()}
         names = network_order(headlines["network"].to_list())
         compared = set(analysis.comparison.filter(pl.col("advantage").is_not_null())["network"])
         others = analysis.market_prices.filter(pl.col("segment") != "hyperscaler")["network"].unique().to_list()

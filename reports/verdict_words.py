@@ -1,13 +1,15 @@
-"""What a verdict's words mean, and when the word rests on nothing but a margin that is not known."""
+"""What the words of a verdict and of its dates mean, and what a verdict rests on that must be said with it."""
 
 from __future__ import annotations
+
+from datetime import date
 
 import polars as pl
 
 from depin_compare.economics.scenarios import BASE
-from reports import view
+from reports import view, words
 
-__all__ = ["FOR_ITS_MARGIN", "lacks_margin_alone", "verdict_note"]
+__all__ = ["FOR_ITS_MARGIN", "at_odds", "gone", "lacks_margin_alone", "verdict_note"]
 
 
 # Beneath a verdict that rests on nothing else.
@@ -27,6 +29,30 @@ def verdict_note(outlook: pl.DataFrame, *, brief: bool = False) -> str:
         f"fewer than a tenth of the draws the lead or a new node's margin is lost {by}; exposed: in more, or the "
         "margin is not known; eroded: no lead today."
     )
+
+
+def gone(value: date | None, as_of: date, *, never: str) -> str:
+    """By when half of the draws are lost: a month, but not that of the data, which would pass for one to come.
+
+    >>> [gone(at, date(2026, 11, 22), never="not reached") for at in (date(2026, 11, 22), date(2026, 11, 28), None)]
+    ['half of draws today', 'this month', 'not reached']
+    >>> gone(date(2027, 11, 1), date(2026, 11, 22), never="not reached")
+    'Nov 2027'
+    """
+    if value is None or (value.year, value.month) > (as_of.year, as_of.month):
+        return words.month(value, unknown=never)
+    return "half of draws today" if value <= as_of else "this month"
+
+
+def at_odds(row: view.Row, as_of: date) -> bool:
+    """Whether half of the draws are lost today where central inputs lead, or are not where these do not.
+
+    ``row`` is one of the outlook; without draws nothing is at odds.
+    """
+    if row["state"] == "not_comparable" or row["probability_lost"] is None:
+        return False
+    half = row["date_p50"] is not None and row["date_p50"] <= as_of
+    return bool(half == (row["state"] != "already_lost"))
 
 
 def lacks_margin_alone(outlook: pl.DataFrame) -> bool:

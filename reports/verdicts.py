@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import dataframely as dy
 import polars as pl
 
@@ -9,11 +11,12 @@ from depin_compare.analysis import Analysis
 from depin_compare.economics.scenarios import BASE
 from depin_compare.market.freshness import FRESHNESS
 from reports import view, words
-from reports.sections.parts import span_words, use_words
+from reports.sections.parts import NOT_IN_HALF, span_words, use_words
+from reports.verdict_words import at_odds, gone
 
-__all__ = ["NOT_COMPARABLE", "Verdicts", "verdicts"]
+__all__ = ["NOT_COMPARABLE", "NOT_KNOWN", "Verdicts", "verdicts"]
 
-NOT_COMPARABLE = "n/c"
+NOT_COMPARABLE, NOT_KNOWN = "n/c", "n/k"
 
 
 class Verdicts(dy.Schema):
@@ -73,7 +76,7 @@ def verdicts(analysis: Analysis) -> dy.DataFrame[Verdicts]:
     margins = {row["network"]: row for row in view.rows(view.headline_margins(analysis.headlines, analysis.margins))}
     future = {tuple(row[k] for k in _PAIRING): row for row in view.rows(_base_outlook(analysis))}
     claims = view.claimed_pairs(compared)
-    rows = []
+    rows, today = [], analysis.as_of.date()
     for head in view.rows(heads):
         mine = compared.filter(pl.col("network") == head["network"])
         margin = margins.get(head["network"], {})
@@ -85,11 +88,11 @@ def verdicts(analysis: Analysis) -> dy.DataFrame[Verdicts]:
             for row in view.rows(view.of_pair(mine, pair).filter(pl.col("reference") == reference))[:1]
         ]
         if not pairs:
-            rows.append(whole | {"is_claim": False, **_advantage_columns(None, None)})
+            rows.append(whole | {"is_claim": False, **_advantage_columns(None, None, today)})
         for pair, reference, row in pairs:
             named = {"cloud": pair[0], "silicon": pair[1], "reference": reference, "is_claim": pair in claims}
             outlook = future.get((head["network"], *pair, reference))
-            told = _advantage_columns(row["advantage"], outlook)
+            told = _advantage_columns(row["advantage"], outlook, today)
             rows.append(whole | named | told | {"not_comparable": row["not_comparable"]})
     blank = dict.fromkeys(Verdicts.columns())
     frame = pl.DataFrame([blank | row for row in rows], schema=_untyped(), orient="row")
@@ -119,22 +122,22 @@ def _margin_columns(margin: view.Row) -> view.Row:
     price, use = margin.get("breakeven_usd_per_accelerator_hour"), margin.get("breakeven_utilisation")
     return {
         "full_margin": margin.get("full_margin"),
-        "full_margin_printed": words.percent(margin.get("full_margin"), signed=True),
+        "full_margin_printed": words.percent(margin.get("full_margin"), signed=True, unknown=NOT_KNOWN),
         "full_margin_low": low,
         "full_margin_high": high,
         "full_margin_band_printed": span_words(low, high, words.percent),
         "breakeven_usd_per_accelerator_hour": price,
-        "breakeven_printed": words.NOT_KNOWN if price is None else f"{words.usd(price)}/h",
+        "breakeven_printed": NOT_KNOWN if price is None else f"{words.usd(price)}/h",
         "breakeven_utilisation": use,
         "breakeven_utilisation_printed": use_words(use),
     }
 
 
-def _advantage_columns(advantage: float | None, outlook: view.Row | None) -> view.Row:
+def _advantage_columns(advantage: float | None, outlook: view.Row | None, as_of: date) -> view.Row:
     told: view.Row = {
         "advantage": advantage,
         "advantage_printed": words.percent(advantage, signed=True, unknown=NOT_COMPARABLE),
-        "advantage_gone_printed": advantage_gone(outlook),
+        "advantage_gone_printed": advantage_gone(outlook, as_of),
     }
     if outlook is not None:
         told |= {f"advantage_gone_{end}": outlook[f"date_{end}"] for end in ("p10", "p50", "p90")}
@@ -143,27 +146,29 @@ def _advantage_columns(advantage: float | None, outlook: view.Row | None) -> vie
     return told
 
 
-def advantage_gone(outlook: view.Row | None) -> str:
+def advantage_gone(outlook: view.Row | None, as_of: date) -> str:
     """``Mar 2029, not reached in 35% of draws``: when half of the draws have lost it, and in how many it lasts.
 
     >>> from datetime import date
     >>> row = {"state": "lost_within_horizon", "date": date(2029, 1, 5), "date_p50": date(2029, 3, 1),
     ...        "probability_lost": 0.65, "horizon": date(2036, 12, 31)}
-    >>> advantage_gone(row), advantage_gone(row | {"date_p50": None, "probability_lost": 0.4})
+    >>> today = date(2026, 11, 22)
+    >>> advantage_gone(row, today), advantage_gone(row | {"date_p50": None, "probability_lost": 0.4}, today)
     ('Mar 2029, not reached in 35% of draws', 'not reached by 2036 in 60% of draws')
-    >>> advantage_gone(row | {"date_p50": None, "probability_lost": 0.0})
+    >>> advantage_gone(row | {"date_p50": None, "probability_lost": 0.0}, today)
     'not reached by 2036'
+    >>> advantage_gone(row | {"date_p50": today}, today)
+    'half of draws today, not reached in 35% of draws'
     """
     if outlook is None or outlook["state"] == "not_comparable":
         return NOT_COMPARABLE
     if outlook["state"] == "already_lost":
-        return "already lost"
+        return f"already lost, {NOT_IN_HALF}" if at_odds(outlook, as_of) else "already lost"
     lost, never = outlook["probability_lost"], f"not reached by {outlook['horizon'].year}"
     if lost is None:  # of an earlier version, without draws: the central path is all there is
-        return words.month(outlook["date"], unknown=never)
+        return gone(outlook["date"], as_of, never=never)
     lasting = f"in {words.likelihood(1 - lost)} of draws"
     if outlook["date_p50"] is None:
         return f"{never} {lasting}" if lost > 0 else never
-    return (
-        f"{words.month(outlook['date_p50'])}, not reached {lasting}" if lost < 1 else words.month(outlook["date_p50"])
-    )
+    when = gone(outlook["date_p50"], as_of, never=never)
+    return f"{when}, not reached {lasting}" if lost < 1 else when

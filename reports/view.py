@@ -12,6 +12,7 @@ __all__ = [
     "HEADLINE_REFERENCES",
     "LADDER_CHIPS",
     "REFERENCE_ORDER",
+    "SEED_NETWORKS",
     "Row",
     "ages_in_days",
     "claimed_pairs",
@@ -62,7 +63,7 @@ HEADLINE_REFERENCES: tuple[Pair, ...] = (
     ("google", "nvidia"),
 )
 _PAIR_ORDER: tuple[Pair, ...] = (*HEADLINE_REFERENCES, ("aws", "trainium"), ("google", "tpu"))
-_NETWORK_ORDER = ("akash", "ionet", "render")
+SEED_NETWORKS = ("akash", "ionet", "render")
 _SCENARIO_ORDER = (
     "base",
     "maia200",
@@ -112,7 +113,7 @@ def is_claim(kind: object) -> bool:
 def network_order(networks: Iterable[str]) -> list[str]:
     """Networks in the order of every page: Akash, io.net and Render, then the others as they came."""
     came = list(dict.fromkeys(networks))
-    return [n for n in _NETWORK_ORDER if n in came] + [n for n in came if n not in _NETWORK_ORDER]
+    return [n for n in SEED_NETWORKS if n in came] + [n for n in came if n not in SEED_NETWORKS]
 
 
 def ordered_headlines(headlines: pl.DataFrame) -> pl.DataFrame:

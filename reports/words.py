@@ -39,6 +39,7 @@ __all__ = [
     "of_things",
     "percent",
     "plural",
+    "roughly",
     "shorten",
     "source_name",
     "times",
@@ -130,6 +131,19 @@ def percent(value: float | None, *, signed: bool = False, ascii_only: bool = Fal
     size = abs(value) * 100
     text = f"{size:.1f}" if 0.05 <= size < 9.95 else f"{size:,.0f}"
     return f"{_sign(value if size >= 0.05 else 0.0, signed=signed, ascii_only=ascii_only)}{text}%"
+
+
+_NO_MEANING = -10.0
+
+
+def roughly(value: float | None, *, signed: bool = False) -> str:
+    """A percentage in a sentence: how far below ten times the whole it is says nothing; tables have the figure.
+
+    >>> roughly(-0.268), roughly(-17046.4), roughly(0.61, signed=True)
+    ('−27%', 'below −1,000%', '+61%')
+    """
+    low = value is not None and value < _NO_MEANING
+    return f"below {percent(_NO_MEANING)}" if low else percent(value, signed=signed)
 
 
 def likelihood(value: float | None, *, unknown: str = NOT_KNOWN) -> str:
@@ -346,9 +360,27 @@ def of_things(some: int, many: int, one: str, more: str | None = None) -> str:
     return f"{'none of' if not some else 'all' if some == many else f'{some} of'} {many} {things}"
 
 
+_BETWEEN_WORDS = re.compile(r"[\s-](?=\S)")
+_NO_END = " -(&,:;"
+
+
 def shorten(text: str, length: int) -> str:
-    """Cut at ``length`` characters, with an ellipsis where something is missing."""
-    return text if len(text) <= length else text[: max(1, length - 1)].rstrip() + "…"
+    """Cut to ``length`` characters at most, with an ellipsis where something is missing: behind a word, where more
+    than half stays, and not within brackets.
+
+    >>> shorten("Minted Work Protocol Foundation (formerly Proof-of-Render)", 40)
+    'Minted Work Protocol Foundation…'
+    >>> shorten("Long-Named Confidential Compute", 20), shorten("Grünwald-Höllriegelskreuth", 12), shorten("short", 5)
+    ('Long-Named…', 'Grünwald…', 'short')
+    """
+    if len(text) <= length:
+        return text
+    room = max(1, length - 1)
+    ends = [room, *(found.start() for found in _BETWEEN_WORDS.finditer(text, room // 2, room + 2))]
+    cut = text[: ends[-1]]
+    if cut.count("(") > cut.count(")") and (before := cut.rpartition("(")[0].rstrip(_NO_END)):
+        cut = before
+    return (cut.rstrip(_NO_END) or cut) + "…"
 
 
 _INPUT_WORDS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import date
 
 import dataframely as dy
 import polars as pl
@@ -144,14 +145,17 @@ def headlines(
     networks: Sequence[str],
     names: Mapping[str, str],
     offers: pl.DataFrame | None = None,
+    as_of: date | None = None,
 ) -> dy.DataFrame[Headlines]:
     """One row a network with its verdict and sentence; every number in the sentence stands in the frames.
 
-    ``offers``, where given, say why a network has no price that counts.
+    ``offers``, where given, say why a network has no price that counts; ``as_of`` is the day of the run, on which
+    some leads are lost already in half of the draws.
     """
     by_network = {subject.network: subject for subject in chosen}
     rows = [
-        _headline(network, by_network.get(network), comparison, margins, outlook, names, offers) for network in networks
+        _headline(network, by_network.get(network), comparison, margins, outlook, names, offers, as_of)
+        for network in networks
     ]
     return Headlines.validate(pl.DataFrame(rows, schema=Headlines.create_empty().schema))
 
@@ -164,6 +168,7 @@ def _headline(
     outlook: pl.DataFrame,
     names: Mapping[str, str],
     offers: pl.DataFrame | None,
+    as_of: date | None,
 ) -> dict[str, object]:
     row: dict[str, object] = {"network": network, "display_name": names.get(network, network)}
     if subject is None:
@@ -182,7 +187,7 @@ def _headline(
         "workload": subject.workload,
         "verdict": _overall_verdict(here),
         "freshness": "expired" if subject.expired else _worst_behind(here),
-        "sentence": _sentence(subject, comparison, margins, here, names),
+        "sentence": _sentence(subject, comparison, margins, here, names, as_of),
     }
 
 
@@ -242,6 +247,7 @@ def _sentence(
     margins: pl.DataFrame,
     outlook: pl.DataFrame,
     names: Mapping[str, str],
+    as_of: date | None,
 ) -> str:
     pairs = comparison.filter(
         pl.col("network") == subject.network,
@@ -267,7 +273,7 @@ def _sentence(
     ]
     told = [f"{name} serves a million {model} tokens on {chip} for {_usd(price)}: {_joined(against)} of the clouds"]
     told.append(_supplier(subject, margins))
-    told.append(_future(outlook))
+    told.append(_future(outlook, as_of))
     return ". ".join(part for part in told if part) + "."
 
 
@@ -305,7 +311,9 @@ def _supplier(subject: Subject, margins: pl.DataFrame) -> str:
         return f"{who}'s margin is not known: {row['not_known']}"
     at = f"at the {_USE_WORDS.get(row['utilisation_kind'], 'published')} {_percent(row['utilisation'])} use"
     if row["full_margin"] is None:
-        return f"{who}, paid in tokens alone, keeps {_percent(row['full_margin_with_rewards'])} of the rewards {at}"
+        kept = row["full_margin_with_rewards"]
+        keeps = f"keeps {_percent(kept)} of the rewards" if kept >= 0 else "does not cover full costs with its rewards"
+        return f"{who}, paid in tokens alone, {keeps} {at}"
     needed = row["breakeven_utilisation"]
     mends = f"break-even is at {_percent(needed)}" if needed <= 1 else "no utilisation would suffice"
     if row["full_margin"] >= 0:
@@ -334,7 +342,7 @@ def _percent(value: float) -> str:
     return f"{size:.1f}%" if 0.05 <= size < 9.95 else f"{size:.0f}%"
 
 
-def _future(outlook: pl.DataFrame) -> str:
+def _future(outlook: pl.DataFrame, as_of: date | None) -> str:
     """How many of the references led today are lost by the horizon in half of the draws, and when the first is."""
     rows = outlook.filter(_BASE_CASE, pl.col("quantity") == "advantage")
     ahead = rows.filter(pl.col("state") != "already_lost")
@@ -348,10 +356,15 @@ def _future(outlook: pl.DataFrame) -> str:
     if lost.is_empty():
         few = {1: "not the one reference", 2: "neither of the 2 references"}.get(led, f"none of the {led} references")
         return f"{start} {few} it leads today by {horizon}"
-    first = f"in {_MONTHS[lost[0].month - 1]} {lost[0].year}"
+    already = int((lost <= as_of).sum()) if as_of is not None else 0
+    now = as_of is not None and (lost[0].year, lost[0].month) == (as_of.year, as_of.month)
+    month = "this month" if now else f"in {_MONTHS[lost[0].month - 1]} {lost[0].year}"
+    first = "in half of the draws today already" if already else month
     if led == 1:
         return f"{start} the one reference it leads today by {horizon}, {first}"
-    return f"{start} {len(lost)} of the {led} references it leads today by {horizon}, the first {first}"
+    some = ("both" if led == 2 else f"all {led}") if len(lost) == led else f"{len(lost)} of the {led}"
+    which = "" if already == len(lost) else f"{already} of them " if already else "the first "
+    return f"{start} {some} references it leads today by {horizon}, {which}{first}"
 
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -61,10 +61,12 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
     missing = sum(cell["list"] is None and cell["modelled_cost"] is None for cell in cells[MOST_NETWORKS:])
     more = f"{len(cells) - MOST_NETWORKS} more in the report" if len(cells) > MOST_NETWORKS else ""
     more += f", {missing} of them without a price to compare." if missing and more else "." if more else ""
+    unknown = "; n/k: not known" if any(cell["margin"] is None for cell in drawn) else ""
     blank = any(cell[key] is None for cell in drawn for key in ("list", "committed", "modelled_cost"))
     meaning = (
         "+ cheaper than the cloud, in % of its price or cost; supplier keeps: full-cost margin, % of receipts, no "
-        f"token rewards{'; n/c: not comparable' if blank else ''}. {verdict_note(analysis.outlook, brief=True)}"
+        f"token rewards{unknown}{'; n/c: not comparable' if blank else ''}. "
+        f"{verdict_note(analysis.outlook, brief=True)}"
     )
     told_below = [
         more,
@@ -108,10 +110,8 @@ def _row(put: Any, y: float, cell: dict[str, Any], look: Look) -> None:
     names = [cell["name"]] if whole else wrap(cell["name"], 9, _NAME, bold=True)
     size = 12.0 if whole else 9.0
     lines = [(fit(n, size, _NAME, bold=True), size, colour, "bold") for n in [names[0], " ".join(names[1:])] if n]
-    under = [f"data {mark}" if (mark := aged(cell["freshness"])) else ""]
-    under += ["margin not known"] if cell["lacks_margin"] else []
-    if any(under):
-        lines.append((fit(", ".join(filter(None, under)), 6.3, _NAME + 0.2), 6.3, MUTED, "normal"))
+    mark = f"data {aged(cell['freshness'])}" if aged(cell["freshness"]) else ""
+    lines += [(fit(mark, 6.3, _NAME + 0.2), 6.3, MUTED, "normal")] if mark else []
     for i, (line, size, tint, weight) in enumerate(lines):
         put(
             _COLUMNS[0], y + 0.07 * (len(lines) - 1) - 0.14 * i, line, size, weight=weight, color=tint,
@@ -119,7 +119,7 @@ def _row(put: Any, y: float, cell: dict[str, Any], look: Look) -> None:
         )  # fmt: skip
     for x, key in zip(_COLUMNS[1:5], ("list", "committed", "modelled_cost", "margin"), strict=True):
         value = cell[key]
-        unknown = "not known" if key == "margin" else "n/c"
+        unknown = "n/k" if key == "margin" else "n/c"
         put(
             x, y, percent(value, signed=True, unknown=unknown), 12 if value is not None else 8.5, ha="center",
             color=MUTED if value is None else NEGATIVE if value < 0 else INK, gid=f"{key}:{cell['network']}",

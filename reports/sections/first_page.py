@@ -9,7 +9,7 @@ import polars as pl
 
 from reports import view, words
 from reports.finding import finding, standings
-from reports.sections.networks import anchor_of
+from reports.sections.networks import anchor_of, only_two_prices
 from reports.sections.page import Page
 from reports.sections.parts import (
     Cell,
@@ -22,8 +22,8 @@ from reports.sections.parts import (
     use_words,
     verdict_cell,
 )
-from reports.verdict_words import FOR_ITS_MARGIN, lacks_margin_alone, verdict_note
-from reports.words import NOT_KNOWN, REFERENCE_WORDS, percent, usd
+from reports.verdict_words import FOR_ITS_MARGIN, at_odds, lacks_margin_alone, verdict_note
+from reports.words import REFERENCE_WORDS, percent, roughly, usd
 
 __all__ = ["first_page", "headline", "other_networks", "sentences"]
 
@@ -32,6 +32,7 @@ _MOST_IN_DETAIL = 3
 # All of these, or so many fewer that the chart beneath has its room whatever their names.
 _MOST_ON_FIRST_PAGE, _FIRST_OF_MORE = 15, 11
 _LONGEST_NAME = 34
+_UNKNOWN = "n/k"
 
 
 def headline(page: Page) -> str:
@@ -78,7 +79,8 @@ def other_networks(page: Page) -> Part | None:
 
 _SAVINGS = "Buyer's savings in % of the cloud's price or cost of the same tokens, at central inputs"
 _KEEPS = (
-    "Supplier keeps: full-cost margin, % of receipts, without token rewards, low to high beneath. n/c: not comparable."
+    "Supplier keeps: full-cost margin, % of receipts, without token rewards, low to high beneath. "
+    "n/k: not known; n/c: not comparable."
 )
 
 
@@ -135,12 +137,12 @@ def _name_cell(page: Page, head: view.Row, under: str, rows: int = 1) -> Cell:
 def _supplier_cells(page: Page, head: view.Row, rows: int = 1) -> list[Cell]:
     """Margin with its band, break-even with its use, verdict."""
     margin = page.margin_of.get(head["network"], {})
-    earned = change_cell(margin.get("full_margin"), unknown=NOT_KNOWN)
+    earned = change_cell(margin.get("full_margin"), unknown=_UNKNOWN)
     assert isinstance(earned, dict)
     if band := span_words(margin.get("full_margin_low"), margin.get("full_margin_high"), percent):
         earned["under"] = band
     price = margin.get("breakeven_usd_per_accelerator_hour")
-    even: dict[str, Any] = {"text": NOT_KNOWN, "quiet": True} if price is None else {"text": f"{usd(price)}/h"}
+    even: dict[str, Any] = {"text": _UNKNOWN, "quiet": True} if price is None else {"text": f"{usd(price)}/h"}
     if use := use_words(margin.get("breakeven_utilisation")):
         even["under"] = use
     mine = page.outlook.filter(pl.col("network") == head["network"])
@@ -158,7 +160,7 @@ def _split_verdict(page: Page, head: view.Row) -> list[Cell]:
         at |= {which: word} if apart else {"list": word, "cost": word}
     cells: list[Cell] = []
     for which in ("list", "cost"):
-        word = at.get(which, NOT_KNOWN)
+        word = at.get(which, words.NOT_KNOWN)
         cells.append({k: v for k, v in verdict_cell(head | {"verdict": word}).items() if k != "under"})
     if head["verdict"] == "not comparable":
         cells[1] = words.DASH
@@ -303,7 +305,7 @@ def _margin(page: Page) -> str:
     return (
         f"Supplier: with the chip that stands for it, a provider covers all cost, capital included, on "
         f"{words.of_them(covers, len(known))} networks whose margin is known, and keeps from "
-        f"{percent(worst['full_margin'])} of receipts ({page.names(worst['network'])}) to "
+        f"{roughly(worst['full_margin'])} of receipts ({page.names(worst['network'])}) to "
         f"{percent(best['full_margin'])} ({page.names(best['network'])})."
     )
 
@@ -334,13 +336,27 @@ def _future(page: Page) -> str:
     if len(drawn) == 1:
         return (
             f"Future: in the base scenario {page.names(drawn[0]['network'])}'s lead over the list price of {cloud} is "
-            f"lost by {year} with a probability of {words.likelihood(drawn[0]['probability_lost'])}."
+            f"lost at some time by {year} with a probability of {words.likelihood(drawn[0]['probability_lost'])}."
+            f"{_half_already(page, drawn)}"
         )
-    likely = sum(r["probability_lost"] > 0.5 for r in drawn)
+    likely = sum(r["date_p50"] is not None for r in drawn)
     least, most = ranked[0], ranked[-1]
     return (
         f"Future: in the base scenario {words.of_them(likely, len(drawn))} networks that lead over the list price of "
-        f"{cloud} today will more likely than not lose it by {year}; the probability goes from "
+        f"{cloud} today will more likely than not lose it at some time by {year}; the probability goes from "
         f"{words.likelihood(least['probability_lost'])} ({page.names(least['network'])}) to "
-        f"{words.likelihood(most['probability_lost'])} ({page.names(most['network'])})."
+        f"{words.likelihood(most['probability_lost'])} ({page.names(most['network'])}).{_half_already(page, drawn)}"
     )
+
+
+def _half_already(page: Page, leads: Sequence[view.Row]) -> str:
+    """The networks whose lead half of the draws have lost today already, and whose price is known only as two ends."""
+    heads = {head["network"]: head for head in view.rows(page.headlines)}
+    told = []
+    for row in leads:
+        if at_odds(row, page.analysis.as_of.date()):
+            ends = only_two_prices(page, heads[row["network"]])
+            known = f" (its price is known only as two ends, {ends})" if ends else ""
+            told.append(f"{page.names(row['network'])}{known}")
+    have = "has" if len(told) == 1 else "have"
+    return f" In half of the draws {words.listing(told)} {have} lost it today already." if told else ""

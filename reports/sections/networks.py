@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Any
 
 import polars as pl
@@ -14,6 +15,7 @@ from reports.sections.parts import (
     change_cell,
     column,
     coverage_words,
+    date_cell,
     kind_cell,
     network_keeps,
     paragraph,
@@ -23,16 +25,18 @@ from reports.sections.parts import (
     use_words,
     verdict_cell,
 )
-from reports.verdict_words import FOR_ITS_MARGIN, lacks_margin_alone, verdict_note
+from reports.verdict_words import FOR_ITS_MARGIN, at_odds, lacks_margin_alone, verdict_note
 from reports.words import DASH, KIND_WORDS, NOT_KNOWN, REFERENCE_WORDS, percent, usd
 
-__all__ = ["anchor_of", "has_own_page", "networks"]
+__all__ = ["anchor_of", "has_own_page", "networks", "only_two_prices"]
 
 _SHARED = "networks-nothing-known"
 _MOST_SHARED_ROWS = 40
 _MOST_SCENARIOS = 9
 _LONGEST_REASON = 260
-_OWN_PAGE = ("full_margin", "full_margin_with_rewards", "breakeven_usd_per_accelerator_hour")
+# Of two prices, the dearer to the cheaper: closer ones are much alike.
+_FAR_APART = 2.0
+_EARNED = ("full_margin", "full_margin_with_rewards")
 _UNKNOWN = "n/k"
 _GONE_BY = {
     "list": "list gone by",
@@ -43,10 +47,16 @@ _GONE_BY = {
 
 
 def has_own_page(page: Page, network: str) -> bool:
-    """Whether a comparison or a margin of the network is known; the others share a page."""
-    mine = page.compared.filter(pl.col("network") == network, pl.col("usd_per_mtok_network").is_not_null())
+    """Whether a comparison or a margin of the network is known; the others share a table.
+
+    Of those that the report is about first of all it is enough that anything is.
+    """
+    mine = page.compared.filter(pl.col("network") == network)
     margin = page.margin_of.get(network, {})
-    return mine.height > 0 or any(margin.get(name) is not None for name in _OWN_PAGE)
+    if mine["advantage"].drop_nulls().len() or any(margin.get(name) is not None for name in _EARNED):
+        return True
+    found = mine["usd_per_mtok_network"].drop_nulls().len() or margin.get("breakeven_usd_per_accelerator_hour")
+    return network in view.SEED_NETWORKS and bool(found)
 
 
 def anchor_of(page: Page, network: str) -> str:
@@ -84,6 +94,8 @@ def one_page(page: Page, head: view.Row) -> list[Part]:
     # What the sentence has said already is not said again.
     if why := "; ".join(reason for reason in reasons if reason and reason not in told):
         parts.append(paragraph(f"Supplier's margin {NOT_KNOWN}: {words.shorten(why, _LONGEST_REASON)}.", quiet=True))
+    if also := " ".join(filter(None, [_its_letters(head), _at_odds(page, head, outlook)])):
+        parts.append(paragraph(also, quiet=True))
     parts += against(page, mine, outlook)
     parts += scenarios(page, mine, outlook)
     parts += decisive(page, network)
@@ -141,7 +153,7 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
         column("Breaks even at", 0.9, right=True),
         column("Price to stop at", 0.8, right=True),
     ]
-    unknown = any(isinstance(cell, dict) and cell.get("text") == _UNKNOWN for cell in cells)
+    unknown = any(map(_is_unknown, cells))
     meaning = f" {_UNKNOWN}: not known." if unknown else ""
     notes = [
         f"{verdict_note(outlook)} Network keeps: of the tenant's bill. Supplier keeps: of its receipts, after all "
@@ -165,6 +177,7 @@ def against(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Part]
     claims = view.claimed_pairs(mine)
     hardest = view.hardest_pairs(mine)
     body: list[list[Cell]] = []
+    today = page.analysis.as_of.date()
     for pair in pairs:
         at = {r["reference"]: r for r in view.rows(view.of_pair(mine, pair))}
         then = {r["reference"]: r for r in view.rows(view.of_pair(base, pair))}
@@ -175,32 +188,17 @@ def against(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Part]
             price = row.get("usd_per_mtok_reference")
             if isinstance(cell, dict) and price is not None:
                 cell |= {"under": usd(price), "strong": hardest.get(reference) == pair}
-            cells += [cell, date_cell(then.get(reference))]
+            cells += [cell, date_cell(then.get(reference), today)]
         body.append(cells)
     columns = [column("Buyer saves against", 1.9)]
     for reference in view.REFERENCE_ORDER:
         columns += [column(REFERENCE_WORDS[reference], 0.7, right=True), column(_GONE_BY[reference], 1.3, right=True)]
     note = (
         "At central inputs; beneath a saving: the cloud's USD per million tokens; bold: the hardest of its kind. Gone "
-        "by: base scenario, the month by which half of the draws have lost it; kept in: the share of draws that never "
-        "lose it by the end of the horizon."
+        "by: base scenario, the month by which half of the draws have lost it; lost today: at central inputs; kept in: "
+        f"the share of draws that never lose it by the end of the horizon.{_half_today(base, today)}"
     )
     return [subheading("Against the clouds"), table_part(columns, body, [note]) | {"large": True}]
-
-
-def date_cell(row: view.Row | None, *, already: str = "lost today") -> Cell:
-    """The month by which half of the draws are lost, and the share that never is."""
-    if row is None or row["state"] == "not_comparable":
-        return {"text": "n/c", "quiet": True}
-    if row["state"] == "already_lost":
-        return {"text": already, "tone": "bad"}
-    lost = row["probability_lost"]
-    date = row["date_p50"] if lost is not None else row["date"]
-    told: dict[str, Any] = {
-        "text": words.month(date, unknown="not reached"),
-        "tone": "good" if date is None else "warn",
-    }
-    return told if lost is None else told | {"under": f"kept in {words.likelihood(1 - lost)} of draws"}
 
 
 def scenarios(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Part]:
@@ -211,6 +209,7 @@ def scenarios(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Par
         return []
     pair = _followed(page, mine)
     margin_known = known.filter(pl.col("quantity") == "full_margin_new_node").height > 0
+    today = page.analysis.as_of.date()
     body: list[list[Cell]] = []
     for scenario in told[:_MOST_SCENARIOS]:
         at = known.filter(pl.col("scenario") == scenario)
@@ -219,10 +218,10 @@ def scenarios(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Par
             rows = view.of_pair(at, pair).filter(
                 pl.col("quantity") == "advantage", pl.col("reference") == reference
             ) if pair else at.clear()  # fmt: skip
-            cells += _future_cells(rows.row(0, named=True) if rows.height else None)
+            cells += _future_cells(rows.row(0, named=True) if rows.height else None, today)
         rows = at.filter(pl.col("quantity") == "full_margin_new_node")
         if margin_known:
-            cells += _future_cells(rows.row(0, named=True) if rows.height else None, already="below zero today")
+            cells += _future_cells(rows.row(0, named=True) if rows.height else None, today, already="below zero today")
         body.append(cells)
     columns = [
         column("Scenario", 2.2),
@@ -237,14 +236,62 @@ def scenarios(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Par
             column("Below zero at some time", 1.1, right=True),
         ]
     cloud = f"Cloud: {page.names.long_pair(*pair)}. " if pair else ""
+    apart = _half_today(known, today)
     new_node = "New node: bought at the time, not today; its margin may turn positive again." if margin_known else ""
     note = (
         f"{cloud}Months are those by which half of the draws are lost. At some time: the share of all draws by "
         f"{outlook['horizon'][0].year}, beneath it of those in which the scenario's event happens. {new_node}"
-    ).strip()
+    ).strip() + apart
     dropped = len(told) - len(body)
     notes = [note] + ([f"{words.plural(dropped, 'further scenario')} in erosion.csv."] if dropped else [])
     return [subheading("In every scenario"), table_part(columns, body, notes) | {"large": True}]
+
+
+def _half_today(rows: pl.DataFrame, today: date) -> str:
+    """What it means that half of the draws are lost today where central inputs lead; nothing where none are."""
+    told = [row for row in view.rows(rows) if row["state"] != "already_lost" and at_odds(row, today)]
+    return " Half of draws today: they have lost it already, though central inputs have not." if told else ""
+
+
+def _its_letters(head: view.Row) -> str:
+    """Why a name stands as its id."""
+    from reports.style import is_drawable  # matplotlib: heavy, and no other text needs it
+
+    if is_drawable(head["display_name"]):
+        return ""
+    return f"[{head['network']}] is its id: the fonts here lack letters of its name, which summary.md has."
+
+
+def only_two_prices(page: Page, head: view.Row) -> str:
+    """``$0.250 and $25.00 an hour`` where two offers far apart are all that is known of a network's price."""
+    mine = page.analysis.market_prices.filter(
+        pl.col("network") == head["network"], pl.col("accelerator") == head["accelerator"],
+        pl.col("terms") == "on_demand", pl.col("n_offers") == 2,
+    )  # fmt: skip
+    if mine.is_empty():
+        return ""
+    low, high = (mine[f"usd_per_accelerator_hour_{end}"][0] for end in ("low", "high"))
+    return f"{usd(low)} and {usd(high)} an hour" if high >= _FAR_APART * low else ""
+
+
+def _at_odds(page: Page, head: view.Row, outlook: pl.DataFrame) -> str:
+    """Where half of the draws stand on the other side of zero today than the tables, which are at central inputs."""
+    today, base = page.analysis.as_of.date(), outlook.filter(pl.col("scenario") == "base")
+    rows = [row for row in view.rows(base) if row["state"] != "not_comparable"]
+    told = []
+    for lost, what in ((False, "leads at central inputs"), (True, "references lost at central inputs")):
+        mine = [r for r in rows if r["quantity"] == "advantage" and (r["state"] == "already_lost") == lost]
+        if n := sum(at_odds(row, today) for row in mine):
+            told.append(f"{n} of the {len(mine)} {what} {'is' if n == 1 else 'are'} {'not ' if lost else ''}lost")
+    margin = next((row for row in rows if row["quantity"] == "full_margin"), None)
+    if margin is not None and at_odds(margin, today):
+        other = "above" if margin["state"] == "already_lost" else "below"
+        told.append(f"the supplier's margin ({percent(margin['today'], signed=True)}) is {other} zero")
+    if not told:
+        return ""
+    ends = only_two_prices(page, head)
+    why = f" Its price is known only as two ends, {ends}, and the draws range from one to the other." if ends else ""
+    return f"In half of the draws, today already, {words.listing(told)}.{why}"
 
 
 def _followed(page: Page, mine: pl.DataFrame) -> tuple[str, str] | None:
@@ -253,14 +300,14 @@ def _followed(page: Page, mine: pl.DataFrame) -> tuple[str, str] | None:
     return page.future_pair if page.future_pair in pairs else next(iter(pairs), None)
 
 
-def _future_cells(row: view.Row | None, *, already: str = "lost today") -> list[Cell]:
+def _future_cells(row: view.Row | None, today: date, *, already: str = "lost today") -> list[Cell]:
     if row is None:
         return [{"text": "n/c", "quiet": True}, {"text": "n/c", "quiet": True}]
     lost, if_event = row["probability_lost"], row["probability_lost_if_event"]
-    when = date_cell(row, already=already)
-    if isinstance(when, dict):
-        when = {k: v for k, v in when.items() if k != "under"}
-    if row["state"] == "already_lost" or lost is None:
+    when = date_cell(row, today, already=already)
+    if row["state"] != "already_lost":
+        when.pop("under", None)  # told in the next column
+    if lost is None or (row["state"] == "already_lost" and not at_odds(row, today)):
         return [when, {"text": DASH if row["state"] == "already_lost" else "not drawn", "quiet": True}]
     share: dict[str, Any] = {"text": words.likelihood(lost)}
     return [when, share | ({"under": f"if it happens {words.likelihood(if_event)}"} if if_event is not None else {})]
@@ -289,7 +336,7 @@ def decisive(page: Page, network: str) -> list[Part]:
 
 
 def _driver(row: view.Row) -> str:
-    ends = f"{percent(row['at_low'], signed=True)} to {percent(row['at_high'], signed=True)}"
+    ends = f"{words.roughly(row['at_low'], signed=True)} to {words.roughly(row['at_high'], signed=True)}"
     return f"{words.input_words(row['input'].split('[')[0])} ({ends})"
 
 
@@ -378,19 +425,32 @@ def _nothing_known(page: Page, heads: list[view.Row]) -> list[Part]:
         [
             {"text": words.shorten(head["display_name"], 60), "strong": True, "under": _priced(page, head)},
             verdict_cell(head),
+            _hour(page.margin_of.get(head["network"], {}).get("breakeven_usd_per_accelerator_hour")),
             words.shorten(_why(page, head), _LONGEST_REASON),
             _capital(token_facts(page, head).removeprefix("Token and fees: ")),
         ]
         for head in heads[:_MOST_SHARED_ROWS]
     ]
-    columns = [column("Network", 1.5), column("Verdict", 1.0), column("Why", 2.6), column("Token and fees", 2.4)]
-    more = len(heads) - len(body)
-    return [table_part(columns, body, [f"{more} further networks in analysis.json."] if more else [])]
+    columns = [
+        column("Network", 1.5),
+        column("Verdict", 1.0),
+        column("Breaks even at", 0.8, right=True),
+        column("Why it can't be compared", 2.3),
+        column("Token and fees", 2.2),
+    ]
+    notes = [f"{_UNKNOWN}: not known."] if any(_is_unknown(cell) for row in body for cell in row) else []
+    if more := len(heads) - len(body):
+        notes.append(f"{more} further networks in analysis.json.")
+    return [table_part(columns, body, notes)]
 
 
 def _told(text: str | None) -> dict[str, Any]:
     """A number as printed, or that it is not known, alike in every column."""
     return {"text": _UNKNOWN, "quiet": True} if text is None else {"text": text}
+
+
+def _is_unknown(cell: Cell) -> bool:
+    return isinstance(cell, dict) and cell.get("text") == _UNKNOWN
 
 
 def _hour(value: float | None) -> dict[str, Any]:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import polars as pl
 
 from reports import view, words
 from reports.sections.page import Page
-from reports.sections.parts import Cell, Part, change_cell, column, paragraph, subheading, table_part
+from reports.sections.parts import Cell, Part, change_cell, column, date_cell, paragraph, subheading, table_part
 from reports.words import REFERENCE_WORDS, percent
 
 _MOST_SCENARIOS = 8
@@ -44,7 +42,7 @@ def erosion(page: Page) -> Part:
         }
     shown = scenarios[:_MOST_SCENARIOS]
     pair = page.future_pair or view.ordered_pairs(average)[0]
-    cloud = page.names.long_pair(*pair)
+    cloud, today = page.names.long_pair(*pair), page.analysis.as_of.date()
     for told, unknown, rows in (
         (
             f"When the buyer's lead over the list price of {cloud} is gone",
@@ -67,9 +65,9 @@ def erosion(page: Page) -> Part:
         body: list[list[Cell]] = []
         for network in networks[:_MOST_NETWORKS]:
             by_scenario = {r["scenario"]: r for r in view.rows(known.filter(pl.col("network") == network))}
-            today = next(iter(by_scenario.values()))["today"]
-            cells = [_outlook_cell(by_scenario.get(s), unknown) for s in shown]
-            body.append([words.shorten(page.names(network), 34), change_cell(today, unknown=unknown), *cells])
+            central = next(iter(by_scenario.values()))["today"]
+            cells = [date_cell(by_scenario.get(s), today, unknown=unknown, lost=True) for s in shown]
+            body.append([words.shorten(page.names(network), 34), change_cell(central, unknown=unknown), *cells])
         columns = [
             column("Network", 2.2),
             column("Today", 0.65, right=True),
@@ -86,10 +84,11 @@ def erosion(page: Page) -> Part:
         parts += [subheading(told), table_part(columns, body, notes)]
     parts.append(
         paragraph(
-            f"Today, and lost today: at central inputs. A month is the first in which it is below zero in half of the "
-            f"draws; not reached: in fewer than half, up to the end of {average['horizon'][0].year}. Beneath it the "
-            "share of the draws in which it is below zero at some time. Clouds price at the average cost of their "
-            "whole fleet. Every cloud and reference is in erosion.csv.",
+            "Today, and lost today: at central inputs. A month is the first in which it is below zero in half of the "
+            "draws; half of draws today: at the start already, whatever central inputs say; not reached: in fewer than "
+            f"half, up to the end of {average['horizon'][0].year}. Beneath it the share of the draws in which it is "
+            "below zero at some time. Clouds price at the average cost of their whole fleet. Every cloud and "
+            "reference is in erosion.csv.",
             quiet=True,
         )
     )
@@ -204,21 +203,6 @@ def _quantity(row: view.Row) -> str:
     if row["quantity"] == "advantage":
         return f"Buyer over {REFERENCE_WORDS[row['reference']].lower()}"
     return "Supplier's new node"
-
-
-def _outlook_cell(row: view.Row | None, unknown: str) -> Cell:
-    """``Mar 2029`` by which half of the draws are lost, ``lost today`` or ``not reached``, and the share lost."""
-    if row is None or row["state"] == "not_comparable":
-        return {"text": unknown, "quiet": True}
-    if row["state"] == "already_lost":
-        return {"text": "lost today", "tone": "bad"}
-    lost = row["probability_lost"]
-    date = row["date_p50"] if lost is not None else row["date"]
-    made: dict[str, Any] = {
-        "text": words.month(date, unknown="not reached"),
-        "tone": "good" if date is None else "warn",
-    }
-    return made if lost is None else made | {"under": f"{words.likelihood(lost)} lost"}
 
 
 def _driver_cell(row: view.Row | None, nothing: str) -> Cell:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any, TypeAlias
 
-from reports.words import KIND_WORDS, aged, fee, percent
+from reports.verdict_words import at_odds, gone
+from reports.words import KIND_WORDS, aged, fee, likelihood, percent
 
 Cell: TypeAlias = "str | dict[str, Any]"
 Part: TypeAlias = dict[str, Any]
@@ -45,6 +47,26 @@ def change_cell(value: float | None, *, unknown: str = "n/c") -> Cell:
     if value is None:
         return {"text": unknown, "quiet": True}
     return {"text": percent(value, signed=True), "tone": "good" if value > 0 else "bad" if value < 0 else "muted"}
+
+
+# Beneath what central inputs say is lost today, where the draws say otherwise.
+NOT_IN_HALF = "not in half of draws"
+
+
+def date_cell(
+    row: Mapping[str, Any] | None, as_of: date, *, already: str = "lost today", unknown: str = "n/c", lost: bool = False
+) -> dict[str, Any]:
+    """When half of the draws are lost; beneath it the share that never is, or with ``lost`` that is at some time."""
+    if row is None or row["state"] == "not_comparable":
+        return {"text": unknown, "quiet": True}
+    if row["state"] == "already_lost":
+        return {"text": already, "tone": "bad"} | ({"under": NOT_IN_HALF} if at_odds(dict(row), as_of) else {})
+    share = row["probability_lost"]
+    day = row["date_p50"] if share is not None else row["date"]
+    told = {"text": gone(day, as_of, never="not reached"), "tone": "good" if day is None else "warn"}
+    if share is None:
+        return told
+    return told | {"under": f"{likelihood(share)} lost" if lost else f"kept in {likelihood(1 - share)} of draws"}
 
 
 def linked(text: str, url: str | None) -> Cell:

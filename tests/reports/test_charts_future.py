@@ -597,7 +597,7 @@ class TestCard:
             pl.col("cloud") == "aws", pl.col("silicon") == "nvidia",
         )  # fmt: skip
         assert said(figure, "list:akash") == f"+{row['advantage'].item() * 100:.0f}%"
-        assert said(figure, "margin:render") == "not known"
+        assert said(figure, "margin:render") == "n/k"
 
     def test_it_counts_those_it_has_no_room_for(self, thirty_networks: Analysis) -> None:
         figure = card(thirty_networks)

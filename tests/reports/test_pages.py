@@ -25,8 +25,8 @@ from reports.pdf import report_pdf
 from reports.sections.first_page import headline, sentences
 from reports.sections.networks import decisive, has_own_page, one_page, take_cell, token_facts
 from reports.sections.page import Page
-from reports.style import is_drawable
-from reports.verdict_words import lacks_margin_alone
+from reports.style import Look, is_drawable
+from reports.verdict_words import at_odds, lacks_margin_alone
 from reports.verdicts import advantage_gone
 
 
@@ -124,7 +124,7 @@ class TestFirstPageSentences:
                 r"less than all \d+ list prices, .* and less than all \d+ modelled",
             ),
             ("everything_lost", 2, "no lead is left to lose"),
-            ("nothing_reached", 2, r"lost by 2036 with a probability of 0%"),
+            ("nothing_reached", 2, r"lost at some time by 2036 with a probability of 0%"),
             ("no_network_price", 0, "no network's price can be set against"),
             ("no_comparable_pair", 2, "no lead over a cloud's list price can be followed"),
         ],
@@ -229,6 +229,32 @@ class TestNetworkPages:
         assert "of which it has 2; " in network_page(analysis, "clore")
         assert "of which it has" not in network_page(analysis, "akash")
 
+    def test_where_half_of_the_draws_contradict_the_tables_of_today_the_page_says_so(self) -> None:
+        analysis = report_data.thirty_networks()
+        told = network_page(analysis, "two-prices")
+        assert f"the supplier's margin ({words.MINUS}268%) is above zero" in told
+        assert "16 of the 16 leads at central inputs are lost" in told
+        assert "known only as two ends, $0.250 and $25.00 an hour" in told
+        assert "half of draws today" in told
+        assert "Nov 2026" not in told
+        assert "known only as two ends, $0.250 and $25.00 an hour" in sentences_of(analysis)[2]
+        assert "In half of the draws, today already" not in network_page(analysis, "aurora")
+
+    def test_a_name_without_letters_is_told_as_its_id_everywhere_and_explained_once(self) -> None:
+        analysis = report_data.thirty_networks()
+        assert Look.of(analysis).names("cjk-names") == "[cjk-names]"
+        assert network_page(analysis, "cjk-names").count("[cjk-names] is its id") == 1
+        assert "is its id" not in network_page(analysis, "bergwerk")
+
+    def test_a_network_of_which_no_saving_or_margin_is_known_shares_a_table(self) -> None:
+        analysis = report_data.thirty_networks()
+        page = Page(analysis, {}, {})
+        shared = {n for n in page.headlines["network"] if not has_own_page(page, n)}
+        assert shared == {"dormant", "fits-nothing"}
+        bare = Page(WORLDS["no_comparable_pair"](report_data.live_shaped()), {}, {})
+        assert all(has_own_page(bare, network) for network in view.SEED_NETWORKS)
+        assert not has_own_page(bare, "chutes")
+
     def test_what_cannot_be_compared_stands_beneath_a_chart_of_prices(self) -> None:
         analysis = report_data.live_shaped()
         content = report_content(analysis, blanks(analysis), failed={})
@@ -239,8 +265,9 @@ class TestNetworkPages:
         chart, heading, table = prices["parts"][:3]
         assert (chart["type"], heading["text"]) == ("chart", "Networks that can't be compared")
         assert heading["anchor"] in content["anchors"]
-        assert [row[2] for row in table["rows"]] == [row[2][:1].upper() + row[2][1:] for row in table["rows"]]
-        assert not any("not comparable" in row[2].lower() for row in table["rows"])
+        reasons = [row[3] for row in table["rows"]]
+        assert reasons == [reason[:1].upper() + reason[1:] for reason in reasons]
+        assert not any("not comparable" in reason.lower() for reason in reasons)
 
 
 def test_the_finding_counts_what_the_table_has() -> None:
@@ -270,7 +297,20 @@ def test_a_run_in_which_no_lead_can_be_followed_still_has_its_network_pages() ->
     assert "new node's margin rests most on" in network_page(analysis, "akash")
 
 
+@pytest.mark.parametrize("made", [report_data.thirty_networks, report_data.live_shaped])
+def test_today_is_at_odds_where_the_paths_start_on_two_sides_of_zero(made: Callable[[], Analysis]) -> None:
+    analysis = made()
+    key = ["network", "cloud", "silicon", "reference", "scenario", "pricing"]
+    starts = view.plain(analysis.advantage_paths.filter(pl.col("month") == 0)).select(
+        *key, median="advantage_p50", apart=(pl.col("advantage") > 0) != (pl.col("advantage_p50") > 0)
+    )
+    rows = view.plain(analysis.outlook.filter(pl.col("quantity") == "advantage", pl.col("state") != "not_comparable"))
+    joined = rows.join(starts, on=key).filter(pl.col("median").abs() > 0.02)  # exactly half of few draws may be lost
+    assert joined["apart"].any()
+    assert [at_odds(row, analysis.as_of.date()) for row in view.rows(joined)] == joined["apart"].to_list()
+
+
 def test_a_share_of_draws_that_is_not_all_or_none_is_not_printed_as_such() -> None:
     row = {"state": "lost_within_horizon", "date_p50": None, "date": None, "probability_lost": 0.0017}
-    told = advantage_gone(row | {"horizon": date(2036, 12, 31)})
+    told = advantage_gone(row | {"horizon": date(2036, 12, 31)}, date(2026, 11, 22))
     assert told == "not reached by 2036 in >99% of draws"

@@ -22,6 +22,8 @@ from reports.summary import ADVICE_NOTE
 from reports.verdicts import Verdicts, advantage_gone, verdicts
 from reports.words import REFERENCE_WORDS
 
+TODAY = date(2026, 11, 22)
+
 HOSTILE = "Pipe|net [x](http://e.org) `y` <b>z</b> \\ *w*\nline"
 
 
@@ -75,7 +77,7 @@ def test_printed_is_the_raw_number_in_words(table: pl.DataFrame, analysis: Analy
     for row in table.iter_rows(named=True):
         assert row["advantage_printed"] == words.percent(row["advantage"], signed=True, unknown="n/c")
         assert (row["not_comparable"] is None) == (row["advantage"] is not None)
-        assert row["full_margin_printed"] == words.percent(row["full_margin"], signed=True)
+        assert row["full_margin_printed"] == words.percent(row["full_margin"], signed=True, unknown="n/k")
     compared = view.headline_comparison(analysis.headlines, analysis.comparison)
     assert table["advantage"].drop_nulls().sum() == pytest.approx(compared["advantage"].drop_nulls().sum())
     read = pl.read_csv(io.StringIO(verdicts(analysis).write_csv()), schema=table.schema)
@@ -91,10 +93,14 @@ def test_a_network_that_can_be_compared_with_nothing_has_a_row(analysis: Analysi
 
 def test_when_the_advantage_is_gone_says_in_how_many_draws_it_lasts() -> None:
     row = {"state": "lost_within_horizon", "horizon": date(2036, 12, 31), "date": date(2030, 1, 1)}
-    assert advantage_gone(row | {"date_p50": date(2029, 3, 1), "probability_lost": 1.0}) == "Mar 2029"
-    assert advantage_gone(row | {"date_p50": None, "probability_lost": None}) == "Jan 2030"
-    assert advantage_gone({"state": "already_lost"}) == "already lost"
-    assert advantage_gone({"state": "not_comparable"}) == advantage_gone(None) == "n/c"
+    assert advantage_gone(row | {"date_p50": date(2029, 3, 1), "probability_lost": 1.0}, TODAY) == "Mar 2029"
+    assert advantage_gone(row | {"date_p50": None, "probability_lost": None}, TODAY) == "Jan 2030"
+    assert advantage_gone({"state": "already_lost", "probability_lost": None}, TODAY) == "already lost"
+    today = row | {"date_p50": TODAY, "probability_lost": 0.975}
+    assert advantage_gone(today, TODAY) == "half of draws today, not reached in 2.5% of draws"
+    other = {"state": "already_lost", "date_p50": date(2027, 1, 15), "probability_lost": 0.9}
+    assert advantage_gone(other, TODAY) == "already lost, not in half of draws"
+    assert advantage_gone({"state": "not_comparable"}, TODAY) == advantage_gone(None, TODAY) == "n/c"
 
 
 def test_markdown_has_the_table_of_the_page(analysis: Analysis, table: pl.DataFrame) -> None:

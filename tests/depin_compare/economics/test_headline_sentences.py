@@ -13,6 +13,7 @@ from depin_compare.analysis import Analysis
 from depin_compare.economics.headlines import _future, _percent, _usd, _why_no_price
 from reports import view, words
 
+TODAY = date(2026, 11, 22)
 MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
 
@@ -62,17 +63,26 @@ def test_what_is_not_led_today_is_never_counted() -> None:
     kept = ("not_reached", None, 0.1)
     gone = ("already_lost", date(2026, 11, 22), 1.0)
     start = "In the base scenario it loses"
-    assert _future(outlook(kept, kept, kept, gone)) == f"{start} none of the 3 references it leads today by 2036"
-    assert _future(outlook(kept, kept)) == f"{start} neither of the 2 references it leads today by 2036"
-    assert _future(outlook(kept, gone)) == f"{start} not the one reference it leads today by 2036"
+    assert _future(outlook(kept, kept, kept, gone), TODAY) == f"{start} none of the 3 references it leads today by 2036"
+    assert _future(outlook(kept, kept), TODAY) == f"{start} neither of the 2 references it leads today by 2036"
+    assert _future(outlook(kept, gone), TODAY) == f"{start} not the one reference it leads today by 2036"
     # Half of the draws lose it, whatever the central path does.
     half = ("not_reached", date(2028, 1, 28), 0.58)
     assert (
-        _future(outlook(kept, half)) == f"{start} 1 of the 2 references it leads today by 2036, the first in Jan 2028"
+        _future(outlook(kept, half), TODAY)
+        == f"{start} 1 of the 2 references it leads today by 2036, the first in Jan 2028"
+    )
+    # Month and day of the data would pass for something to come.
+    today = ("lost_within_horizon", TODAY, 0.9)
+    assert _future(outlook(kept, today, half), TODAY) == (
+        f"{start} 2 of the 3 references it leads today by 2036, 1 of them in half of the draws today already"
+    )
+    assert _future(outlook(today, today), TODAY) == (
+        f"{start} both references it leads today by 2036, in half of the draws today already"
     )
     # A run that did not draw has its central path.
-    assert _future(outlook(kept, ("lost_within_horizon", None, None))).endswith("the first in May 2030")
-    assert _future(outlook(gone)) == ""
+    assert _future(outlook(kept, ("lost_within_horizon", None, None)), TODAY).endswith("the first in May 2030")
+    assert _future(outlook(gone), TODAY) == ""
 
 
 @pytest.mark.parametrize("value", [0.0, 0.00049, 0.0005, 0.0499, 0.0585, 0.0994, 0.0996, 0.237, 1.0])
