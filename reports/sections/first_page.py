@@ -79,15 +79,16 @@ def other_networks(page: Page) -> Part | None:
 
 _SAVINGS = "Buyer's savings in % of the cloud's price or cost of the same tokens, at central inputs"
 _KEEPS = (
-    "Supplier keeps: full-cost margin, % of receipts, without token rewards, low to high beneath. "
-    "n/k: not known; n/c: not comparable."
+    "Supplier keeps: full-cost margin, % of receipts, without token rewards, low to high beneath. n/c: not comparable."
 )
 
 
 def _notes(page: Page, what: str) -> list[str]:
     """What the table's words mean, which chip stands for a network, what hosts ask, and the oldest price."""
+    margins = (page.margin_of.get(network, {}).get("full_margin") for network in page.headlines["network"])
+    unknown = f" {_UNKNOWN}: not known." if None in margins else ""
     notes = [
-        f"{what}. {_KEEPS} {verdict_note(page.outlook)}",
+        f"{what}. {_KEEPS}{unknown} {verdict_note(page.outlook)}",
         "A network's chip: of those it prices firmly and has in number, else of all it prices, the one that does the "
         "work for the least; another may be better or worse. Its "
         f"model: the first that it can serve.{_hosts(page)}{_oldest(page)}",
@@ -302,11 +303,13 @@ def _margin(page: Page) -> str:
     ranked = sorted(known, key=lambda r: (r["full_margin"], r["network"]))
     covers = sum(r["full_margin"] >= 0 for r in known)
     worst, best = ranked[0], ranked[-1]
+    low, high = (f"{roughly(r['full_margin'])} of receipts ({page.names(r['network'])})" for r in (worst, best))
+    spread = f"from {low} to {high.replace(' of receipts', '')}"
+    if roughly(worst["full_margin"]) == roughly(best["full_margin"]):
+        spread = f"{high} at best"
     return (
         f"Supplier: with the chip that stands for it, a provider covers all cost, capital included, on "
-        f"{words.of_them(covers, len(known))} networks whose margin is known, and keeps from "
-        f"{roughly(worst['full_margin'])} of receipts ({page.names(worst['network'])}) to "
-        f"{percent(best['full_margin'])} ({page.names(best['network'])})."
+        f"{words.of_them(covers, len(known))} networks whose margin is known, and keeps {spread}."
     )
 
 

@@ -302,7 +302,7 @@ class TestNamesAndPictures:
     def test_a_name_the_font_cannot_write_is_drawn_as_its_id(self, analysis: Analysis) -> None:
         named = dataclasses.replace(analysis, display_names={**analysis.display_names, "dispersed": "分散型計算"})
         look = Look.of(named)
-        assert look.names("dispersed") == "dispersed"
+        assert look.names("dispersed") == "[dispersed]"
         assert look.names("akash") == "Akash"
 
     @pytest.mark.parametrize("width", [800, 1200])

@@ -107,6 +107,10 @@ class TestFirstPageSentences:
         assert words.percent(full.max()) in supplier
         assert "probability" in future
 
+    def test_how_far_below_all_receipts_a_margin_is_says_nothing(self) -> None:
+        told = sentences_of(WORLDS["everything_lost"](report_data.live_shaped()))[1]
+        assert re.search(rf"and keeps below {words.MINUS}1,000% of receipts \([\w.]+\) at best\.$", told)
+
     def test_one_network_is_named(self) -> None:
         price, supplier, future = sentences_of(report_data.one_network())
         assert "Akash asks less than" in price
