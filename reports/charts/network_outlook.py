@@ -34,7 +34,7 @@ from reports.style import (
     text_width,
 )  # fmt: skip
 from reports.view import future_pair, of_pair, plain
-from reports.words import REFERENCE_WORDS, percent
+from reports.words import REFERENCE_WORDS, percent, roughly
 
 __all__ = ["network_outlook"]
 
@@ -50,7 +50,7 @@ def finding(advantage: pl.DataFrame, margin: pl.DataFrame, cloud: str = "the clo
     if listed.height:
         then, year = listed["advantage_p50"][-1], listed["date"][-1].year
         told.append(f"Lead over {cloud}'s list price: {percent(then)} in {year}" if then > 0
-                    else f"No lead over {cloud}'s list price in {year}: {percent(then)}")  # fmt: skip
+                    else f"No lead over {cloud}'s list price in {year}: {roughly(then)}")  # fmt: skip
     if margin.height:
         path = margin.sort("month")
         value, bought = path["full_margin_new_node_p50"][-1], path["date"][-1].year

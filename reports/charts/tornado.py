@@ -204,7 +204,8 @@ def _bars(
 ) -> None:
     axes.set_ylim(rows - 0.4, -0.6)
     axes.set_xlim(scale.low, scale.high)
-    places = [t for t in MaxNLocator(4 if scale.low > -10 else 3).tick_values(scale.low, scale.high) if scale.low <= t <= scale.high]
+    ticks_at = MaxNLocator(4 if scale.low > -10 else 3).tick_values(scale.low, scale.high)
+    places = [t for t in ticks_at if scale.low <= t <= scale.high]
     axes.set_xticks(places, [percent(t) for t in places] if ticks else [""] * len(places))
     axes.tick_params(axis="x", labelsize=6)
     axes.grid(axis="x", color=LINE)

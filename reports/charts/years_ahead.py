@@ -41,7 +41,7 @@ def finding(advantage: pl.DataFrame, margin: pl.DataFrame, cloud: str) -> str:
     if len(leads) == 1:
         (lead,) = leads.values()
         told.append(f"Lead over {cloud}'s list price: {words.percent(lead)} in {year}" if lead > 0
-                    else f"No lead over {cloud}'s list price in {year}: {words.percent(lead)}")  # fmt: skip
+                    else f"No lead over {cloud}'s list price in {year}: {words.roughly(lead)}")  # fmt: skip
     elif leads:
         kept = sum(lead > 0 for lead in leads.values())
         verb = "leads" if kept == 1 or (kept == 0 and len(leads) == 2) else "lead"
