@@ -557,6 +557,11 @@ _POOLED = "all nodes share a weekly pool, so no more than this"
 def _job_rewards(book: _Book) -> Iterator[_Subsidy]:
     base = book.fact("job_reward", "job_reward", "rtx-4090")
     if base is None:
+        for chip in book.subjects("reward_per_hour"):
+            printed = book.fact("reward_per_hour", "reward_per_hour", chip)
+            assert printed is not None
+            told = _as_printed(printed, f"{book.token} per GPU-hour")
+            yield chip, replace(told, formula="reward_per_hour"), None
         return
     for chip in book.subjects("reward_multiplier"):
         score = book.fact("reward_multiplier", "reward_multiplier", chip)
@@ -664,13 +669,19 @@ def _gap(book: _Book, margins: pl.DataFrame, markets: pl.DataFrame) -> Iterator[
         every = margins["not_known"].drop_nulls().unique().sort().to_list() if margins.height else []
         # Chips share reasons: each is told once.
         reasons = dict.fromkeys(part for reason in every for part in reason.split("; "))
-        reason = f"no break-even price: {'; '.join(reasons) or 'no price on record that a provider is paid'}"
+        lacking = "no cost of its chips on record" if markets.height else "no price on record that a provider is paid"
+        reason = f"no break-even price: {'; '.join(reasons) or lacking}"
         yield from (book.unknown(measure, reason) for measure in (usd, tokens, required))
         return
     prices = {row["accelerator"]: row for row in markets.iter_rows(named=True)}
-    gaps = [(row, _gap_of(book, row, prices[row["accelerator"]])) for row in known if row["accelerator"] in prices]
+    asked = [row for row in known if row["accelerator"] in prices]
+    gaps = [(row, _gap_of(book, row, prices[row["accelerator"]])) for row in asked if row["not_known"] is None]
+    # A break-even holds at any price; what lacks to it is not known where the price is too old to be told.
+    too_old = [row for row in asked if row["not_known"] is not None]
     for row, gap in gaps:
         yield book.row(usd, gap, subject=_subject(row))
+    for row in too_old:
+        yield book.unknown(usd, row["not_known"], subject=_subject(row))
     for basis in ("today", "stressed"):
         price = book.price(basis)
         if price is None:
@@ -679,17 +690,23 @@ def _gap(book: _Book, margins: pl.DataFrame, markets: pl.DataFrame) -> Iterator[
         for row, gap in gaps:
             told = _in_tokens(book, gap, f"({gap.formula})", price, basis)
             yield book.row(tokens, told, subject=_subject(row), price_basis=basis)
+        for row in too_old:
+            yield book.unknown(tokens, row["not_known"], subject=_subject(row), price_basis=basis)
     closable = [
         (row, gap, reward) for row, gap in gaps if (reward := _of_chip(rewards, row["accelerator"])) is not None
     ]
     if not closable:
-        yield book.unknown(required, _no_reward(book))
+        yield book.unknown(required, too_old[0]["not_known"] if too_old and rewards else _no_reward(book))
     for row, gap, reward in closable:
         yield book.row(required, _required(book, row, gap, reward), subject=_subject(row))
 
 
 def _no_reward(book: _Book) -> str:
     return f"nobody publishes the {book.token or 'tokens'} paid per rented hour of a chip"
+
+
+def _at_least(reward: Derivation) -> str | None:
+    return "at least: rewards are no more than the rule's" if reward.note == _POOLED else None
 
 
 def _required_of_minted(
@@ -725,7 +742,7 @@ def _required_of_minted(
         needed = Derivation(
             formula=f"({' + '.join(_NODE_COSTS)}) / utilisation / ({reward.formula})",
             function=f"{_MODULE}.required_token_price", unit=f"USD per {book.token}",
-            inputs=(*costs, use, *reward.inputs), model=model, note="at least: rewards are no more than the rule's",
+            inputs=(*costs, use, *reward.inputs), model=model, note=_at_least(reward),
         )  # fmt: skip
         yield book.row(measure, needed, subject=_subject(row))
 
@@ -779,7 +796,7 @@ def _required(book: _Book, row: Mapping[str, Any], gap: Derivation, reward: Deri
     return Derivation(
         formula=f"{gap.formula} x (1 - take_rate) / ({reward.formula})",
         function=f"{_MODULE}.required_token_price", unit=f"USD per {book.token}",
-        inputs=(*gap.inputs, take, *reward.inputs), model=model, note="at least: rewards are no more than the rule's",
+        inputs=(*gap.inputs, take, *reward.inputs), model=model, note=_at_least(reward),
     )  # fmt: skip
 
 
@@ -985,7 +1002,14 @@ def _premium(book: _Book, compared: pl.DataFrame, margins: pl.DataFrame) -> Iter
     """The premium censorship resistance, confidentiality or access must be worth, by cloud reference."""
     known = [row for row in compared.iter_rows(named=True) if row["unique_service_premium"] is not None]
     if not known:
-        yield book.unknown("unique_service_premium", "no break-even price to set against a cloud's unit cost")
+        # A break-even is known without a price; its ratio to a price too old to be told is not.
+        own = margins if compared.is_empty() else margins.filter(pl.col("accelerator") == compared["accelerator"][0])
+        needed = own.filter(pl.col("breakeven_usd_per_accelerator_hour").is_not_null())
+        too_old = needed["not_known"].drop_nulls().unique().sort()
+        nothing = "nothing it offers can be compared at equal work" if compared.is_empty() else (
+            "no break-even price to set against a cloud's unit cost")  # fmt: skip
+        why = "; ".join(too_old) or nothing
+        yield book.unknown("unique_service_premium", why)
     for row in known:
         key = f"{row['cloud']}/{row['silicon']}/{row['reference']}"
         yield book.row("unique_service_premium", _premium_over(row, key, margins), subject=key)

@@ -133,22 +133,16 @@ def _price_age(page: Page, row: view.Row) -> tuple[str, str]:
 
 def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
     body: list[list[Cell]] = []
-    only_bounds: list[str] = []
-    no_reward: list[str] = []
+    no_rewards: dict[str, list[str]] = {}
     shares = view.take_shares(page.analysis.margins)
     for r in rows:
         full = _margin(r["full_margin"])
         sunk = (r["full_margin_low"] or 0.0) < _LEAST
         band = "" if sunk else span_words(r["full_margin_low"], r["full_margin_high"], percent)
         price_age, use_age = _price_age(page, r)
-        if r["full_margin_with_rewards"] is None and r["not_known"] is None and _has_bound(page, r["network"]):
-            only_bounds.append(page.names(r["network"]))
-        elif (
-            r["full_margin_with_rewards"] is None
-            and r["full_margin"] is not None
-            and not _known_rewards(page, r["network"])
-        ):
-            no_reward.append(page.names(r["network"]))
+        rewarded, why = _rewarded(r, _known_rewards(page, r["network"]))
+        if why:
+            no_rewards.setdefault(why, []).append(page.names(r["network"]))
         needs: dict[str, str] = {"under": use_words(r["breakeven_utilisation"])}
         breakeven = _or_unknown(r["breakeven_usd_per_accelerator_hour"], usd)
         body.append(
@@ -166,7 +160,7 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
                 _margin(r["cash_margin"]),
                 full | {"under": band} if band else full,
                 {"text": breakeven} | needs if isinstance(breakeven, str) else breakeven,
-                _margin(r["full_margin_with_rewards"]),
+                rewarded,
             ]
         )
     columns = [
@@ -191,20 +185,31 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
         "even: the price, and beneath it the share of hours rented, at which the full margin is zero.",
         f"n/k: not known{': ' if unknown else ''}{'; '.join(_reasons(page, unknown))}.",
     ]
-    if only_bounds:
-        known_as = words.listing(dict.fromkeys(only_bounds))
-        told.append(f"With rewards: of {known_as} rewards are known only as an upper bound, see What the token pays.")
-    if no_reward:
-        told.append(f"With rewards: no reward an hour is on record of {words.listing(dict.fromkeys(no_reward))}.")
+    told += [f"With rewards, {why.format(words.listing(dict.fromkeys(of)))}." for why, of in no_rewards.items()]
     return table_part(columns, body, [*told, *notes])
 
 
-def _has_bound(page: Page, network: str) -> bool:
-    """Whether a network's rewards are on record as the most they can be."""
-    found = _known_rewards(page, network)
-    return bool(found) and all(r["bound"] == "upper" for r in found)
+def _rewarded(row: view.Row, rewards: Sequence[view.Row]) -> tuple[Cell, str]:
+    """The margin with token rewards; where there is none beside a full margin, why, with room for the names."""
+    made = _margin(row["full_margin_with_rewards"])
+    paid = [r for r in rewards if r["value"]]
+    bounded = bool(paid) and all(r["bound"] == "upper" for r in paid)
+    if row["full_margin_with_rewards"] is not None:
+        return made | ({"under": "at most"} if bounded else {}), ""
+    if row["full_margin"] is None:
+        return made, ""
+    if not rewards:
+        return made, "n/k: no reward an hour is on record of {}"
+    if not paid:
+        return {"text": words.DASH, "quiet": True}, f"{words.DASH}: no token rewards are paid by {{}}"
+    return made, (
+        "n/k: the rewards of {} are known only as an upper bound, see What the token pays"
+        if bounded
+        else "n/k: no reward for a rented hour of its chip is on record of {}"
+    )
 
 
 def _known_rewards(page: Page, network: str) -> list[view.Row]:
+    """What is on record of a network's rewards an hour; that it pays none is known too."""
     measures = ("subsidy_tokens_per_rented_hour", "subsidy_tokens_per_online_hour")
-    return [r for m in measures for r in page.tokens_found.get((network, m), []) if r["value"]]
+    return [r for m in measures for r in page.tokens_found.get((network, m), []) if r["value"] is not None]

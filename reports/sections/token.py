@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from reports import view, words
+from reports.charts._reasons import without_margin
 from reports.sections.page import Page
 from reports.sections.parts import (
     Cell,
@@ -63,7 +64,7 @@ def _table(page: Page, heads: Sequence[view.Row], lines: Sequence[tuple[str, str
     body: list[list[Cell]] = []
     unknown: list[str] = []
     for measure, told, under in lines:
-        cells = [_cell(page, h["network"], measure) for h in heads]
+        cells = [_cell(page, h, measure) for h in heads]
         if all(_is_gap(cell) for cell in cells):
             unknown.append(_lower(told))
             continue
@@ -75,14 +76,15 @@ def _table(page: Page, heads: Sequence[view.Row], lines: Sequence[tuple[str, str
     return table_part(columns, body, notes)
 
 
-def _cell(page: Page, network: str, measure: str) -> Cell:
+def _cell(page: Page, head: view.Row, measure: str) -> Cell:
     """What is known of one measure of one network, or why nothing is."""
+    network = head["network"]
     rows = page.tokens_found.get((network, measure), [])
     known = [r for r in rows if r["value"] is not None]
     if not known:
         given = [r["not_known"] for r in rows if r["not_known"]] or [_NO_BREAKEVEN]
-        reasons = [why for why in dict.fromkeys(_reason(page, network, one) for one in given) if why != _NO_BREAKEVEN]
-        return {"text": NOT_KNOWN, "quiet": True} | ({"under": "; ".join(reasons)} if reasons else {})
+        reasons = dict.fromkeys(_reason(page, head, one) for one in given)
+        return {"text": NOT_KNOWN, "quiet": True, "under": "; ".join(reasons)}
     first = known[0]
     if measure == "network_take":
         keeps = network_keeps(view.take_shares(page.analysis.margins).get(network), rows)
@@ -97,11 +99,15 @@ def _cell(page: Page, network: str, measure: str) -> Cell:
     return made | ({"under": "; ".join(below)} if below else {})
 
 
-def _reason(page: Page, network: str, reason: str) -> str:
+def _reason(page: Page, head: view.Row, reason: str) -> str:
     """Why a measure is not known, in words that serve every network; of a break-even, why the table's chip has none."""
+    network, chip = head["network"], head["accelerator"]
     own = page.margin_of.get(network, {}).get("not_known")
-    told = f"{_NO_BREAKEVEN}: {page.told(own)}" if reason.startswith(_NO_BREAKEVEN) and own else reason
-    return without_advice(told).replace(page.names(network), "the network")
+    if reason == _NO_BREAKEVEN and chip is None:
+        reason = _NO_CHIP
+    elif reason.startswith(_NO_BREAKEVEN) and (own or ":" not in reason):
+        reason = f"{_NO_BREAKEVEN}: {own or without_margin(chip)}"
+    return without_advice(page.told(reason)).replace(page.names(network), "the network")
 
 
 def _of_what(row: view.Row) -> list[str]:
@@ -163,7 +169,7 @@ def _is_gap(cell: Cell) -> bool:
 
 def _numbered(cell: Cell, reasons: dict[str, int]) -> Cell:
     """A gap with the number of its reason, which stands beneath the table once."""
-    if not _is_gap(cell) or not isinstance(cell, dict) or not cell.get("under"):
+    if not isinstance(cell, dict) or not _is_gap(cell):
         return cell
     number = reasons.setdefault(str(cell["under"]), len(reasons) + 1)
     return {"text": f"{NOT_KNOWN} [{number}]", "quiet": True}
@@ -187,6 +193,7 @@ def amount(row: view.Row, *, short: bool = False) -> str:
 _MOST_TOKEN_COLUMNS = 4
 _LONGEST_REASON = 240
 _NO_BREAKEVEN = "no break-even price"
+_NO_CHIP = "nothing it offers can be compared at equal work, so no chip stands for it; by chip in token_economics.csv"
 _BOUND_WORDS = {"upper": "at most ", "lower": "at least "}
 _BOUND_SIGNS = {"upper": "\N{LESS-THAN OR EQUAL TO} ", "lower": "\N{GREATER-THAN OR EQUAL TO} "}
 _BASIS_WORDS = {"period": "at the token price then", "today": "at today's token price", "stressed": "stressed"}

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+import report_data
 from analysed import analysed_once
 from chart_artists import said
 
@@ -97,6 +98,28 @@ def test_every_chip_with_a_known_margin_is_in_the_appendix(real: dc.Analysis) ->
     known = real.margins.filter(pl.col("full_margin").is_not_null() | pl.col("full_margin_with_rewards").is_not_null())
     assert len(table["rows"]) == known.height
     assert table["notes"][-2].startswith("Of each network the chip that stands for it first, then those most on offer")
+
+
+def test_what_is_not_known_of_rewards_has_its_reason(real: dc.Analysis) -> None:
+    (table,) = (part for part in section(real, "What suppliers keep") if part["type"] == "table")
+    unknown = [text_of(row[0]).split(" ")[0] for row in table["rows"] if text_of(row[-1]) == "n/k"]
+    told = " ".join(note for note in table["notes"] if note.startswith(("With rewards", "n/k")))
+    assert unknown
+    assert [name for name in unknown if name not in told] == []
+
+
+def test_a_network_without_a_chip_that_stands_for_it_says_why() -> None:
+    made = report_data.thirty_networks(False)
+    tables = [part for part in section(made, "What the token pays") if part["type"] == "table"]
+    cells = [cell for table in tables for row in table["rows"] for cell in row]
+    assert not [cell for cell in cells if text_of(cell) == "not known"]
+    (table,) = (t for t in tables if any(c["title"].startswith("Eight-Gigabyte") for c in t["columns"]))
+    notes = " ".join(table["notes"])
+    assert "nothing it offers can be compared at equal work" in notes
+    assert "days old, beyond its limit" in notes
+    (lacking,) = (row for row in table["rows"] if text_of(row[0]).startswith("Lacking to break even"))
+    dormant = next(i for i, c in enumerate(table["columns"]) if c["title"].startswith("Dormant"))
+    assert text_of(lacking[dormant]).startswith("not known [")
 
 
 def test_two_measures_never_share_a_name(real: dc.Analysis) -> None:

@@ -218,6 +218,40 @@ def test_the_gap_is_what_the_price_lacks_to_break_even(tokens):
     ] == pytest.approx(usd / 0.5756)
 
 
+def test_beside_a_price_beyond_its_limit_nothing_lacks_and_no_premium_is_told(tokens):
+    """A break-even holds at any price, the gap to it does not."""
+    offers = dc.reference_offers(as_of=AS_OF.date())
+    old = analysis_of(offers=offers.with_columns(observed_at=pl.col("observed_at") - pl.duration(days=900)))
+    chip = old.margins.filter(
+        pl.col("network") == "akash", pl.col("breakeven_usd_per_accelerator_hour").is_not_null()
+    ).row(0, named=True)
+    gap = one(old.token_economics, "akash", "subsidy_gap_usd_per_hour", f"{chip['accelerator']}/{chip['archetype']}")
+    assert gap["value"] is None
+    assert "days old, beyond its limit" in gap["not_known"]
+    assert "days old, beyond its limit" in one(old.token_economics, "akash", "unique_service_premium")["not_known"]
+
+
+def test_a_reward_printed_by_the_hour_is_the_reward_the_margin_counts(tokens):
+    """Where no rule with a score is on record; the token price that closes the gap follows from it."""
+    made = analysis_of(
+        {
+            "network": "akash",
+            "metric": "reward_per_hour",
+            "subject": "h100-sxm",
+            "value": 0.2,
+            "unit": "AKT per GPU-hour",
+        }
+    )
+    told = one(made.token_economics, "akash", "subsidy_tokens_per_rented_hour", "h100-sxm")
+    assert (told["value"], told["bound"], told["kind"]) == (0.2, None, "measured")
+    row = made.margins.filter(pl.col("accelerator") == "h100-sxm", pl.col("network") == "akash").row(0, named=True)
+    in_usd = one(made.token_economics, "akash", "subsidy_usd_per_rented_hour", "h100-sxm", "today")["value"]
+    assert row["reward_usd_per_hour"] == pytest.approx(in_usd * row["utilisation"])
+    gap = one(made.token_economics, "akash", "subsidy_gap_usd_per_hour", "h100-sxm/data_centre")["value"]
+    needed = one(made.token_economics, "akash", "required_usd_per_token", "h100-sxm/data_centre")["value"]
+    assert needed == pytest.approx(gap * (1 - row["take_rate"]) / 0.2)
+
+
 def test_at_the_required_token_price_rewards_bring_the_full_margin_to_zero():
     cheap = Overrides(prices=[PriceOverride(network="render", accelerator="rtx-4090", usd_per_accelerator_hour=0.15)])
     needed = one(analysis_of(overrides=cheap).token_economics, "render", "required_usd_per_token", "rtx-4090/home")
