@@ -67,7 +67,7 @@ CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
     "price_history": lambda a, look: price_history(a.trends, events(), look),
     "price_ladder": lambda a, look: price_ladder(a.market_prices, look),
     "pricing_choice": lambda a, look: pricing_choice(a.headlines, a.advantage_paths, look),
-    "provider_waterfall": lambda a, look: provider_waterfall(a.headlines, a.margins, look),
+    "provider_waterfall": lambda a, look: provider_waterfall(a.headlines, a.margins, look, tokens=a.token_economics),
     "source_ages": lambda a, look: source_ages(a.source_states, look),
     "stress": lambda a, look: stress(a.headlines, a.margins, a.stress, look, tokens=a.token_economics),
     "token_price_trend": lambda a, look: token_price_trend(a.token_prices, look),

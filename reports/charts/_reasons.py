@@ -14,6 +14,8 @@ _KINDS = (
     ("minted tokens", "paid in newly minted tokens"),
     ("take rate", "no take rate published"),
     ("price to buy this chip", "no sourced price of the chip"),
+    ("price of the token", "no price of its token on record"),
+    ("nobody publishes the tokens", "no token reward on record"),
     ("chips;", "the model does not fit the network's machines"),
     ("service level out of reach", "too slow for the service level asked"),
     ("does not sell", "no cloud sells the work"),

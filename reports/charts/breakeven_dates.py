@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from reports.charts._panels import row_label
 from reports.style import INK, LINE, MUTED, Look, Sheet, empty, fit, styled
 from reports.view import future_pair, network_order, of_pair, ordered_scenarios, plain
-from reports.words import likelihood, of_many, of_networks, of_them, plural
+from reports.words import likelihood, of_networks, of_them, plural
 
 __all__ = ["MOST_NETWORKS", "QUANTITIES", "breakeven_dates"]
 
@@ -30,23 +30,24 @@ _SMALL = 0.0005  # rounds to 0.0%, and is not drawn
 
 @dataclass(frozen=True, slots=True)
 class Fate:
-    """What becomes of one network's lead: dearer today; its odds of being lost by the first year's end, and at all."""
+    """What becomes of one network's lead: dearer today; its odds of being lost at some time."""
 
     dearer_today: bool
-    soon: float
     ever: float
 
 
-def finding(fates: Mapping[str, Sequence[Fate]], cloud: str, first: int, last: int) -> str:
+def finding(fates: Mapping[str, Sequence[Fate]], cloud: str, last: int) -> str:
     """The title, from the networks' fates against ``list`` and ``modelled_cost`` of one cloud; true of any."""
+    known = [(noun, mine) for key, noun in (("list", "list price"), ("modelled_cost", "modelled cost"))
+             if (mine := fates.get(key, ()))]  # fmt: skip
+    if not known:
+        return "No break-even date can be stated"
+    if max(len(mine) for _, mine in known) > 1:
+        return _networks(known, cloud, last)
     told: list[str] = []
-    for reference, noun in (("list", "list price"), ("modelled_cost", "modelled cost")):
-        mine = fates.get(reference, ())
-        if mine:
-            whose = f"its {noun}" if told else f"the {noun} of {cloud}"
-            told.append(_the_network(mine[0], whose, told, last) if len(mine) == 1 else
-                        _networks(mine, whose, told, first, last))  # fmt: skip
-    return "; ".join(told) if told else "No break-even date can be stated"
+    for noun, (fate,) in known:
+        told.append(_the_network(fate, f"its {noun}" if told else f"the {noun} of {cloud}", told, last))
+    return "; ".join(told)
 
 
 def _the_network(fate: Fate, whose: str, told: Sequence[str], last: int) -> str:
@@ -58,27 +59,23 @@ def _the_network(fate: Fate, whose: str, told: Sequence[str], last: int) -> str:
     return f"it {how}" if told else f"Likelier than not, the network {how}"
 
 
-def _networks(fates: Sequence[Fate], whose: str, told: Sequence[str], first: int, last: int) -> str:
-    n, dearer = len(fates), sum(fate.dearer_today for fate in fates)
-    ahead = [fate for fate in fates if not fate.dearer_today]
-    lose, soon = (sum(p >= 0.5 for p in odds) for odds in zip(*((f.ever, f.soon) for f in ahead), strict=True)) \
-        if ahead else (0, 0)  # fmt: skip
-    when = f"by the end of {first}" if lose and lose == soon else f"at some time to {last}"
-    is_dearer = f"{of_them(dearer, n)} {'is' if dearer == 1 else 'are'} dearer than {whose} today"
-    if dearer == n:
-        dear = of_networks(n, n)
-        return is_dearer if told else f"{dear[0].upper()}{dear[1:]} are dearer than {whose} today"
-    loses = f"{'loses its' if lose <= 1 else 'lose their'} lead"
-    if not dearer:
-        if told:
-            return f"{of_them(lose, n)} {loses} over {whose}"
-        return f"Likelier than not, {of_networks(lose, n)} {loses} over {whose} {when}"
-    others = f"{of_many(lose, len(ahead))} others {loses} {when}" if len(ahead) > 1 else (
-        f"the other {'loses' if lose else 'keeps'} its lead")  # fmt: skip
-    if told:
-        return f"{is_dearer}, {others}"
-    are = "is" if dearer == 1 else "are"
-    return f"{dearer} of {n} networks {are} dearer than {whose} today; likelier than not, {others}"
+def _networks(known: Sequence[tuple[str, Sequence[Fate]]], cloud: str, last: int) -> str:
+    (noun, first), *rest = known
+    n, dearer = len(first), [sum(fate.dearer_today for fate in mine) for _, mine in known]
+    more = [sum(fate.ever >= 0.5 and not fate.dearer_today for fate in mine) for _, mine in known]
+    networks = of_networks(dearer[0], n)
+    start = (
+        f"{networks[0].upper()}{networks[1:]} {'is' if dearer[0] <= 1 else 'are'} dearer today than {cloud} at {noun}"
+    )
+    for (other, mine), lost in zip(rest, dearer[1:], strict=True):
+        some = of_them(lost, len(mine)) if len(mine) != n or lost == n else str(lost or "none")
+        start += f", {some} at {other}"
+    if all(lost == len(mine) for lost, (_, mine) in zip(dearer, known, strict=True)):
+        return start
+    if not any(more):
+        return f"{start}; probably {'no more' if any(dearer) else 'none'} to {last}"
+    where = f" at {known[0 if more[0] else 1][0]}" if len(known) > 1 and 0 in more else ""
+    return f"{start}; probably {' and '.join(str(k) for k in more if k)} more{where} at some time to {last}"
 
 
 @styled
@@ -130,7 +127,7 @@ def breakeven_dates(
     for _, reference, title in QUANTITIES:
         if reference is not None:
             fates[reference] = [
-                Fate(dearer.get((n, reference), False), odds[0], odds[-1])
+                Fate(dearer.get((n, reference), False), odds[-1])
                 for n in networks
                 if (odds := lost[n, title]) is not None
             ]
@@ -141,13 +138,15 @@ def breakeven_dates(
             f"{len(drawn)} of {plural(len(networks), 'network')} drawn; the title speaks of all, and the others are in "
             "erosion.csv."
         )
+    title = finding(fates, cloud, years[-1])
+    likely = "Probably: in at least half of the draws. " if "probably" in title else ""
     notes.append(
         f"Source: this model, scenario {look.names(told)}; {look.dated('prices')}. The first bar holds what "
-        "is below zero from the start; a later recovery does not count. Dearer today: at central inputs. A projection, "
-        "not a forecast."
+        f"is below zero from the start; a later recovery does not count. {likely}Dearer today: at central inputs. "
+        "A projection, not a forecast."
     )
     sheet = Sheet(
-        title=finding(fates, cloud, years[0], years[-1]),
+        title=title,
         subtitle=f"Share of draws by the year in which the lead over {cloud}, or the margin of a node bought then, is "
         f"first below zero; hatched: at no time to {years[-1]}. % of draws",
         footer=notes,
@@ -209,7 +208,7 @@ def _frame(axes: Axes, groups: Sequence[Sequence[int]], *, named: bool) -> None:
 
 def _say(axes: Axes, text: str, *, gid: str) -> None:
     axes.text(0.5, 0.5, text, transform=axes.transAxes, ha="center", va="center", fontsize=6, color=MUTED,
-              style="italic", gid=gid)  # fmt: skip
+              style="italic", gid=gid, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8})  # fmt: skip
 
 
 def _bars(

@@ -28,7 +28,7 @@ from reports.view import (
     ordered_pairs,
     ordered_scenarios,
 )
-from reports.words import NO_PAIR, REFERENCE_WORDS, listing, of_many, percent
+from reports.words import NO_PAIR, REFERENCE_WORDS, listing, of_many, of_things, percent
 
 __all__ = ["MOST_NETWORKS", "MOST_PAIRS", "headroom"]
 
@@ -48,33 +48,31 @@ def finding(known: pl.DataFrame) -> str:
     listed = known.filter(pl.col("reference") == "list")
     against_cost = known.filter(pl.col("reference") == "modelled_cost")["headroom"].to_list()
     one = known["network"].n_unique() == 1
-    told = []
+    told, dearer = "", []
     if listed.height:
         lost, n = int((listed["headroom"] <= 0).sum()), listed.height
         if lost:
-            whose = "the network" if one else "networks"
-            told.append(
-                f"the only lead of {'the' if one else 'a'} network over a list price is lost today"
-                if n == 1
-                else f"{of_many(lost, n)} leads of {whose} over list prices {'is' if lost == 1 else 'are'} lost today"
-            )
+            dearer.append(_dearer(lost, n, "list price", one=one))
         else:
             own = listed.filter(~pl.col("other_chip")) if "other_chip" in listed.columns else listed
             room = (own if own.height else listed)["headroom"]
             low, high = (percent(end) for end in extremes(room))
             span = low if low == high else f"{low} to {high}"
-            told.append(f"List prices may fall {span} before {'the network' if one else 'networks'} lose"
-                        f"{'s its' if one else ' their'} lead")  # fmt: skip
+            whose = "the network loses its" if one else "networks lose their"
+            told = f"List prices may fall {span} before {whose} lead"
     if against_cost:
         lost, n = sum(h <= 0 for h in against_cost), len(against_cost)
-        if told and told[0].endswith("lost today") and n > 1:
-            told = [f"{told[0]}, and {of_many(lost, n)} over modelled cost"]
-        else:
-            subject = "the only lead" if n == 1 else f"{of_many(lost, n)} leads"
-            verb = "is" if n == 1 or lost <= 1 else "are"
-            told.append(f"{subject} over modelled cost {verb}{' not' if n == 1 and not lost else ''} lost today")
-    text = "; ".join(told)
-    return text[0].upper() + text[1:] if text else "No headroom can be stated"
+        again = " with its modelled cost" if dearer and not one else None
+        dearer.append(f"in {of_many(lost, n)}{again}" if again else _dearer(lost, n, "modelled cost", one=one))
+    if dearer:
+        who = ("it is" if one else "they are") if told else "The network is" if one else "Networks are"
+        told += f"{'; ' if told else ''}{who} dearer today {'than' if one else 'in'} {' and '.join(dearer)}"
+    return told or "No headroom can be stated"
+
+
+def _dearer(lost: int, n: int, noun: str, *, one: bool) -> str:
+    """How many of a network's references, or of networks' pairs with one, are the cheaper side today."""
+    return of_things(lost, n, noun) if one else f"{of_things(lost, n, 'pair')} with a cloud's {noun}"
 
 
 @styled
@@ -128,10 +126,17 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
     )
     claims = {(k[1], k[2]) for k, v in basis.items() if v[0] == "vendor_claim"}
     stale = any(layer not in (None, "live") for _, *layers in basis.values() for layer in layers)
+    bars = shown.filter(pl.col("quantity") == "advantage", pl.col("headroom").is_not_null()).select(
+        "network", "cloud", "silicon", "reference"
+    )
+    claimed = [basis.get(bar, (None,))[0] == "vendor_claim" for bar in bars.iter_rows()]
+    own_colour = {bar[3] for bar, claim in zip(bars.iter_rows(), claimed, strict=True) if not claim}
     keys = [
-        Key(label=f"against {REFERENCE_WORDS[r].lower()}", colour=REFERENCE_COLOUR[r], marker="s") for r in references
+        Key(label=f"against {REFERENCE_WORDS[r].lower()}", colour=REFERENCE_COLOUR[r], marker="s")
+        for r in references
+        if r in own_colour
     ]
-    if claims:
+    if any(claimed):
         keys.append(Key(label="vendor claim", colour=CLAIM, marker="s"))
     notes, cuts = [], []
     if len(drawn) < len(networks):
@@ -143,6 +148,7 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
     rows, elsewhere = _told_chips(compared.filter(pl.col("network").is_in(drawn)), pairs, references, look)
     notes += elsewhere
     title = finding(every)
+    with_margin = set(shown.filter(pl.col("quantity") == "full_margin", pl.col("headroom").is_not_null())["network"])
     if (
         title.startswith("List prices may fall")
         and every.filter(
@@ -156,7 +162,12 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
     notes.append(
         f"Source: this model, scenario {look.names(scenario)}, central inputs; {look.dated('prices')}."
         + (" Hatched: rests on stored or reference prices, or on modelled cost." if stale else "")
-        + " n/c: the cloud has no such price or cost for this work. n/k: no supplier's margin is known."
+        + (
+            " n/c: the cloud has no such price or cost for this work."
+            if bars.height < len(drawn) * len(pairs) * len(references)
+            else ""
+        )
+        + (" n/k: no supplier's margin is known." if set(drawn) - with_margin else "")
         + (
             f" Bars with an arrow are cut at {percent(_FLOOR)}."
             if any(h is not None and h < _FLOOR for h in shown["headroom"])

@@ -73,7 +73,14 @@ def pricing_choice(headlines: pl.DataFrame, paths: pl.DataFrame, look: Look) -> 
         return empty(finding(moved, look, cloud, at.year), "the scenarios asked for bring no new silicon", look)
     scenarios = ordered_scenarios(moved)
     networks = moved["network"].unique(maintain_order=True).to_list()
-    drawn, told = networks[:MOST_NETWORKS], scenarios[:MOST_SCENARIOS]
+    # The bar that the title tells is among those drawn.
+    most = moved.sort(pl.col("change").abs(), descending=True).row(0, named=True)
+    drawn, told = (
+        [x for x in every if x == first or x in [y for y in every if y != first][: room - 1]]
+        for every, first, room in (
+            (networks, most["network"], MOST_NETWORKS), (scenarios, most["scenario"], MOST_SCENARIOS),
+        )
+    )  # fmt: skip
     notes, cuts = [], []
     if len(drawn) < len(networks):
         cuts.append(f"{len(drawn)} of {plural(len(networks), 'network')}")

@@ -26,7 +26,7 @@ from reports.style import (
     wrap,
 )
 from reports.view import Row, headline_margins, ordered_headlines, plain
-from reports.words import KIND_WORDS, fee, of_networks, percent, plural, usd
+from reports.words import KIND_WORDS, fee, listing, of_networks, percent, plural, usd
 
 __all__ = ["MOST_NETWORKS", "provider_waterfall"]
 
@@ -41,6 +41,8 @@ _STEPS = {
     "capital": ("Capital", "#b4bcc4"),
     "profit": ("Provider keeps", "#00796b"),
 }
+# Of the largest first: of two alike it is the one told.
+_COSTS = {"capital": "capital", "power": "power", "opex": "upkeep", "network_take": "the network"}
 _TOKENS = "Token rewards, apart"
 # Rows of a panel: the steps, a gap, the tokens.
 _PLACES = {step: float(i) for i, step in enumerate(_STEPS)} | {"token_rewards": len(_STEPS) + 0.55}
@@ -48,19 +50,18 @@ _SIZE = 6.3
 
 
 def finding(known: pl.DataFrame, *, of: int) -> str:
-    """The title: how many networks' tenants pay the provider's full cost, and what capital takes; true of any rows.
+    """The title: on how many networks the bill pays the provider's full cost, and the largest cost; true of any rows.
 
-    ``of`` is how many networks there are, known or not.
+    ``of`` is how many networks there are, known or not. The largest cost is that of most networks; what it takes is
+    told of all.
     """
     if known.is_empty():
         return "No network's bill can be split"
     n, kept = known.height, int((known["profit_usd_per_hour"] > 0).sum())
-    shares = (
-        known.filter(pl.col("tenant_usd_per_hour") > 0)
-        .select(pl.col("capital_usd_per_hour") / pl.col("tenant_usd_per_hour"))
-        .to_series()
-        .sort()
-    )
+    billed = known.filter(pl.col("tenant_usd_per_hour") > 0)
+    largest = [max(_COSTS, key=lambda cost: row[f"{cost}_usd_per_hour"]) for row in billed.iter_rows(named=True)]
+    cost = max(_COSTS, key=largest.count)
+    shares = (billed[f"{cost}_usd_per_hour"] / billed["tenant_usd_per_hour"]).sort()
     if n == 1:
         where = "" if of == 1 else " on the one network of known fees and costs"
         start = f"The tenant's money {'covers' if kept else 'does not cover'} the provider's full cost{where}"
@@ -75,11 +76,13 @@ def finding(known: pl.DataFrame, *, of: int) -> str:
         return start
     low, high = percent(shares[0]), percent(shares[-1])
     share = "more than the whole" if shares[0] > 1 else f"{low if low == high else f'{low} to {high}'} of the"
-    return f"{start}; capital takes {share} bill"
+    return f"{start}; {_COSTS[cost]} takes {share} bill"
 
 
 @styled
-def provider_waterfall(headlines: pl.DataFrame, margins: pl.DataFrame, look: Look) -> Figure:
+def provider_waterfall(
+    headlines: pl.DataFrame, margins: pl.DataFrame, look: Look, *, tokens: pl.DataFrame | None = None
+) -> Figure:
     """Draw a panel a network: its headline chip's hour from the tenant's bill down to the provider's profit.
 
     Parameters
@@ -91,6 +94,8 @@ def provider_waterfall(headlines: pl.DataFrame, margins: pl.DataFrame, look: Loo
         says so.
     look : Look
         Names, colours, date.
+    tokens : TokenEconomics, optional
+        Says which rewards are only the most they can be.
     """
     heads = headline_margins(headlines, margins)
     known = heads.filter(pl.col("profit_usd_per_hour").is_not_null())
@@ -115,13 +120,19 @@ def provider_waterfall(headlines: pl.DataFrame, margins: pl.DataFrame, look: Loo
     drawn = [*seeds, *(n for n in panels if n not in seeds)][:MOST_NETWORKS]
     drawn.sort(key=order.index)
     steps = plain(waterfall(_of(margins, known)))
+    shown = heads.filter(pl.col("network").is_in(drawn))
+    bars = shown.filter(pl.col("profit_usd_per_hour").is_not_null())
     notes = []
-    if len(drawn) < len(panels):
-        notes.append(f"{len(drawn)} of {plural(len(panels), 'network')} shown; the others are in margins.csv.")
+    if bars.height < known.height:
+        notes.append(f"{bars.height} of {plural(known.height, 'network')} drawn; the others are in margins.csv.")
+    if words := [look.names(n) for n in in_tokens["network"] if n not in drawn]:
+        notes.append(f"Nodes are paid in newly minted tokens, so there is no bill to split: {listing(words)}.")
     if missing:
         notes.append(f"Not known: {reasons_note(missing, _EVERY)}.")
-    shown = heads.filter(pl.col("network").is_in(drawn))
-    notes.append(source_note(look, shown, [("layer", "observed_at")], [*(look.names(n) for n in drawn), "this model"]))
+    if bars.filter(pl.col("archetype") == "home", pl.col("opex_usd_per_hour") == 0).height:
+        notes.append("Upkeep of $0: an assumption for nodes at home.")
+    names = [*(look.names(n) for n in drawn), "this model"]
+    notes.append(source_note(look, bars, [("layer", "observed_at")], names, marks="Hatched"))
     has_tokens = bool((shown["reward_usd_per_hour"].is_not_null() & shown["profit_usd_per_hour"].is_not_null()).any())
     n_columns = min(_COLUMNS, len(drawn))
     n_rows = -(-len(drawn) // n_columns)
@@ -134,6 +145,8 @@ def provider_waterfall(headlines: pl.DataFrame, margins: pl.DataFrame, look: Loo
         plot_height=n_rows * (0.5 + 0.19 * rows) + (n_rows - 1) * 0.22 + 0.06,
     )
     left = 1.3
+    bounded = set() if tokens is None else set(tokens.filter(
+        pl.col("measure") == "subsidy_tokens_per_rented_hour", pl.col("bound") == "upper")["network"])  # fmt: skip
     grid = sheet.grid(n_rows, n_columns, left=left, right=0.02, below=0.04, above=0.42, gap_x=0.3, gap_y=0.68)
     cells = [axes for line in grid for axes in line]
     for axes in cells[len(drawn) :]:
@@ -143,7 +156,7 @@ def provider_waterfall(headlines: pl.DataFrame, margins: pl.DataFrame, look: Loo
         axes.set_axis_off()
         axes.set_ylim(rows - 0.5, -0.5)
         if row["profit_usd_per_hour"] is None:
-            _words_only(axes, row)
+            _words_only(axes, row, at_most=network in bounded)
         else:
             _bars(axes, steps.filter(pl.col("network") == network), look.network(network)[0], row)
         if i % n_columns == 0:
@@ -170,10 +183,15 @@ def _bars(axes: Axes, steps: pl.DataFrame, colour: str, row: Row) -> None:
     span = (high - low) or 1.0
     kept = f" ({fee(row['network_take_share'])})" if row["network_take_share"] is not None else ""
     told = {s: usd(v) + (kept if s == "network_take" else "") for s, v in steps.select("step", "usd_per_hour").rows()}
-    # Room for the widest amount right of the bars, and for that of a loss left of them.
-    after = 0.08 + max(text_width(text, _SIZE, bold=True) for text in told.values())
-    loss = steps.filter(pl.col("step") == "profit", pl.col("usd_per_hour") < 0)["usd_per_hour"]
-    before = 0.08 + text_width(usd(loss[0]), _SIZE, bold=True) if loss.len() else 0.0
+    # Beside a bar that lies left of zero the amount stands left of it: right of it the line at zero would cross it.
+    left = {s for s, start, end in steps.select("step", "from_usd_per_hour", "to_usd_per_hour").rows()
+            if max(start, end) <= 0 and min(start, end) < 0}  # fmt: skip
+    # Room for the widest amount right of the bars, and for the widest left of them.
+    after, before = (
+        max((0.08 + text_width(text, _SIZE, bold=True) for step, text in told.items() if (step in left) == is_left),
+            default=0.0)
+        for is_left in (False, True)
+    )  # fmt: skip
     per_inch = span / (width - after - before)
     axes.set_xlim(low - before * per_inch, high + after * per_inch)
     axes.axvline(0, color=MUTED, lw=0.6, gid="zero")
@@ -194,28 +212,29 @@ def _bars(axes: Axes, steps: pl.DataFrame, colour: str, row: Row) -> None:
         if last is not None and not apart:
             axes.plot([last[1]] * 2, [last[0], y], color=LINE, lw=0.6, zorder=0)
         last = (y, end)
-        amount = step["usd_per_hour"]
-        right = max(start, end) if amount >= 0 or not gain else min(start, end)
-        outward = -1 if gain and amount < 0 else 1
+        loss = gain and step["usd_per_hour"] < 0
+        outward = -1 if step["step"] in left else 1
+        right = max(start, end) if outward > 0 else min(start, end)
         axes.annotate(
             told[step["step"]], (right, y), xytext=(3 * outward, 0), textcoords="offset points", fontsize=_SIZE,
             va="center", ha="left" if outward > 0 else "right",
             weight="bold" if step["step"] in ("tenant", "profit") else "normal",
-            color=NEGATIVE if gain and amount < 0 else INK, gid=f"amount:{row['network']}:{step['step']}",
+            color=NEGATIVE if loss else INK, gid=f"amount:{row['network']}:{step['step']}",
         )  # fmt: skip
 
 
-def _words_only(axes: Axes, row: Row) -> None:
+def _words_only(axes: Axes, row: Row, *, at_most: bool) -> None:
     """What stands in the panel of a network that pays its nodes in tokens."""
     width = axes.get_position().width * WIDTH
     axes.set_xlim(0, 1)
-    reward = row["reward_usd_per_hour"]
+    reward, costs = row["reward_usd_per_hour"], [row[f"{part}_usd_per_hour"] for part in ("power", "opex", "capital")]
     told = "Nodes are paid in newly minted tokens, not out of the tenant's bill, so there is nothing to split. "
     told += (
-        f"A node's tokens are worth {usd(reward)} an hour at today's token price."
+        f"A node's tokens are worth {'at most ' if at_most else ''}{usd(reward)} an hour at today's token price"
         if reward is not None
-        else "What a node's tokens are worth is not known."
+        else "What a node's tokens are worth is not known"
     )
+    told += "." if None in costs else f"; its power, upkeep and capital cost {usd(sum(costs))}."
     axes.text(
         0, 0.9, "\n".join(wrap(told, 7, width - 0.1)), fontsize=7, color=MUTED, va="top", linespacing=1.35,
         gid=f"words:{row['network']}",

@@ -13,8 +13,9 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
 from reports.charts._panels import row_label
+from reports.charts._reasons import kind_of_reason, reasons_note, without_margin
 from reports.style import INK, MUTED, Key, Look, Sheet, empty, fit, styled, wrap
-from reports.view import extremes, headline_margins, network_order
+from reports.view import extremes, headline_margins, network_order, ordered_headlines
 from reports.words import listing, number, of_networks, percent, plural
 
 __all__ = ["MOST_NETWORKS", "fall_that_ends", "rewards_lacking", "stress"]
@@ -143,16 +144,24 @@ def stress(
     drawn = with_margin[:MOST_NETWORKS]
     fresh = dict(headlines.select("network", pl.col("freshness").cast(pl.String)).iter_rows())
     notes = []
-    if len(drawn) < len(with_margin):
-        notes.append(f"{len(drawn)} of {plural(len(with_margin), 'network')} drawn; the title speaks of all.")
-    if unknown := [n for n in networks if n not in with_margin]:
-        notes.append(f"Not known, so not drawn: {listing(look.names(n) for n in unknown)}.")
+    counted = [n for n in with_margin if n not in rewarded]
+    if set(counted) - set(drawn):
+        many = plural(len(counted), "network")
+        notes.append(f"{len(counted[:MOST_NETWORKS])} of {many} drawn; the title speaks of all {len(counted)}.")
+    why_not = {r["network"]: kind_of_reason(r["not_known"]) for r in frame.iter_rows(named=True)}
+    if unknown := [
+        (look.names(n), why_not.get(n) or without_margin(chip))
+        for n, chip in ordered_headlines(headlines).select("network", "accelerator").iter_rows()
+        if n not in with_margin
+    ]:
+        notes.append(f"Not known, so not drawn: {reasons_note(unknown, len(unknown))}.")
     if paid_in_tokens := [n for n in with_margin if n in rewarded]:
         how = "drawn last, with these rewards, and" if set(paid_in_tokens) & set(drawn) else "not drawn and"
         notes.append(
             f"{listing(look.names(n) for n in paid_in_tokens)}: nodes are paid in tokens alone, whatever clouds cost; "
             f"{how} not counted in the title. All others are drawn over use without rewards."
         )
+    cells = known.filter(pl.col("network").is_in(drawn))["full_margin"].to_numpy()
     passed = ", ".join(percent(p) for p in known["pass_through"].unique().sort())
     notes.append(
         f"Source: this model; {look.dated('prices')}. Of a fall {passed} reaches the network's price. At "
@@ -165,10 +174,14 @@ def stress(
         footer=notes,
         plot_height=0.66 + 1.12 * len(drawn),
         keys=[
-            Key(label=f"{percent(-_REACH)} or less", colour=_hex(-_REACH), marker="s"),
-            Key(label="loss", colour=_hex(-0.4), marker="s"),
-            Key(label="earns its full cost", colour=_hex(0.5), marker="s"),
-            Key(label="today", colour=INK, marker="o", hollow=True),
+            key
+            for key, is_drawn in (
+                (Key(label=f"{percent(-_REACH)} or less", colour=_hex(-_REACH), marker="s"), cells.min() <= -_REACH),
+                (Key(label="loss", colour=_hex(-0.4), marker="s"), ((cells < 0) & (cells > -_REACH)).any()),
+                (Key(label="earns its full cost", colour=_hex(0.5), marker="s"), cells.max() > 0),
+                (Key(label="today", colour=INK, marker="o", hollow=True), True),
+            )
+            if is_drawn
         ],
     )
     columns = [one for one in _COLUMNS if any(_known(frame, n, one[0]).height for n in drawn)]
@@ -249,13 +262,17 @@ def _heat_map(
     for x, y, value in ((0, last[1], values[-1, 0]), (last[0], 0, values[0, -1])):
         axes.annotate(
             percent(value, signed=True) if value >= -_REACH else f"< {percent(-_REACH)}",
-            (x, y), xytext=(-4 if x == 0 else 4, 0), textcoords="offset points", va="center", fontsize=5.6,
-            ha="left" if x == 0 else "right", color="white" if abs(value) > 0.6 else INK,
+            (x, y), xytext=(6 if x == 0 else 4, 0), textcoords="offset points", va="center", fontsize=5.6,
+            ha="left" if x == 0 else "right", color="white" if abs(value) > 0.8 else INK,
             gid=f"corner:{gid}:{0 if x == 0 else 1}",
         )  # fmt: skip
     if today is not None and cuts[0] == 0:
-        height = float(np.interp(today, steps, range(len(steps))))
-        axes.plot([0], [height], marker="o", ms=4.6, mfc="white", mec=INK, mew=1.1, ls="none", gid=f"today:{gid}")
+        # A use beyond the grid's is drawn at the panel's edge.
+        height = float(
+            np.interp(today, [steps[0] - 1e-9, *steps, steps[-1] + 1e-9], [-0.5, *range(len(steps)), last[1] + 0.5])
+        )
+        axes.plot([0], [height], marker="o", ms=4.6, mfc="white", mec=INK, mew=1.1, ls="none", clip_on=False,
+                  zorder=5, gid=f"today:{gid}")  # fmt: skip
     shown = range(0, len(cuts), max(1, math.ceil(len(cuts) / 5)))
     axes.set_xticks(list(shown), [percent(cuts[k]) for k in shown] if bottom else [""] * len(shown))
     rows = range(0, len(steps), max(1, math.ceil(len(steps) / 5)))

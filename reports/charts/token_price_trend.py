@@ -93,15 +93,17 @@ def token_price_trend(token_prices: pl.DataFrame, look: Look) -> Figure:
     if prices.is_empty():
         return empty(_TITLE, "no price list of Anthropic, OpenAI or Google is among the token prices of this run", look)
     makers = [m for m in _MAKERS if m in set(prices["provider"])]
-    keys = [Key(label="one model's list price", colour=MUTED, marker="o")]
-    if (prices["layer"] != "live").any():
-        keys.append(Key(label="not live", colour=MUTED, marker="o", hollow=True))
+    layers = set(prices["layer"])
+    keys = [Key(label="one model's list price", colour=MUTED, marker="o")] if "live" in layers else []
+    if layers - {"live"}:
+        label = "not live" if keys else "one model's list price, not live"
+        keys.append(Key(label=label, colour=MUTED, marker="o", hollow=True))
     keys.append(Key(label="cheapest so far", colour=MUTED, line="-"))
-    note = source_note(look, prices, [("layer", "observed_at")], [look.names(m) for m in makers])
+    note = source_note(look, prices, [("layer", "observed_at")], [look.names(m) for m in makers], marks="Hollow")
     sheet = Sheet(
         title=finding(prices),
         subtitle=f"USD per million output tokens with {PROMPTS_PER_OUTPUT:g} prompt tokens each, makers' own list "
-        "prices on the days a price list was kept. Log scale",
+        "prices on days a price list was kept. Log scale",
         footer=["A model is drawn on the days its price is first or newly known, not on every day it was sold.", note],
         plot_height=2.25,
         keys=keys,
@@ -138,6 +140,7 @@ def token_price_trend(token_prices: pl.DataFrame, look: Look) -> Figure:
                 va="bottom" if above else "top",
                 fontsize=6,
                 color=INK,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
             )
     return sheet.figure
 

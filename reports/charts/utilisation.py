@@ -142,15 +142,17 @@ def utilisation(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFr
     sources = dict.fromkeys(look.names(r["source"]) for r in dated)
     told = listing(sources) if sources else "none"
     by = [f"use: {told}; break-even: this model"]
-    notes.append(source_note(look, frame, [("layer", "observed_at")], by, what="uses"))
+    notes.append(source_note(look, frame, [("layer", "observed_at")], by, what="uses", marks="Hollow"))
     marked = [r for r in shown if r["whole"] is not None]
     apart = [r for r in short if min(r["needed"], _END) - r["used"] > _SEEN]
+    layers = set(frame["layer"])
+    needs = any(r["needed"] is not None and r["needed"] <= 1 for r in shown)
     keys = [
-        Key(label="known use (headline's chip, else network)", colour=INK, marker="o"),
-        Key(label="needed", colour=INK, marker="|"),
+        *([Key(label="known use (headline's chip, else network)", colour=INK, marker="o")] if "live" in layers else []),
+        *([Key(label="known use, not live", colour=INK, marker="o", hollow=True)] if layers - {"live"} else []),
+        *([Key(label="needed", colour=INK, marker="|")] if needs else []),
         *([Key(label="used less than needed", colour=INK, line="--")] if apart else []),
         *([Key(label="of the whole network", colour=MUTED, marker=".")] if marked else []),
-        *([Key(label="not live", colour=MUTED, marker="o", hollow=True)] if (frame["layer"] != "live").any() else []),
     ]
     sheet = Sheet(
         title=finding(every),

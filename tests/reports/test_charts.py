@@ -251,7 +251,15 @@ class TestHeadroom:
         kept = title_of(headroom(analysis.headlines, analysis.outlook, analysis.comparison, look))
         gone = title_of(headroom(analysis.headlines, lost, analysis.comparison, look))
         assert kept.startswith("List prices may fall 55% to 80%")
-        assert gone == "All 15 leads of networks over list prices are lost today, and all 18 over modelled cost"
+        assert gone == (
+            "Networks are dearer today in all 15 pairs with a cloud's list price and in all 18 with its modelled cost"
+        )
+
+    def test_the_key_has_only_what_is_drawn(self, analysis: Analysis) -> None:
+        listed = analysis.outlook.with_columns(headroom=pl.when(pl.col("reference") == "list").then("headroom"))
+        figure = headroom(analysis.headlines, listed, analysis.comparison, Look.of(analysis))
+        keys = [t.get_text() for t in figure.texts if t.get_gid() == "key"]
+        assert keys == ["against list price", "vendor claim"]  # Maia 200 has a list price here
 
 
 def test_every_axes_is_one_of_ours(analysis: Analysis) -> None:

@@ -14,6 +14,7 @@ from contradictions import contradicted
 from matplotlib.figure import Figure
 
 from depin_compare.analysis import Analysis
+from depin_compare.economics.margins import PAID_IN_TOKENS
 from reports.charts import CHARTS
 from reports.charts.network_outlook import network_outlook
 from reports.charts.stress import rewards_lacking
@@ -100,11 +101,11 @@ class TestTitlesFollowTheWorld:
         )
         assert "is below its full cost from the start" in title_of(draw("margin_erosion", lost))
         assert re.match(
-            r"All \d+ leads of networks over list prices are lost today, and all \d+ over",
+            r"Networks are dearer today in all \d+ pairs with a cloud's list price and in all \d+ with its modelled",
             title_of(draw("headroom", lost)),
         )
         assert re.match(
-            r"All 3 networks are dearer than the list price of .* today; all 3 are",
+            r"All 3 networks are dearer today than \w+ with NVIDIA GPUs at list price, all 3 at modelled cost$",
             title_of(draw("breakeven_dates", lost)),
         )
         assert "before any fall of the clouds' cost" in title_of(draw("stress", lost))
@@ -115,7 +116,8 @@ class TestTitlesFollowTheWorld:
         assert title_of(draw("advantage_erosion", kept)).startswith("All 3 networks stay below the list price")
         assert title_of(draw("headroom", kept)).startswith("List prices may fall")
         assert re.match(
-            r"Likelier than not, none of 3 networks loses its lead over the list price of \w+ with NVIDIA GPUs",
+            r"None of 3 networks is dearer today than \w+ with NVIDIA GPUs at list price, none at modelled cost; "
+            r"probably none to",
             title_of(draw("breakeven_dates", kept)),
         )
         assert title_of(card(kept)).startswith("All 3 networks undercut Azure's list price")
@@ -235,7 +237,7 @@ class TestHeadroomBars:
             AVERAGE, BASE, pl.col("quantity") == "advantage", pl.col("reference") == "list",
             pl.col("headroom").is_not_null(),
         ).height  # fmt: skip
-        lost = re.match(r"(\d+) of (\d+) leads", title_of(figure))
+        lost = re.match(r"Networks are dearer today in (\d+) of (\d+) pairs with a cloud's list", title_of(figure))
         assert lost is not None
         assert int(lost[2]) == n
         assert "the title speaks of all" in alt_text(figure)
@@ -302,13 +304,25 @@ class TestBreakevenDates:
     def test_the_title_names_the_cloud_and_today_is_central(self, analysis: Analysis) -> None:
         """Draws in which all is lost make nobody dearer today, as long as the central inputs don't."""
         title = title_of(draw("breakeven_dates", analysis))
-        assert "the list price of AWS with NVIDIA GPUs" in title
+        assert "AWS with NVIDIA GPUs at list price" in title
         gone = analysis.erosion_probabilities.with_columns(probability_lost=pl.lit(1.0))
         told = title_of(draw("breakeven_dates", dataclasses.replace(analysis, erosion_probabilities=gone)))
         n = analysis.advantage_paths.filter(pl.col("reference") == "list")["network"].n_unique()
-        assert told.startswith(f"Likelier than not, all {n} networks lose their lead over the list price of AWS")
-        first = analysis.erosion_probabilities["year"].min()
-        assert f"by the end of {first};" in told
+        assert told.startswith(f"None of {n} networks is dearer today than AWS with NVIDIA GPUs at list price")
+        assert f"; probably {n} and 1 more at some time to" in told
+
+    def test_the_title_counts_every_network_in_two_lines(self, thirty_networks: Analysis) -> None:
+        figure = draw("breakeven_dates", thirty_networks)
+        assert sum(str(t.get_gid()).startswith("title-") for t in figure.texts) <= 2
+        today = thirty_networks.advantage_paths.filter(
+            BASE, AVERAGE, pl.col("month") == 0, pl.col("cloud") == "aws", pl.col("silicon") == "nvidia",
+        )  # fmt: skip
+        dearer = {
+            reference: today.filter(pl.col("reference") == reference, pl.col("advantage") <= 0)["network"].n_unique()
+            for reference in ("list", "modelled_cost")
+        }
+        assert title_of(figure).startswith(f"{dearer['list']} of {today['network'].n_unique()} networks are dearer")
+        assert f" at list price, {dearer['modelled_cost']} at modelled cost" in title_of(figure)
 
     def test_a_panel_of_nothing_says_what_it_means(self, worlds: dict[str, Analysis]) -> None:
         kept = draw("breakeven_dates", worlds["nothing_reached"])
@@ -398,6 +412,13 @@ class TestPricingChoice:
         told = title_of(draw("pricing_choice", dataclasses.replace(reference_only, advantage_paths=others)))
         assert told.endswith(f"({look.names('maia200')})")
 
+    def test_the_bar_of_the_title_is_drawn(self, thirty_networks: Analysis) -> None:
+        figure = draw("pricing_choice", thirty_networks)
+        told = re.search(r"up to (\d+%) dearer", title_of(figure))
+        assert told is not None
+        drawn = [said(figure, str(bar.get_gid()).replace("bar:", "value:")) for bar in marks(figure, "bar:")]
+        assert f"+{told[1]}" in drawn
+
     def test_the_title_turns_with_the_sign(self, reference_only: Analysis) -> None:
         """What one way of pricing gives is told of the other."""
         turned = reference_only.advantage_paths.with_columns(
@@ -436,7 +457,36 @@ class TestStress:
     def test_a_network_without_rewards_or_margin_says_so(self, analysis: Analysis) -> None:
         figure = draw("stress", analysis)
         assert said(figure, "none:akash:token_price_factor") == "no token rewards on record"
-        assert "Not known, so not drawn: Render." in alt_text(figure)
+        assert "Not known, so not drawn: Render (no utilisation)." in alt_text(figure)
+
+    def test_drawn_and_counted_are_of_one_population(self, thirty_networks: Analysis) -> None:
+        """As many as the waterfall splits the bill of; those paid in tokens alone are told apart."""
+        paid = pl.col("network").is_in(["network-07", "network-08"])
+        made = dataclasses.replace(
+            thirty_networks,
+            margins=thirty_networks.margins.with_columns(
+                profit_usd_per_hour=pl.when(~paid).then("profit_usd_per_hour"),
+                not_known=pl.when(paid).then(pl.lit(PAID_IN_TOKENS)).otherwise("not_known"),
+            ),
+            stress=thirty_networks.stress.with_columns(with_rewards=paid | pl.col("with_rewards")),
+        )
+        waterfall, figure = draw("provider_waterfall", made), draw("stress", made)
+        assert re.search(r"on (none|\d+) of the 28 networks of known", title_of(waterfall))
+        assert "6 of 28 networks drawn" in alt_text(waterfall)
+        assert "28 networks" in title_of(figure)
+        assert "4 of 28 networks drawn" in alt_text(figure)
+        for one in (waterfall, figure):
+            assert re.search(r"network.07 and network.08", alt_text(one), re.IGNORECASE)
+
+    def test_the_key_has_only_what_is_drawn(self, worlds: dict[str, Analysis]) -> None:
+        grid = worlds["nothing_reached"].stress.with_columns(full_margin=pl.lit(0.3))
+        figure = draw("stress", dataclasses.replace(worlds["nothing_reached"], stress=grid))
+        assert [t.get_text() for t in figure.texts if t.get_gid() == "key"] == ["earns its full cost", "today"]
+
+    def test_a_use_below_the_grid_is_drawn_at_the_edge(self, analysis: Analysis) -> None:
+        unused = analysis.margins.with_columns(utilisation=pl.lit(0.001))
+        (today,) = lines(draw("stress", dataclasses.replace(analysis, margins=unused)), "today:akash:utilisation")
+        assert today.get_ydata()[0] == -0.5
 
     def test_the_fall_in_the_title_is_where_the_break_even_price_is_reached(self) -> None:
         """Not a step of the grid: what of the fall reaches the price takes it to the break-even price."""

@@ -163,6 +163,25 @@ class TestProviderWaterfall:
         assert row["tenant_usd_per_hour"][0] + moves == pytest.approx(row["profit_usd_per_hour"][0])
         assert said(figure, "amount:akash:profit").startswith(MINUS)
 
+    def test_the_title_names_the_largest_cost(self, analysis: Analysis) -> None:
+        hot = analysis.margins.with_columns(power_usd_per_hour=pl.col("tenant_usd_per_hour") * 40)
+        assert "; capital takes " in title_of(self.draw(analysis))
+        assert title_of(self.draw(analysis, hot)).endswith("; power takes more than the whole bill")
+
+    def test_no_amount_crosses_the_line_at_zero(self, analysis: Analysis) -> None:
+        """Power takes all that is paid: what follows lies left of zero, and so do its amounts."""
+        power = pl.col("tenant_usd_per_hour") * 40
+        lost = power - pl.col("power_usd_per_hour")
+        hot = analysis.margins.with_columns(
+            power_usd_per_hour=power, profit_usd_per_hour=pl.col("profit_usd_per_hour") - lost
+        )
+        for axes in self.draw(analysis, hot).axes:
+            sides = {str(t.get_gid()).split(":")[-1]: t.get_ha() for t in axes.texts if "amount" in str(t.get_gid())}
+            assert not sides or sides == {
+                "tenant": "left", "network_take": "left", "power": "left", "overhead": "right", "capital": "right",
+                "profit": "right",
+            }  # fmt: skip
+
     def test_a_loss_is_red(self, analysis: Analysis) -> None:
         figure = self.draw(analysis)
         (loss,) = (t for axes in figure.axes for t in axes.texts if t.get_gid() == "amount:akash:profit")
