@@ -669,7 +669,7 @@ def _gap(book: _Book, margins: pl.DataFrame, markets: pl.DataFrame) -> Iterator[
         every = margins["not_known"].drop_nulls().unique().sort().to_list() if margins.height else []
         # Chips share reasons: each is told once.
         reasons = dict.fromkeys(part for reason in every for part in reason.split("; "))
-        lacking = "no cost of its chips on record" if markets.height else "no price on record that a provider is paid"
+        lacking = "no cost of its chip on record" if markets.height else "no price on record that a provider is paid"
         reason = f"no break-even price: {'; '.join(reasons) or lacking}"
         yield from (book.unknown(measure, reason) for measure in (usd, tokens, required))
         return
