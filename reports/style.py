@@ -35,6 +35,7 @@ __all__ = [
     "CLOUD_STYLE",
     "INK",
     "LETTERED",
+    "LETTERS",
     "LINE",
     "MUTED",
     "NEGATIVE",
@@ -313,8 +314,8 @@ _MARGIN = 0.2
 # A little less than the sheet: renderers round the width of a line differently.
 _TEXT_WIDTH = 0.98 * WIDTH
 _FOOTER_WIDTH = 0.965 * WIDTH  # small letters are rounded most
-# Points: the side of a square that holds two letters.
-LETTERED = 8.4
+# Points: the side of a square that holds two letters, and their size.
+LETTERED, LETTERS = 9.4, 5.0
 _TITLE, _SUBTITLE, _FOOTER, _KEY = 11.0, 8.0, 6.5, 7.0
 _TITLE_STEP, _SUBTITLE_STEP, _FOOTER_STEP, _KEY_STEP = 0.19, 0.145, 0.115, 0.17
 
@@ -372,7 +373,7 @@ class Sheet:
                 if key.letters:
                     paint = letter_colour(key.colour, "stored" if key.hollow else "live")
                     self.figure.text(
-                        (x + 0.1) / WIDTH, y, key.letters, fontsize=4.6, weight="bold", color=paint, ha="center",
+                        (x + 0.1) / WIDTH, y, key.letters, fontsize=LETTERS, weight="bold", color=paint, ha="center",
                         va="center_baseline", gid="letters",
                     )  # fmt: skip
                 shift = 0.26 if key.line or key.band else 0.2

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from reports.style import INK, LINE, WIDTH, Look, fit, text_width
 from reports.words import listing, plural
 
-__all__ = ["expired_note", "inches", "lanes", "left_room", "room_left_of", "row_names", "without_expired"]
+__all__ = ["dodged", "expired_note", "inches", "left_room", "room_left_of", "row_names", "without_expired"]
 
 _NAME = 7.5
 
@@ -47,28 +47,29 @@ def inches(axes: Axes, values: Iterable[float]) -> list[float]:
     return [math.log(value / low) / span * width for value in values]
 
 
-def lanes(places: Sequence[float], *, apart: float | Sequence[float], most: int = 3) -> list[int]:
-    """A lane for each of some marks in a row, so that marks closer than ``apart`` don't hide each other.
+def dodged(places: Sequence[float], sizes: Sequence[float]) -> list[float]:
+    """How far above or below their row's line square marks stand so that none hides another; all in inches.
 
-    Lane 0 is the row's own line; with more marks in one place than lanes, the fullest overlap least. Marks of different
-    widths give one each.
+    From the left each takes the height nearest to the line that is free: as few leave it, by as little, as can be.
 
-    >>> lanes([0.0, 0.01, 0.02, 1.0], apart=0.1)
-    [0, 1, -1, 0]
-    >>> lanes([0.0, 0.09], apart=[0.08, 0.08]), lanes([0.0, 0.09], apart=[0.08, 0.14])
-    ([0, 0], [0, 1])
+    >>> dodged([0.0, 0.01, 0.02, 1.0], [0.1] * 4)
+    [0.0, 0.1, -0.1, 0.0]
+    >>> dodged([0.0, 0.09], [0.08, 0.08]), dodged([0.0, 0.09], [0.08, 0.14])
+    ([0.0, 0.0], [0.0, 0.11])
     """
-    widths = [apart] * len(places) if isinstance(apart, int | float) else list(apart)
-    order = sorted(range(len(places)), key=lambda i: (places[i], i))
-    # The right end of what stands in each lane.
-    free = dict.fromkeys(sorted(range(-(most // 2), most - most // 2), key=lambda n: (abs(n), -n)), -math.inf)
-    found = [0] * len(places)
-    for i in order:
-        open_lanes = [lane for lane, end in free.items() if places[i] - widths[i] / 2 >= end - 1e-9]
-        lane = open_lanes[0] if open_lanes else min(free, key=lambda n: (free[n], abs(n)))
-        found[i] = lane
-        free[lane] = places[i] + widths[i] / 2
-    return found
+    heights = [0.0] * len(places)
+    placed: list[int] = []
+    for i in sorted(range(len(places)), key=lambda i: (places[i], i)):
+        # (height, distance to keep) of what stands above or below where this one may come.
+        near = [
+            (heights[j], (sizes[i] + sizes[j]) / 2)
+            for j in placed
+            if places[i] - places[j] < (sizes[i] + sizes[j]) / 2 - 1e-9
+        ]
+        candidates = sorted([0.0, *(h + side * d for h, d in near for side in (1, -1))], key=lambda y: (abs(y), -y))
+        heights[i] = next(y for y in candidates if all(abs(y - h) >= d - 1e-9 for h, d in near))
+        placed.append(i)
+    return heights
 
 
 def room_left_of(low: float, high: float, width: float, labels: Iterable[tuple[float, float]]) -> float:

@@ -59,8 +59,9 @@ _SHORT = {
     "lambda": "Lambda",
 }
 _MOST_LINES = 12
-# Sellers without a colour of their own: told apart by hue, marker and, tier by tier, by dashes.
-_OTHERS = (("#6b5b3e", "p"), ("#6f7420", "h"), ("#3f6f85", "d"), ("#8c4a6e", "*"), ("#5b6470", "8"))
+# Sellers without a colour of their own are the grey of all charts: told apart by marker and, tier by tier, by dashes.
+_OTHERS = ("p", "h", "d", "*", "8")
+_PALE = ("#8a8f98", "#93a0ac", "#b4bcc4", "#7fb8ae")
 # Between two known days of what is no price list nothing is known.
 _UNKNOWN = (0, (1, 1.8))
 _INDEX = "#8a8f98"
@@ -194,7 +195,7 @@ def _draw_rents(axes: Axes, lines: list[Line], points: list[Line], look: Look, n
             beside = bool(tail) or li.market == "hyperscaler_list"
             axes.annotate(
                 " ".join([_label(li, look).removesuffix(" market"), *tail, usd(value)]), (x, value),
-                xytext=(-4, 1) if beside else (0, -3.5), textcoords="offset points", fontsize=5.8, color=colour,
+                xytext=(-4, 1) if beside else (0, -3.5), textcoords="offset points", fontsize=5.8, color=_ink(colour),
                 ha="right" if beside else "center", va="bottom" if beside else "top", gid=f"named:{li.series}",
                 **_CLEAR,
             )  # fmt: skip
@@ -219,8 +220,8 @@ def _draw_rents(axes: Axes, lines: list[Line], points: list[Line], look: Look, n
         if end - xs[-1] > 1:
             # Ended long ago: a line from there to the edge would look like a price.
             axes.annotate(
-                label, (xs[-1], li.last), xytext=(3, 4), textcoords="offset points", fontsize=5.8, color=colour,
-                va="bottom", gid=f"named:{li.series}", **_CLEAR,
+                label, (xs[-1], li.last), xytext=(3, 4), textcoords="offset points", fontsize=5.8,
+                color=_ink(colour), va="bottom", gid=f"named:{li.series}", **_CLEAR,
             )  # fmt: skip
         else:
             ends.append((math.log(li.last), label, colour, xs[-1], li.last))
@@ -254,14 +255,19 @@ def _draw_tokens(axes: Axes, tokens: list[Line], height: float) -> None:
     _end_labels(axes, ends, bottom, top, height)
 
 
+def _ink(colour: str) -> str:
+    """What a series is named in: its colour, or ink where that is too pale for letters."""
+    return INK if colour in _PALE else colour
+
+
 def _hollow(colour: str) -> dict[str, Any]:
     return marker_style(colour, "reference") | {"markeredgewidth": 0.9}
 
 
 def _styles(lines: list[Line], look: Look) -> dict[str, tuple[str, str, Any]]:
-    """Colour, marker and line of every series: a cloud's or network's own, purple for a claim, others told apart.
+    """Colour, marker and line of every series: a cloud's or network's own, purple for a claim.
 
-    Networks that share the grey of all charts differ by their marker, tiers of one by dashes.
+    Sellers that share the grey of all charts differ by their marker, tiers of one by dashes.
     """
     made: dict[str, tuple[str, str, Any]] = {}
     free, own = iter(_OTHERS * len(lines)), {}
@@ -278,9 +284,7 @@ def _styles(lines: list[Line], look: Look) -> dict[str, tuple[str, str, Any]]:
             made[li.series] = (*look.network(li.seller), style)
         else:
             if li.seller not in own:
-                hue, shape = next(free)
-                # A network is as grey here as in every other chart; its label says who it is.
-                own[li.seller] = (look.network(li.seller)[0] if li.seller in look.networks else hue, shape)
+                own[li.seller] = (look.network(li.seller)[0], next(free))
             n = tiers[li.seller, li.market] = tiers.get((li.seller, li.market), -1) + 1
             made[li.series] = (*own[li.seller], style if n == 0 else (0, (3, 1.2)))
     return made
@@ -320,7 +324,6 @@ def _end_labels(
     across = axes.get_position().width * WIDTH
     edge = axes.get_xlim()[1]
     for place, (at, text, colour, x, value) in zip(places, ordered, strict=True):
-        pale = colour in ("#8a8f98", "#93a0ac", "#b4bcc4", "#7fb8ae")
         # Straight to the edge, then to the label: in this way no two of them cross.
         axes.plot([x, edge], [value, value], color=colour, lw=0.5, alpha=0.45, ls=(0, (1, 2)), zorder=0.8, gid="lead")
         axes.plot(
@@ -329,7 +332,7 @@ def _end_labels(
         )  # fmt: skip
         axes.text(
             1 + 0.14 / across, (place - low) / (high - low), fit(text, _SIZE, 1.55), transform=axes.transAxes,
-            fontsize=_SIZE, color=INK if pale else colour, va="center", ha="left", gid="end",
+            fontsize=_SIZE, color=_ink(colour), va="center", ha="left", gid="end",
         )  # fmt: skip
 
 

@@ -9,18 +9,11 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.charts._rows import (
-    expired_note,
-    inches,
-    lanes,
-    left_room,
-    room_left_of,
-    row_names,
-    without_expired,
-)
+from reports.charts._rows import dodged, expired_note, left_room, row_names, without_expired
 from reports.style import (
     INK,
     LETTERED,
+    LETTERS,
     MUTED,
     NEGATIVE,
     WIDTH,
@@ -42,13 +35,17 @@ from reports.words import listing, percent, plural, usd
 __all__ = ["price_ladder"]
 
 _LIST_TERMS = "on_demand"
-_LABEL = 6.3
+_LABEL = 6.5
 _GREY = "#8a8f98"
-# Inches: a row of one lane, and all rows, so that heading, chart and footer are one page.
-_PITCH, _TALLEST, _RIGHT = 0.215, 6.6, 1.5
-# Marks nearer than this, in inches, are set in lanes above and below the row's line.
-_APART, _APART_CLOUDS, _LANE, _LANE_CLOUDS = 0.082, 0.14, 0.1, 0.14
+# Inches: a row of marks side by side, and all rows, so that heading, chart and footer are one page.
+_PITCH, _TALLEST = 0.215, 6.6
+# Inches: the columns at the right edge, of the cheapest network (at most), the cheapest cloud, and what is between.
+_NETWORK, _CLOUD, _AGAINST, _GAP = 1.4, 0.88, 0.48, 0.1
+# Inches a mark takes with the gap around it: a network's, and one with letters in it.
+_MARK, _LETTERED = 0.085, 0.146
 _MOST_SPREADS = 6
+# So many networks of one price, and more, are one mark with their number.
+_ONE_MARK = 3
 
 
 def _shared(prices: pl.DataFrame) -> pl.DataFrame:
@@ -87,9 +84,9 @@ def finding(prices: pl.DataFrame) -> str:
 def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
     """Draw one row a chip, one marker a seller, on one log axis of USD per accelerator-hour.
 
-    The cheapest network of a row is named beside its marker, the cheapest cloud at the row's end. Networks have their
-    shapes, clouds are squares with two letters; where many ask about the same, the row is as tall as it takes to show
-    each of them.
+    The cheapest network and the cheapest cloud of a row are named at its end. Networks have their shapes, clouds are
+    squares with two letters; where many ask about the same, the row is as tall as it takes to show each of them, and
+    three or more networks that ask the very same are one mark with their number.
 
     Parameters
     ----------
@@ -125,6 +122,8 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
     keys += [
         Key(label=f"{look.names(c)} list", colour=look.cloud(c)[0], marker="s", letters=look.letters(c)) for c in clouds
     ]
+    if plan.crowds:
+        keys.append(Key(label="so many networks at one price", colour=MUTED, marker="o", letters="n"))
     spread = pl.col("usd_per_accelerator_hour_high") > pl.col("usd_per_accelerator_hour_low")
     if plan.spreads and shown.filter(spread, pl.col("segment") != "hyperscaler").height:
         keys.append(Key(label="cheapest to dearest offer", colour=MUTED, line="-"))
@@ -139,22 +138,28 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
     )
     sheet = Sheet(
         title=finding(prices),
-        subtitle="USD per accelerator-hour, on demand: networks' market price (median weighted by chips on offer) "
-        "beside the clouds' list price; the cheapest network of each row is named. Log scale",
+        subtitle="USD per accelerator-hour, on demand: the median of what each seller asks, weighted by chips on offer; "
+        "of a cloud, of its list prices. Right: the cheapest of both sides. Log scale",
         footer=[*too_old, *_not_listed_note(not_listed, chips, look), *cut, note],
         plot_height=0.5 + plan.height,
         keys=keys,
     )
-    ((axes,),) = sheet.grid(1, 1, left=plan.left, right=_RIGHT, below=0.36, above=0.14)
+    ((axes,),) = sheet.grid(1, 1, left=plan.left, right=plan.right, below=0.36, above=0.14)
     price_axis(axes, plan.low, plan.high)
     row_names(axes, [look.names(c) for c in chips], plan.left, at=plan.centres)
     axes.set_ylim(0, plan.height)
     for y, chip in zip(plan.centres, chips, strict=True):
-        _draw_row(axes, plan.row(chip), y, plan.lanes_of[chip], look, spreads=plan.spreads, label=plan.labels[chip])
-        _draw_end(axes, y, *plan.ends[chip], look)
-    head: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "fontsize": _LABEL, "color": MUTED, "va": "bottom"}
-    axes.text(1.0, plan.height, "   Cheapest cloud", ha="left", **head)
-    axes.text(1 + (_RIGHT - 0.02) / plan.width, plan.height, "against it", ha="right", **head)
+        _draw_row(axes, plan.marks[chip], [y + h for h in plan.heights[chip]], look, spreads=plan.spreads)
+        _draw_end(axes, y, plan, chip, look)
+    for text, edge in (("Cheapest network", plan.right - _GAP), ("Cheapest cloud", _CLOUD + _AGAINST)):
+        axes.text(
+            plan.beside(edge), plan.height, text, transform=axes.get_yaxis_transform(), fontsize=_LABEL, color=MUTED,
+            va="bottom", gid="head",
+        )  # fmt: skip
+    axes.text(
+        plan.beside(0), plan.height, "against it", transform=axes.get_yaxis_transform(), fontsize=_LABEL, color=MUTED,
+        ha="right", va="bottom", gid="head",
+    )  # fmt: skip
     axes.set_xlabel("USD per accelerator-hour", labelpad=2)
     return sheet.figure
 
@@ -169,42 +174,48 @@ class _Plan:
         present = set(self.shown.filter(~cloud)["network"])
         self.networks = [n for n in look.networks if n in present] + sorted(present - set(look.networks))
         self.clouds = sorted(set(self.shown.filter(cloud)["network"]), key=_cloud_rank)
-        self.ends = {chip: _ends(self.row(chip)) for chip in chips}
-        self.labels = {c: _label(look, network, alone=len(self.networks) == 1) for c, (network, _) in self.ends.items()}
+        self.marks = {chip: _marks(self.shown.filter(pl.col("accelerator") == chip)) for chip in chips}
+        self.crowds = any((marks["n"] > 1).any() for marks in self.marks.values())
+        self.cheapest = {chip: _cheapest(self.shown.filter(pl.col("accelerator") == chip)) for chip in chips}
+        alone = len(self.networks) == 1
+        self.labels = {chip: _label(look, found, alone=alone) for chip, (found, _) in self.cheapest.items()}
         self.spreads = len(self.networks) <= _MOST_SPREADS
         self.left = left_room([look.names(c) for c in chips])
-        self.width = WIDTH - self.left - _RIGHT
+        widest = max(text_width(text, _LABEL) for text in (*self.labels.values(), "Cheapest network"))
+        self.right = _GAP + widest + _GAP + _CLOUD + _AGAINST
+        self.width = WIDTH - self.left - self.right
         names = ["usd_per_accelerator_hour"]
         names += ["usd_per_accelerator_hour_low", "usd_per_accelerator_hour_high"] if self.spreads else []
         low: float = self.shown.select(pl.min_horizontal(*names).min()).item()
         high: float = self.shown.select(pl.max_horizontal(*names).max()).item()
-        self.high = high * (high / low) ** (0.12 / self.width)  # room for the dearest marker
-        needed = [
-            (self.ends[chip][0]["usd_per_accelerator_hour"], text_width(label, _LABEL) + 0.16)
-            for chip, label in self.labels.items()
-        ]
-        self.low = room_left_of(low * 0.9, self.high, self.width, needed)
+        # Room for half a mark at either end; some width where all ask the same.
+        room = max(high / low, 1.5) ** (_LETTERED / 2 / (self.width - _LETTERED))
+        self.low, self.high = low / room, max(high, low * 1.5) * room
         per_inch = math.log(self.high / self.low) / self.width
-        self.lanes_of = {}
-        tall = []
+        self.heights, self.centres, bottom = {}, [], 0.0
         for chip in chips:
-            row = self.row(chip)
-            places = [math.log(p / self.low) / per_inch for p in row["usd_per_accelerator_hour"]]
-            apart = [_APART_CLOUDS if side == "hyperscaler" else _APART for side in row["segment"]]
-            found = lanes(places, apart=apart, most=len(places))
-            # Clouds' squares are whole only when a square apart.
-            squares = [n for n, side in zip(found, row["segment"], strict=True) if side == "hyperscaler"]
-            step = _LANE_CLOUDS if len(set(squares)) > 1 else _LANE
-            self.lanes_of[chip] = [n * step for n in found]
-            tall.append(max(_PITCH, (max(found) - min(found)) * step + 0.17))
-        self.height = sum(tall)
-        # The middle of a row's lanes is the middle of its room.
-        middles = [(max(self.lanes_of[c]) + min(self.lanes_of[c])) / 2 for c in chips]
-        self.centres = [sum(tall[:i]) + t / 2 - middle for i, (t, middle) in enumerate(zip(tall, middles, strict=True))]
+            marks = self.marks[chip]
+            places = [math.log(price / self.low) / per_inch for price in marks["usd_per_accelerator_hour"]]
+            sizes = [_LETTERED if one else _MARK for one in marks["is_cloud"] | (marks["n"] > 1)]
+            heights = self.heights[chip] = dodged(places, sizes)
+            ends = [h + side * size / 2 for h, size in zip(heights, sizes, strict=True) for side in (-1, 1)]
+            slack = max(_PITCH - (max(ends) - min(ends)), 0.05)
+            self.centres.append(bottom + slack / 2 - min(ends))
+            bottom += max(ends) - min(ends) + slack
+        self.height = bottom
 
-    def row(self, chip: str) -> pl.DataFrame:
-        """The sellers of one chip, cheapest first, by name where they ask the same."""
-        return self.shown.filter(pl.col("accelerator") == chip).sort("usd_per_accelerator_hour", "network")
+    def beside(self, inches: float) -> float:
+        """Where a place so far from the right edge of the sheet is, as a share of the plot's width."""
+        return 1 + (self.right - inches) / self.width
+
+
+def _marks(part: pl.DataFrame) -> pl.DataFrame:
+    """The marks of one chip, cheapest first, by name where they ask the same; ``n`` networks share one."""
+    key = ["is_cloud", "usd_per_accelerator_hour", "layer"]
+    rows = part.with_columns(is_cloud=pl.col("segment") == "hyperscaler").sort("usd_per_accelerator_hour", "network")
+    many = ~pl.col("is_cloud") & (pl.len().over(key) >= _ONE_MARK)
+    rows = rows.with_columns(n=pl.when(many).then(pl.len().over(key)).otherwise(1))
+    return rows.filter((pl.col("n") == 1) | pl.struct(key).is_first_distinct())
 
 
 def _not_listed_note(rows: pl.DataFrame, chips: list[str], look: Look) -> list[str]:
@@ -218,79 +229,80 @@ def _not_listed_note(rows: pl.DataFrame, chips: list[str], look: Look) -> list[s
     return [f"Not a list price, so not drawn: {listing(told)}."] if told else []
 
 
-def _ends(part: pl.DataFrame) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The cheapest network and the cheapest cloud of a chip, by name where they ask the same."""
-    network = part.filter(pl.col("segment") != "hyperscaler").row(0, named=True)
-    cloud = part.filter(pl.col("segment") == "hyperscaler")
-    return network, cloud.row(0, named=True) if cloud.height else None
+def _cheapest(part: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any] | None]:
+    """The cheapest networks of a chip, more than one where they ask the same, and the cheapest cloud."""
+    price, cloud = pl.col("usd_per_accelerator_hour"), pl.col("segment") == "hyperscaler"
+    networks, clouds = (part.filter(side).filter(price == price.min()).sort("network") for side in (~cloud, cloud))
+    return networks, clouds.row(0, named=True) if clouds.height else None
 
 
-def _label(look: Look, network: dict[str, Any], *, alone: bool) -> str:
-    """What stands left of the cheapest network's marker."""
-    price = usd(network["usd_per_accelerator_hour"])
-    return price if alone else f"{fit(look.names(network['network']), _LABEL, 0.95)} {price}"
+def _label(look: Look, cheapest: pl.DataFrame, *, alone: bool) -> str:
+    """The cheapest network of a chip with its price; how many they are where several ask the same."""
+    price = usd(cheapest["usd_per_accelerator_hour"][0])
+    if alone:
+        return price
+    if cheapest.height > 1:
+        return f"{cheapest.height} networks {price}"
+    room = _NETWORK - text_width(f" {price}", _LABEL)
+    return f"{fit(look.names(cheapest['network'][0]), _LABEL, room)} {price}"
 
 
-def _draw_row(
-    axes: Axes, part: pl.DataFrame, y: float, steps: list[float], look: Look, *, spreads: bool, label: str
-) -> None:
-    """The sellers of one chip, side by side where their prices are close."""
-    places = inches(axes, part["usd_per_accelerator_hour"])
-    named = False
-    for row, lane in zip(part.iter_rows(named=True), steps, strict=True):
-        cloud = row["segment"] == "hyperscaler"
-        colour, marker = look.cloud(row["network"]) if cloud else look.network(row["network"])
-        at = y + lane
+def _draw_row(axes: Axes, marks: pl.DataFrame, heights: list[float], look: Look, *, spreads: bool) -> None:
+    """The sellers of one chip, above each other where their prices are close."""
+    for row, at in zip(marks.iter_rows(named=True), heights, strict=True):
+        name, price, crowd = row["network"], row["usd_per_accelerator_hour"], row["n"] > 1
+        if row["is_cloud"]:
+            (colour, _), marker, letters = look.cloud(name), "s", look.letters(name)
+        elif crowd:
+            colour, marker, letters = MUTED, "o", str(row["n"])
+        else:
+            (colour, marker), letters = look.network(name), ""
         low, high = row["usd_per_accelerator_hour_low"], row["usd_per_accelerator_hour_high"]
-        if spreads and not cloud and high > low:
-            axes.hlines(
-                [at], [low], [high], color=colour, lw=1.2, alpha=0.5, zorder=2.5, gid=f"spread:{row['network']}"
-            )
+        if spreads and not row["is_cloud"] and not crowd and high > low:
+            axes.hlines([at], [low], [high], color=colour, lw=1.2, alpha=0.5, zorder=2.5, gid=f"spread:{name}")
+        whose = f"networks:{row['n']}" if crowd else f"{'cloud' if row['is_cloud'] else 'network'}:{name}"
         axes.plot(
-            [row["usd_per_accelerator_hour"]],
+            [price],
             [at],
             linestyle="none",
-            marker="s" if cloud else marker,
-            markersize=LETTERED if cloud else 5.2 if look.is_named(row["network"]) else 3.6,
-            zorder=2.0 if cloud else 3.0,
-            label=row["network"],
-            gid=f"{'cloud' if cloud else 'network'}:{row['network']}:{row['layer']}",
+            marker=marker,
+            markersize=LETTERED if letters else 5.2 if look.is_named(name) else 3.6,
+            zorder=2.0 if letters else 3.0,
+            label=name,
+            gid=f"{whose}:{row['layer']}",
             **marker_style(colour, row["layer"]),
         )
-        if cloud:
+        if letters:
             axes.text(
-                row["usd_per_accelerator_hour"], at, look.letters(row["network"]), fontsize=4.6, weight="bold",
-                ha="center", va="center_baseline", color=letter_colour(colour, row["layer"]), zorder=2.1,
-                gid=f"letters:{row['network']}",
-            )  # fmt: skip
-        elif not named:
-            named = True
-            place = inches(axes, [row["usd_per_accelerator_hour"]])[0]
-            # Where a cloud is cheaper still, its marker may lie where the label would.
-            taken = any(place - text_width(label, _LABEL) - 0.2 < other < place for other in places)
-            axes.annotate(
-                label, (row["usd_per_accelerator_hour"], at), xytext=(-4.5, -8 if taken else 0),
-                textcoords="offset points", ha="right",
-                va="center", fontsize=_LABEL, color=colour if look.is_named(row["network"]) else MUTED, zorder=1.5,
-                gid=f"cheapest:{row['accelerator']}",
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.85},
+                price, at, letters, fontsize=LETTERS, weight="bold", ha="center", va="center_baseline",
+                color=letter_colour(colour, row["layer"]), zorder=2.1, gid=f"letters:{name}",
             )  # fmt: skip
 
 
-def _draw_end(axes: Axes, y: float, network: dict[str, Any], cloud: dict[str, Any] | None, look: Look) -> None:
-    """At the row's end: the cheapest cloud, its price, and how far below it the cheapest network is."""
+def _draw_end(axes: Axes, y: float, plan: _Plan, chip: str, look: Look) -> None:
+    """At the row's end: the cheapest network, the cheapest cloud, and how far the one is from the other."""
     style: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": _LABEL}
-    end = 1 + (_RIGHT - 0.02) / (WIDTH * axes.get_position().width)
-    if cloud is None:
-        axes.text(1.0, y, "   no cloud's price", ha="left", color=MUTED, style="italic", gid="end", **style)
-        axes.text(end, y, "\N{EN DASH}", ha="right", color=MUTED, gid="none", **style)
-        return
-    saving = network["usd_per_accelerator_hour"] / cloud["usd_per_accelerator_hour"] - 1
-    who = fit(f"{look.names(cloud['network'])} {usd(cloud['usd_per_accelerator_hour'])}", _LABEL, _RIGHT - 0.62)
-    axes.text(1.0, y, f"   {who}", ha="left", color=INK, gid="end", **style)
+    networks, cloud = plan.cheapest[chip]
+    name = networks["network"][0]
+    own = networks.height == 1 and look.is_named(name)
     axes.text(
-        end, y, percent(saving, signed=True), ha="right",
-        color=NEGATIVE if saving > 0 else INK, weight="bold", gid=f"saving:{network['accelerator']}", **style,
+        plan.beside(plan.right - _GAP), y, plan.labels[chip], color=look.network(name)[0] if own else INK,
+        gid=f"cheapest:{chip}", **style,
+    )  # fmt: skip
+    if cloud is None:
+        who, told, colour = "no cloud's price", "–", MUTED
+    else:
+        saving = networks["usd_per_accelerator_hour"][0] / cloud["usd_per_accelerator_hour"] - 1
+        price = usd(cloud["usd_per_accelerator_hour"])
+        who = f"{fit(look.names(cloud['network']), _LABEL, _CLOUD - text_width(f' {price}', _LABEL))} {price}"
+        told, colour = percent(saving, signed=True), NEGATIVE if saving > 0 else INK
+    axes.text(
+        plan.beside(_CLOUD + _AGAINST), y, who, color=INK if cloud else MUTED, style="normal" if cloud else "italic",
+        gid="end", **style,
+    )  # fmt: skip
+    axes.text(
+        plan.beside(0), y, told, ha="right", color=colour, weight="bold" if cloud else "normal",
+        gid=f"saving:{chip}" if cloud else "none", **style,
     )  # fmt: skip
 
 

@@ -7,14 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.charts._rows import row_names
-from reports.style import INK, MUTED, NEGATIVE, Key, Look, Sheet, empty, fit, marker_style, styled
+from reports.style import INK, MUTED, NEGATIVE, Key, Look, Sheet, empty, marker_style, styled, text_width
 from reports.view import Row, plain
-from reports.words import age, aged, listing, plural
+from reports.words import age, aged, listing, of_things, plural
 
 __all__ = ["MOST_SOURCES", "source_ages"]
 
 MOST_SOURCES = 30
 _HOUR = 1 / 24
+_SIZE = 6.5
 _STATE_WORDS = {
     "ok": "answered",
     "partial": "answered in part",
@@ -23,7 +24,7 @@ _STATE_WORDS = {
     "timed_out": "timed out",
     "no_key": "no key",
     "off": "switched off",
-    "reference": "reference only",
+    "reference": "",  # nobody asked it: of which layer its data are says all
 }
 _SCALE = (
     (_HOUR, "same day"), (1.0, "1 day"), (7.0, "1 week"), (30.0, "1 month"), (365.0, "1 year"), (3650.0, "10 years"),
@@ -32,24 +33,31 @@ _MOST_NAMED = 12
 
 
 def finding(states: pl.DataFrame) -> str:
-    """The title: how many sources answered and how many are older than they should be; true of any frame."""
+    """The title: how many sources gave live data and how many are older than they should be; true of any frame."""
     if states.is_empty():
         return "No source was asked"
     by_others = (states["state"] == "reference") & (states["layer"] == "live")
     told_by_others = int(by_others.fill_null(False).sum())
     live = int((states["layer"] == "live").fill_null(False).sum()) - told_by_others
-    start = f"{live} of {plural(states.height - told_by_others, 'source')} answered live"
+    asked = live + told_by_others > 0 or not states["state"].is_in(["reference", "off"]).all()
+    start = f"{live} of {plural(states.height - told_by_others, 'source')} gave live data"
     if told_by_others:
-        start += f", and told of {plural(told_by_others, 'seller')} more"
+        start += f", also of {plural(told_by_others, 'further seller')}"
+    start = start if asked else "Nothing was fetched in this run"
     oldest = states["age_days"].max()
     if not isinstance(oldest, float):
         return f"{start}; of no other are there data" if live + told_by_others < states.height else start
     beyond, stale = (int((states["freshness"] == f).fill_null(False).sum()) for f in ("expired", "stale"))
     if states["freshness"].null_count() == states.height:
         return f"{start}; the newest data of the stalest is {age(oldest)} old"
-    told = [f"{beyond} beyond {'its' if beyond == 1 else 'their'} limit of age"] if beyond else []
-    told += [f"{stale} older than expected"] if stale else []
-    return f"{start}; {' and '.join(told) if told else 'none is older than expected'}"
+    past = f"{beyond} {'is beyond its' if beyond == 1 else 'are beyond their'} limit of age"
+    if not asked:
+        known, old = int(states["age_days"].count()), stale + beyond
+        whose = f"{of_things(old, known, 'source')} with data {'are' if old > 1 else 'is'} older than expected"
+        return f"{start}; {whose}{f', {past}' if beyond else ''}"
+    told = [past] if beyond else []
+    told += [f"{stale} {'is' if stale == 1 else 'are'} older than expected"] if stale else []
+    return f"{start}; {' and '.join(told) or 'none is older than expected'}"
 
 
 @styled
@@ -87,28 +95,29 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
             f"Not asked, and without packaged prices under their own name: {listing([*names[:_MOST_NAMED], *more])}."
         )
     limits = [v for c in ("age_days", "expected_age_days", "limit_age_days") for v in shown[c].drop_nulls()]
-    keys = [Key(label="live", colour=INK, marker="o"), Key(label="stored or reference data", marker="o", hollow=True)]
+    keys = [Key(label="live", marker="o")] if (shown["layer"] == "live").any() else []
+    keys += [Key(label="stored or reference data", marker="o", hollow=True)] if (shown["layer"] != "live").any() else []
     if shown["expected_age_days"].count():
         keys.append(Key(label="up to its expected age", colour="#7fb8ae", line="-"))
     if shown["limit_age_days"].count():
         keys.append(Key(label="limit of age", colour=NEGATIVE, marker="|"))
     sheet = Sheet(
         title=finding(states),
-        subtitle="Age of each source's newest data, against what is expected of that source. A single price may age "
-        "sooner by its kind. Log scale",
+        subtitle="Age of each source's newest data beside what is expected of it; a single price may age sooner. Log scale",
         footer=[*notes, f"Source: this run's source states; {look.dated()}."],
         plot_height=0.45 + 0.19 * shown.height,
         keys=keys,
     )
-    left, right = 1.6, 2.15
+    told = [_told(row) for row in shown.iter_rows(named=True)]
+    left, right = 1.6, max(text_width(one, _SIZE) for one in told) + 0.2
     ((axes,),) = sheet.grid(1, 1, left=left, right=right, below=0.22)
     axes.set_xscale("log")
     top = max([*limits, 30.0]) * 1.35
     axes.set_xlim(_HOUR * 0.8, top)
     row_names(axes, [look.names(s) for s in shown["source"]], left)
     axes.set_ylim(-0.7, shown.height - 0.3)
-    for y, row in enumerate(shown.iter_rows(named=True)):
-        _draw(axes, y, row, right)
+    for y, (row, one) in enumerate(zip(shown.iter_rows(named=True), told, strict=True)):
+        _draw(axes, y, row, one)
     marks = [(place, told) for place, told in _SCALE if place <= top]
     axes.set_xticks([m for m, _ in marks], [t for _, t in marks])
     axes.minorticks_off()
@@ -116,7 +125,18 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
     return sheet.figure
 
 
-def _draw(axes: Axes, y: int, row: Row, right: float) -> None:
+def _told(row: Row) -> str:
+    """Of which layer and how old a source's data are, and how it fared."""
+    by_another = row["state"] == "reference" and row["layer"] == "live"
+    words = "told by another source" if by_another else str(_STATE_WORDS.get(row["state"], row["state"]))
+    if row["state"] in ("ok", "partial") and row["layer"] == "reference":
+        words += " without a price"
+    mark = {"beyond its limit of age": "beyond its limit"}.get(aged(row["freshness"]), aged(row["freshness"]))
+    layer = row["layer"] if row["layer"] in ("stored", "reference") else ""
+    return ", ".join(part for part in (layer, age(row["age_days"], unknown="no data"), mark, words) if part)
+
+
+def _draw(axes: Axes, y: int, row: Row, told: str) -> None:
     """One source's row: its age, its two limits, and how it fared."""
     name = row["source"]
     if row["expected_age_days"] is not None:
@@ -136,15 +156,9 @@ def _draw(axes: Axes, y: int, row: Row, right: float) -> None:
             gid=f"source:{name}", **marker_style(NEGATIVE if row["freshness"] == "expired" else INK, row["layer"]),
         )  # fmt: skip
     good = row["state"] in ("ok", "reference", "off") and row["freshness"] not in ("stale", "expired")
-    by_another = row["state"] == "reference" and row["layer"] == "live"
-    words = "told by another source" if by_another else str(_STATE_WORDS.get(row["state"], row["state"]))
-    mark = {"beyond its limit of age": "beyond its limit"}.get(aged(row["freshness"]), aged(row["freshness"]))
-    if row["state"] in ("ok", "partial") and row["layer"] == "reference":
-        words += " without a price"
-    told = ", ".join(part for part in (age(row["age_days"], unknown="no data"), mark, words) if part)
     # Set off in points: leading blanks are lost in an SVG, and the row's hairline would run into the words.
     axes.annotate(
-        fit(told, 6.5, right - 0.15), (1.0, y), xycoords=axes.get_yaxis_transform(), xytext=(5, 0),
-        textcoords="offset points", va="center", ha="left", fontsize=6.5, color=MUTED if good else NEGATIVE,
+        told, (1.0, y), xycoords=axes.get_yaxis_transform(), xytext=(5, 0),
+        textcoords="offset points", va="center", ha="left", fontsize=_SIZE, color=MUTED if good else NEGATIVE,
         gid=f"told:{name}",
     )  # fmt: skip

@@ -20,7 +20,7 @@ _SOURCE_STATE_WORDS = {
     "failed": "failed",
     "timed_out": "timed out",
     "off": "switched off",
-    "reference": "reference only",
+    "reference": "not asked",
 }
 
 

@@ -26,8 +26,8 @@ def erosion(page: Page) -> Part:
     """How far cloud cost may fall, the paths of every scenario, how clouds price, and when what is lost."""
     title = "Scenarios: how far cloud cost may fall"
     parts = [
-        page.chart("advantage_erosion"),
         page.chart("headroom"),
+        page.chart("advantage_erosion"),
         *page.charts_if_there("pricing_choice", "breakeven_dates"),
     ]
     average = page.outlook.filter(pl.col("pricing") == "fleet_average")

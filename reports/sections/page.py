@@ -26,6 +26,8 @@ _FOR_OPERATORS = re.compile(
     r"; (ask its source again, or raise its limit_age_days in the job file"
     r"|give your own under \[prices\] or \[facts\] of the job file, or a newer package)"
 )
+# Points: an SVG of ours is drawn at 72 units an inch.
+_FONT_SIZE = re.compile(r"font-size: ([\d.]+)px")
 _WORD = re.compile(r"[a-z0-9][a-z0-9.-]*[a-z0-9]")
 
 
@@ -103,12 +105,13 @@ class Page:
         """A chart, or the sentence that says why it is missing."""
         self.shown.add(name)
         if name in self.charts:
-            _, alt = self.charts[name]
+            svg, alt = self.charts[name]
             # A chart of nothing is a sentence on the page.
             title, nothing, rest = alt.partition(f". {words.NOTHING_DRAWN}")
             if nothing:
                 return {"type": "quiet", "text": f"{title}: {rest.rpartition('. Source: ')[0]}."}
-            return {"type": "chart", "svg": f"chart-{name}", "alt": alt}
+            smallest = min(map(float, _FONT_SIZE.findall(svg)), default=7.0)
+            return {"type": "chart", "svg": f"chart-{name}", "alt": alt, "smallest": smallest}
         reason = self.failed.get(name, "it was not drawn in this run")
         return {"type": "chart", "missing": f"The chart {name.replace('_', ' ')} is missing: {reason}."}
 

@@ -2,9 +2,21 @@
 
 from __future__ import annotations
 
+import polars as pl
+
 from reports import view, words
 from reports.sections.page import Page
-from reports.sections.parts import Cell, Part, column, linked, paragraph, span_words, subheading, table_part
+from reports.sections.parts import (
+    Cell,
+    Part,
+    column,
+    linked,
+    paragraph,
+    span_words,
+    subheading,
+    table_part,
+    width_for,
+)
 from reports.words import usd
 
 _MOST_ROWS = 300
@@ -14,12 +26,17 @@ _MOST_DISCREPANCIES = 30
 _FEWEST_FOR_QUANTILES = 4
 _NO_QUESTION = "\N{EN DASH}"
 _MOST_TIERS = 2
+# Which of a cloud's prices the work is compared with: the rule of `inference.references`.
+CHEAPEST_OF_A_CLOUD = (
+    "The same work is compared with the cheapest machine and region on a cloud's list, not with this median: its buyer "
+    "may choose."
+)
 
 
 def prices(page: Page) -> Part:
     """What an hour costs, how prices are spread, how they went, and where sources disagree."""
-    # The table between the charts takes the room that either leaves on its page.
-    parts = [page.chart("price_ladder"), *spreads(page), *page.charts_if_there("price_history"), *discrepancies(page)]
+    # The tables between the charts take the room that either leaves on its page.
+    parts = [page.chart("price_ladder"), *spreads(page), *discrepancies(page), *page.charts_if_there("price_history")]
     return {"title": "Prices", "parts": parts}
 
 
@@ -29,19 +46,20 @@ def every_price(page: Page) -> Part | None:
     shown = market.head(_MOST_ROWS)
     tiers = view.pooled_tiers(page.analysis.market_statistics)
     several = shown["terms"].n_unique() > 1
+    kinds = [_kind_and_tiers(r, tiers) for r in view.rows(shown)]
     body: list[list[Cell]] = [
         [
-            words.shorten(page.names(r["network"]), 34),
+            _seller(page, r),
             page.names(r["accelerator"]),
             *([r["terms"].replace("_", " ")] if several else []),
             usd(r["usd_per_accelerator_hour"]),
             _span_if_wider(r),
             f"{r['n_offers']:,}",
-            _kind_and_tiers(r, tiers),
+            kind,
             linked(words.shorten(page.said_by(r["source"], r["source_url"]), 28), r["source_url"]),
             *_data_cells(page, r),
         ]
-        for r in view.rows(shown)
+        for r, kind in zip(view.rows(shown), kinds, strict=True)
     ]
     if not body:
         return {
@@ -49,13 +67,13 @@ def every_price(page: Page) -> Part | None:
             "parts": [paragraph("No network has a price in use, so none of a cloud is held against one.")],
         }
     columns = [
-        column("Seller", 0.8),
+        column("Seller", width_for((_seller(page, r) for r in view.rows(shown)), 0.8, 1.45)),
         column("Accelerator", 1.38),
         *([column("Terms", 0.6)] if several else []),
         column("USD per hour", 0.52, right=True),
         column("Cheapest to dearest", 0.88, right=True),
         column("Offers", 0.42, right=True),
-        column("Kind, tiers", 1.25),
+        column("Kind, tiers", width_for(kinds, 0.65, 1.25)),
         column("Source", 1.0),
         column("Layer", 0.5),
         column("Date", 0.58),
@@ -66,6 +84,9 @@ def every_price(page: Page) -> Part | None:
         f"{terms}The median of what a renter can take now, weighted by chips on offer, with a seller's tiers pooled; "
         "stale: older than expected of its source; too old: beyond its limit of age, so used nowhere."
     ]
+    cheaper = pl.col("usd_per_accelerator_hour_low") < pl.col("usd_per_accelerator_hour")
+    if shown.filter(pl.col("segment") == "hyperscaler", cheaper).height:
+        notes.append(CHEAPEST_OF_A_CLOUD)
     left_out = page.analysis.market_prices.height - market.height
     if left_out:
         notes.append(f"{left_out:,} further market prices, not used on these pages, are in offers.parquet.")
@@ -93,7 +114,7 @@ def spreads(page: Page) -> list[Part]:
         ]
         body.append(
             [
-                words.shorten(page.names(r["network"]), 34),
+                _seller(page, r),
                 page.names(r["accelerator"]),
                 ", ".join(w.replace("_", " ") for w in (r["terms"], r["tier"]) if w),
                 r["price_kind"].replace("_", " "),
@@ -107,9 +128,9 @@ def spreads(page: Page) -> list[Part]:
             ]
         )
     columns = [
-        column("Seller", 0.95),
+        column("Seller", width_for((_seller(page, r) for r in view.rows(shown)), 0.95, 1.6)),
         column("Accelerator", 1.85),
-        column("Terms", 1.55),
+        column("Terms", 1.55 if shown["tier"].count() else 0.75),
         column("Kind", 0.75),
         column("Cheapest", 0.68, right=True),
         *([column(t, 0.6, right=True) for t in ("P25", "Median", "P75")] if has_quantiles else []),
@@ -157,7 +178,7 @@ def discrepancies(page: Page) -> list[Part]:
     }
     body: list[list[Cell]] = [
         [
-            words.shorten(page.names(r["network"]), 34),
+            _seller(page, r),
             {"text": page.names(r["accelerator"]), "under": r["terms"].replace("_", " ")},
             {
                 "text": words.source_name(r["source_used"], None, page.names),
@@ -176,7 +197,7 @@ def discrepancies(page: Page) -> list[Part]:
         for r in view.rows(every.head(_MOST_DISCREPANCIES))
     ]
     columns = [
-        column("Seller", 0.9),
+        column("Seller", width_for((_seller(page, r) for r in view.rows(every.head(_MOST_DISCREPANCIES))), 0.9, 1.45)),
         column("Accelerator", 1.75),
         column("Believed", 1.25),
         column("Its median", 0.6, right=True),
@@ -193,8 +214,15 @@ def discrepancies(page: Page) -> list[Part]:
         "weighted by chips on offer; a dash where no price on these terms is in use. Believed is the seller's own "
         "interface before a catalogue, a catalogue before the package's dated prices, and the newer before the older."
     ]
+    clouds = page.analysis.market_prices.filter(pl.col("segment") == "hyperscaler")["network"]
+    if every["network"].is_in(clouds.unique().to_list()).any():
+        notes.append(CHEAPEST_OF_A_CLOUD)
     notes += [f"{left_out:,} further disagreements are in discrepancies.csv."] if left_out else []
     return [heading, table_part(columns, body, notes)]
+
+
+def _seller(page: Page, row: view.Row) -> str:
+    return words.shorten(page.names(row["network"]), 34)
 
 
 def _span_if_wider(row: view.Row) -> str:

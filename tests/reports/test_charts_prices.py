@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from depin_compare.analysis import Analysis
 from depin_compare.market.freshness import FRESHNESS
 from reports.charts import equal_work, price_ladder
-from reports.charts._rows import lanes
+from reports.charts._rows import dodged
 from reports.style import (
     CLAIM,
     LETTERED,
@@ -134,12 +134,29 @@ class TestPriceLadder:
         places = [(float(li.get_xdata()[0]), float(li.get_ydata()[0])) for li in lines(figure, "network:")]
         assert len(set(places)) == len(places)
 
-    @given(st.lists(st.floats(0, 5), min_size=1, max_size=12))
-    def test_marks_in_one_lane_keep_apart_where_there_is_a_lane_for_each(self, places: list[float]) -> None:
-        found = lanes(places, apart=0.1, most=12)
-        for lane in set(found):
-            mine = sorted(place for place, one in zip(places, found, strict=True) if one == lane)
-            assert all(b - a >= 0.1 - 1e-6 for a, b in pairwise(mine))
+    @given(st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0.08, 0.14])), min_size=1, max_size=12))
+    def test_no_mark_hides_another_and_those_with_room_stay_on_the_line(self, marks_: list[tuple[float, float]]) -> None:
+        places, sizes = zip(*marks_, strict=True)
+        heights = dodged(places, sizes)
+        for i, (x, y, size) in enumerate(zip(places, heights, sizes, strict=True)):
+            others = [(abs(x - x2), abs(y - y2), (size + size2) / 2)
+                      for j, (x2, y2, size2) in enumerate(zip(places, heights, sizes, strict=True)) if j != i]  # fmt: skip
+            assert all(max(across, up) >= apart - 1e-6 for across, up, apart in others)
+            assert y == 0 or any(across < apart for across, _, apart in others)
+
+    def test_three_networks_of_one_price_are_one_mark_with_their_number(self, analysis: Analysis) -> None:
+        mine = (pl.col("accelerator") == "h100-sxm-80") & (pl.col("segment") != "hyperscaler")
+        part = analysis.market_prices.filter(mine, pl.col("layer") == "live").head(1)
+        three = [part.with_columns(network=pl.lit(n), usd_per_accelerator_hour=pl.lit(2.0))
+                 for n in ("one", "two", "three")]  # fmt: skip
+        made = pl.concat([analysis.market_prices.filter(~mine), *three])
+        figure = price_ladder(made, Look.of(analysis))
+        (mark,) = lines(figure, "networks:3:live")
+        assert list(mark.get_xdata()) == [2.0]
+        assert said(figure, "cheapest:h100-sxm-80") == "3 networks $2.00"
+        assert "so many networks at one price" in said(figure, "key")
+        two = price_ladder(pl.concat([analysis.market_prices.filter(~mine), *three[:2]]), Look.of(analysis))
+        assert not lines(two, "networks:")
 
     def test_clouds_are_lettered_squares_and_every_coloured_network_is_in_the_key(self, analysis: Analysis) -> None:
         look = Look.of(analysis)

@@ -35,11 +35,11 @@ class TestSourceAges:
         look = Look.of(analysis)
         live = analysis.source_states.with_columns(layer=pl.lit("live"), age_days=pl.lit(0.5))
         assert title_of(source_ages(analysis.source_states, look)) == (
-            "2 of 6 sources answered live; the newest data of the stalest is 90 days old"
+            "2 of 6 sources gave live data; the newest data of the stalest is 90 days old"
         )
         assert (
             title_of(source_ages(live, look))
-            == "5 of 5 sources answered live, and told of 1 seller more; the newest data of the stalest is 12 hours old"
+            == "5 of 5 sources gave live data, also of 1 further seller; the newest data of the stalest is 12 hours old"
         )
 
     @staticmethod
@@ -69,9 +69,24 @@ class TestSourceAges:
         look, states = Look.of(analysis), self.aged(analysis)
         fresh = states.with_columns(freshness=pl.lit("fresh").cast(pl.Enum(FRESHNESS)))
         assert title_of(source_ages(states, look)) == (
-            "2 of 6 sources answered live; 1 beyond its limit of age and 1 older than expected"
+            "2 of 6 sources gave live data; 1 is beyond its limit of age and 1 is older than expected"
         )
-        assert title_of(source_ages(fresh, look)) == "2 of 6 sources answered live; none is older than expected"
+        assert title_of(source_ages(fresh, look)) == "2 of 6 sources gave live data; none is older than expected"
+
+    def test_a_run_that_asked_nobody_says_so_and_its_layers(self, analysis: Analysis) -> None:
+        old = pl.col("source") == "aws"
+        states = self.aged(analysis).with_columns(
+            state=pl.lit("reference"),
+            layer=pl.when(old).then(pl.lit("stored")).otherwise(pl.lit("reference")),
+            age_days=pl.lit(5.0),
+        )
+        figure = source_ages(states, Look.of(analysis))
+        assert title_of(figure) == (
+            "Nothing was fetched in this run; 2 of 6 sources with data are older than expected, 1 is beyond its limit of age"
+        )
+        assert said(figure, "told:ionet") == "reference, 5 days, stale"
+        assert said(figure, "told:aws") == "stored, 5 days, beyond its limit"
+        assert "live" not in said(figure, "key").split()
 
     def test_a_source_that_nobody_asked_is_named_in_the_footer(self, analysis: Analysis) -> None:
         idle = pl.col("source") == "render"
