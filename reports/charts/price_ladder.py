@@ -138,8 +138,8 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
     )
     sheet = Sheet(
         title=finding(prices),
-        subtitle="USD per accelerator-hour, on demand: the median of what each seller asks, weighted by chips on offer; "
-        "of a cloud, of its list prices. Right: the cheapest of both sides. Log scale",
+        subtitle="USD per accelerator-hour, on demand: the median of what each seller asks, weighted by chips on "
+        "offer; of a cloud, of its list prices. Right: the cheapest of both sides. Log scale",
         footer=[*too_old, *_not_listed_note(not_listed, chips, look), *cut, note],
         plot_height=0.5 + plan.height,
         keys=keys,
@@ -290,7 +290,7 @@ def _draw_end(axes: Axes, y: float, plan: _Plan, chip: str, look: Look) -> None:
         gid=f"cheapest:{chip}", **style,
     )  # fmt: skip
     if cloud is None:
-        who, told, colour = "no cloud's price", "–", MUTED
+        who, told, colour = "no cloud's price", "\N{EN DASH}", MUTED
     else:
         saving = networks["usd_per_accelerator_hour"][0] / cloud["usd_per_accelerator_hour"] - 1
         price = usd(cloud["usd_per_accelerator_hour"])

@@ -103,7 +103,8 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
         keys.append(Key(label="limit of age", colour=NEGATIVE, marker="|"))
     sheet = Sheet(
         title=finding(states),
-        subtitle="Age of each source's newest data beside what is expected of it; a single price may age sooner. Log scale",
+        subtitle="Age of each source's newest data beside what is expected of it; a single price may age sooner. "
+        "Log scale",
         footer=[*notes, f"Source: this run's source states; {look.dated()}."],
         plot_height=0.45 + 0.19 * shown.height,
         keys=keys,

@@ -123,8 +123,8 @@ def _clouds(page: Page) -> Part:
         for chip in dict.fromkeys(unrented)
     ]
     notes.append(
-        "List and committed price: the cheapest machine, region and term of a cloud's price list, as a buyer may choose "
-        "it; the prices in use (appendix) are medians."
+        "List and committed price: the cheapest machine, region and term of a cloud's price list, as a buyer may "
+        "choose it; the prices in use (appendix) are medians."
     )
     notes += _reasons(reasons)
     notes += [f"{left_out:,} further prices of clouds are in comparison.csv."] if left_out else []

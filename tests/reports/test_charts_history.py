@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 
 import polars as pl
@@ -206,8 +207,9 @@ class TestEvents:
         assert table["as_of"].max() <= date(2026, 11, 22)
 
 
-def test_a_network_is_as_grey_as_in_every_other_chart() -> None:
-    made = report_data.live_shaped()
+@pytest.mark.parametrize("data_set", [report_data.live_shaped, report_data.reference_only])
+def test_a_network_is_as_grey_as_in_every_other_chart(data_set: Callable[[], Analysis]) -> None:
+    made = data_set()
     look = Look.of(made)
     assert not look.is_named("runpod")
     figure = price_history(made.trends, events(), look)

@@ -135,12 +135,14 @@ class TestPriceLadder:
         assert len(set(places)) == len(places)
 
     @given(st.lists(st.tuples(st.floats(0, 1), st.sampled_from([0.08, 0.14])), min_size=1, max_size=12))
-    def test_no_mark_hides_another_and_those_with_room_stay_on_the_line(self, marks_: list[tuple[float, float]]) -> None:
+    def test_no_mark_hides_another_and_those_with_room_stay_on_the_line(
+        self, marks_: list[tuple[float, float]]
+    ) -> None:
         places, sizes = zip(*marks_, strict=True)
         heights = dodged(places, sizes)
         for i, (x, y, size) in enumerate(zip(places, heights, sizes, strict=True)):
-            others = [(abs(x - x2), abs(y - y2), (size + size2) / 2)
-                      for j, (x2, y2, size2) in enumerate(zip(places, heights, sizes, strict=True)) if j != i]  # fmt: skip
+            rest = [one for j, one in enumerate(zip(places, heights, sizes, strict=True)) if j != i]
+            others = [(abs(x - x2), abs(y - y2), (size + size2) / 2) for x2, y2, size2 in rest]
             assert all(max(across, up) >= apart - 1e-6 for across, up, apart in others)
             assert y == 0 or any(across < apart for across, _, apart in others)
 

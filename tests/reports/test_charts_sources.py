@@ -82,7 +82,8 @@ class TestSourceAges:
         )
         figure = source_ages(states, Look.of(analysis))
         assert title_of(figure) == (
-            "Nothing was fetched in this run; 2 of 6 sources with data are older than expected, 1 is beyond its limit of age"
+            "Nothing was fetched in this run; 2 of 6 sources with data are older than expected, "
+            "1 is beyond its limit of age"
         )
         assert said(figure, "told:ionet") == "reference, 5 days, stale"
         assert said(figure, "told:aws") == "stored, 5 days, beyond its limit"

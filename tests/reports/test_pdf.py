@@ -128,6 +128,25 @@ def _tables(analysis: Analysis, charts: dict[str, tuple[str, str]], title: str, 
     return [t for t in tables if column in [c["title"] for c in t["columns"]]]
 
 
+@pytest.mark.parametrize("rows", range(50, 55))
+def test_no_row_of_a_table_stands_alone_on_the_next_page(analysis: Analysis, rows: int) -> None:
+    long = dataclasses.replace(analysis, provenance={f"item-{i:03d}": "told" for i in range(rows)})
+    reader = pypdf.PdfReader(io.BytesIO(report_pdf(long, {}, sections=["method", "manifest"])))
+    told = [n for page in reader.pages if (n := len(re.findall(r"item.\d{3}", page.extract_text())))]
+    assert sum(told) == rows
+    assert told[-1] >= 4
+
+
+def test_which_of_a_cloud_s_prices_the_work_is_compared_with_is_said(
+    analysis: Analysis, charts: dict[str, tuple[str, str]]
+) -> None:
+    (disagree,) = _tables(analysis, charts, "Prices", "Believed")
+    (asked,) = _tables(analysis, charts, "The same work", "Reference")
+    assert any("compared with the cheapest machine and region on a cloud's list, not with this median" in note
+               for note in disagree["notes"])  # fmt: skip
+    assert any("the cheapest machine, region and term of a cloud's price list" in note for note in asked["notes"])
+
+
 def test_disagreements_are_short_on_the_page_and_whole_in_the_file(
     analysis: Analysis, charts: dict[str, tuple[str, str]]
 ) -> None:
@@ -322,14 +341,14 @@ def test_markup_in_names_is_only_text(analysis: Analysis, charts: dict[str, tupl
     assert "*bold*" in text
 
 
-def _two_charts(**inputs: str) -> int:
+def _two_charts(smallest: float = 7.0, **inputs: str) -> int:
     """Pages of a report of one section with two charts: the second is a little too tall for the rest of the page."""
     import typst
 
     def svg(height: int) -> str:
         return f'<svg xmlns="http://www.w3.org/2000/svg" width="511pt" height="{height}pt"><path d="M0 0h9v9z"/></svg>'
 
-    shown = [{"type": "chart", "svg": name, "alt": name} for name in ("chart-a", "chart-b")]
+    shown = [{"type": "chart", "svg": name, "alt": name, "smallest": smallest} for name in ("chart-a", "chart-b")]
     report = {
         "title": "T", "finding": "", "question": "Q", "as_of": "D", "as_of_line": "D", "advice": "A", "paper": "a4",
         "date": [2026, 11, 22], "anchors": [], "first": [], "sections": [{"title": "S", "parts": shown}],
@@ -342,6 +361,10 @@ def _two_charts(**inputs: str) -> int:
 
 def test_a_chart_is_set_smaller_before_a_page_is_left_half_blank() -> None:
     assert _two_charts() == 2
+
+
+def test_a_chart_is_not_set_smaller_than_its_letters_can_be_read() -> None:
+    assert _two_charts(smallest=5.0) == 3
     assert _two_charts(**{"full-size": "yes"}) == 3
 
 
