@@ -54,8 +54,8 @@ def dodged(places: Sequence[float], sizes: Sequence[float]) -> list[float]:
 
     >>> dodged([0.0, 0.01, 0.02, 1.0], [0.1] * 4)
     [0.0, 0.1, -0.1, 0.0]
-    >>> dodged([0.0, 0.09], [0.08, 0.08]), dodged([0.0, 0.09], [0.08, 0.14])
-    ([0.0, 0.0], [0.0, 0.11])
+    >>> dodged([0.0, 1.5], [1.0, 1.0]), dodged([0.0, 1.5], [1.0, 2.5])
+    ([0.0, 0.0], [0.0, 1.75])
     """
     heights = [0.0] * len(places)
     placed: list[int] = []
