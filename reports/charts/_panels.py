@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
 
 from reports.style import INK, LINE, MUTED, WIDTH, Look, Sheet, fit, wrap
@@ -24,6 +25,7 @@ __all__ = [
     "fate",
     "floor_for",
     "floor_note",
+    "floor_of",
     "is_below",
     "medians",
     "prepare",
@@ -85,8 +87,8 @@ def scenario_head(
     high = box.height * sheet.height
     step, base = 0.105 / high, 0.045 / high
     if chance is not None:
-        words = fit(f"{percent(chance)} chance", 5.4, width)
-        axes.text(0, 1 + base, words, transform=axes.transAxes, fontsize=5.4, color=MUTED, style="italic",
+        words = fit(f"{percent(chance)} chance", 5.6, width)
+        axes.text(0, 1 + base, words, transform=axes.transAxes, fontsize=5.6, color=MUTED, style="italic",
                   va="bottom", gid=f"chance:{scenario}")  # fmt: skip
         base += 0.9 * step
     for i, line in enumerate(reversed(kept)):
@@ -145,7 +147,13 @@ def floor_note(floors: Iterable[float]) -> str:
 
 def tick_room(floors: Iterable[float]) -> float:
     """Inches left of panels that the names of their ticks need."""
-    return 0.42 if min(floors, default=FLOOR) > -100 else 0.58
+    deepest = min(floors, default=FLOOR)
+    return 0.42 if deepest == FLOOR else 0.48 if deepest > -100 else 0.58
+
+
+def floor_of(axes: Axes) -> float:
+    """How deep a prepared panel goes: its lowest tick."""
+    return float(axes.get_yticks()[0])
 
 
 def is_below(value: float | None, floor: float = FLOOR) -> bool:
@@ -163,12 +171,13 @@ def prepare(
     zero: str | None,
     few: bool = False,
     head: float = 0.0,
+    foot: float = 0.0,
     floor: float = FLOOR,
 ) -> None:
     """Axes from ``floor`` to 100% over the horizon, with the zero line and, where asked, its label.
 
-    ``few`` ticks are for panels of half an inch, ``head`` is the share of them kept for words above 100%. A deeper
-    floor than -100% is reached in powers of ten.
+    ``few`` ticks are for panels of half an inch. ``head`` and ``foot`` are the shares of a panel kept for words above
+    100% and beneath the floor. A deeper floor than -100% is reached in powers of ten.
     """
     start, end = first.year + (first.month - 1) / 12, last.year + (last.month - 1) / 12
     axes.set_xlim(start, max(end, start + 0.5))
@@ -176,8 +185,9 @@ def prepare(
         axes.set_yscale("symlog", linthresh=-FLOOR, linscale=1.0)
         axes.yaxis.set_minor_locator(NullLocator())
     low, high = axes.transScale.transform([(1.0, floor), (1.0, 1.0)])[:, 1]
-    top = axes.transScale.inverted().transform((1.0, high + (high - low) * head / (1 - head)))[1]
-    axes.set_ylim(floor, top)
+    whole = (high - low) / (1 - head - foot)
+    ends = axes.transScale.inverted().transform([(1.0, low - whole * foot), (1.0, high + whole * head)])[:, 1]
+    axes.set_ylim(*ends)
     axes.axhline(0, color=INK, lw=0.9, ls=(0, (1, 1.5)), zorder=1.5, gid="zero")
     deep = [-(10.0**k) for k in range(1, round(math.log10(-floor)) + 1)]
     ticks = [*reversed(deep), -1.0, *([] if deep else [-0.5]), 0.0, *([] if deep else [0.5]), 1.0]
@@ -200,24 +210,39 @@ def prepare(
 
 
 def draw_path(
-    axes: Axes, part: pl.DataFrame, quantity: str, *, colour: str, line: str = "-", band: bool = True, gid: str = ""
+    axes: Axes,
+    part: pl.DataFrame,
+    quantity: str,
+    *,
+    colour: str,
+    line: Literal["-", "--"] = "-",
+    band: bool = True,
+    ring: bool = True,
+    gid: str = "",
 ) -> None:
     """One median line with its band, the 10th to the 90th percentile, edged in the line's colour, in months.
 
-    The line stops being drawn below the floor, where an arrow says so.
+    The line stops being drawn below the floor, where an arrow says so. With ``ring`` its first fall below zero is
+    marked.
     """
     part = part.sort("month")
-    xs, floor = years(part["date"]), axes.get_ylim()[0]
+    xs, floor = years(part["date"]), floor_of(axes)
+    # Nothing is drawn beneath the floor, where words may stand.
+    inside = Rectangle((0, floor), 1, axes.get_ylim()[1] - floor, transform=axes.get_yaxis_transform())
     if band and f"{quantity}_p10" in part.columns:
         low, high = part[f"{quantity}_p10"], part[f"{quantity}_p90"]
         if low.null_count() < part.height and high.null_count() < part.height:
             ends = [np.maximum(end.cast(pl.Float64).to_numpy(), floor * 1.2) for end in (low, high)]
-            axes.fill_between(xs, *ends, color=colour, alpha=0.16, lw=0, gid=f"band:{gid}")
+            filled = axes.fill_between(xs, *ends, color=colour, alpha=0.16, lw=0, gid=f"band:{gid}")
+            filled.set_clip_path(inside)
             for end in ends:
-                axes.plot(xs, end, color=colour, lw=0.5, alpha=0.55, gid=f"edge:{gid}")
-    axes.plot(xs, part[quantity].to_numpy(), color=colour, lw=1.5 if line == "-" else 1.1, ls=line, gid=f"path:{gid}")
+                (edge,) = axes.plot(xs, end, color=colour, lw=0.5, alpha=0.55, gid=f"edge:{gid}")
+                edge.set_clip_path(inside)
+    values = part[quantity].to_numpy()
+    (drawn,) = axes.plot(xs, values, color=colour, lw=1.5 if line == "-" else 1.1, ls=line, gid=f"path:{gid}")
+    drawn.set_clip_path(inside)
     crossing = part.filter(pl.col(quantity) <= 0)
-    if crossing.height and part[quantity][0] > 0:
+    if ring and crossing.height and part[quantity][0] > 0:
         axes.plot(
             years(crossing["date"][:1]),
             [0],
@@ -236,7 +261,7 @@ def draw_path(
             years(below["date"][:1]),
             [floor * 0.95],
             marker="v",
-            ms=3.5,
+            ms=4.5 if line == "-" else 2.8,  # of two on one place both are seen
             color=colour,
             linestyle="none",
             gid=f"below:{gid}",
@@ -258,7 +283,7 @@ def end_labels(
     # From values to the share of the panel's height, on whatever scale.
     up = axes.transScale + axes.transLimits
     ordered = sorted(ends, key=lambda end: -end[0])
-    floor, top = axes.get_ylim()
+    floor, top = floor_of(axes), axes.get_ylim()[1]
     heights = [float(up.transform((1.0, min(max(value, floor), top)))[1]) for value, _, _ in ordered]
     places = [min(max(height, 0.025), 0.985) for height in heights]
     for i in range(1, len(places)):

@@ -208,8 +208,9 @@ def _panel(axes: Axes, here: pl.DataFrame, references: list[str], *, gid: str) -
         if part.is_empty():
             continue
         tint, banded = REFERENCE_COLOUR[reference], reference in _BANDED
-        line = "-" if banded else "--"
-        draw_path(axes, part, "advantage", colour=tint, line=line, band=banded, gid=f"{gid}:{reference}")
+        draw_path(
+            axes, part, "advantage", colour=tint, line="-" if banded else "--", band=banded, gid=f"{gid}:{reference}"
+        )
         if banded:
             words = fate(part, "advantage")
             axes.text(0.99, 0.98 - 0.115 * told, f"{_SHORT[reference]} {words}", transform=axes.transAxes, ha="right",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Literal
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -15,6 +16,7 @@ from reports.charts._panels import (
     fate,
     floor_for,
     floor_note,
+    floor_of,
     is_below,
     medians,
     prepare,
@@ -191,7 +193,8 @@ def _crossings(path: pl.DataFrame) -> pl.DataFrame:
 
 def _panel(axes: Axes, here: pl.DataFrame, colour: str, *, gid: str, live: bool) -> None:
     """Both pricings' lines, and in words what becomes of the first."""
-    for pricing, line in (("marginal", "--"), ("fleet_average", "-")):
+    lines: tuple[tuple[str, Literal["-", "--"]], ...] = (("marginal", "--"), ("fleet_average", "-"))
+    for pricing, line in lines:
         part = here.filter(pl.col("pricing") == pricing)
         if part.height:
             draw_path(axes, part, "full_margin", colour=colour, line=line, band=line == "-", gid=f"{gid}:{pricing}")
@@ -206,7 +209,7 @@ def _panel(axes: Axes, here: pl.DataFrame, colour: str, *, gid: str, live: bool)
         if back.height:
             axes.plot(years(back["date"]), [0.0] * back.height, marker="o", ms=3.6, mfc="white", mec=colour, mew=1.0,
                       linestyle="none", zorder=4, gid=f"breaks:{gid}:back")  # fmt: skip
-        if not live and not is_below(start, axes.get_ylim()[0]):
+        if not live and not is_below(start, floor_of(axes)):
             axes.plot(years(average["date"][:1]), [start], marker="D", ms=2.8, mfc="white", mec=colour, mew=0.9,
                       linestyle="none", zorder=5, clip_on=False, gid=f"start:{gid}")  # fmt: skip
         _fall_at_once(axes, average, gid)
@@ -217,10 +220,10 @@ def _panel(axes: Axes, here: pl.DataFrame, colour: str, *, gid: str, live: bool)
 def _fall_at_once(axes: Axes, average: pl.DataFrame, gid: str) -> None:
     """Words where the median leaves the panel within a quarter, and all that is seen of it is one stroke."""
     after = average.filter(pl.col("month") == _AT_ONCE)
-    floor = axes.get_ylim()[0]
+    floor = floor_of(axes)
     if after.is_empty() or not is_below(after["full_margin"][0], floor):
         return
     high = after["full_margin_p90"][0] if "full_margin_p90" in after.columns else None
     what = "median, band" if is_below(high, floor) else "median"
     axes.text(0.97, 0.72, f"{what}\nbelow {percent(floor)}", transform=axes.transAxes, ha="right", va="top",
-              fontsize=5.4, color=MUTED, style="italic", linespacing=1.15, gid=f"at-once:{gid}")  # fmt: skip
+              fontsize=5.6, color=MUTED, style="italic", linespacing=1.15, gid=f"at-once:{gid}")  # fmt: skip

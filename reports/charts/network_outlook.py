@@ -22,6 +22,7 @@ from reports.charts._panels import (
     years,
 )  # fmt: skip
 from reports.style import (
+    INK,
     MUTED,
     REFERENCE_COLOUR,
     WIDTH,
@@ -39,6 +40,7 @@ from reports.words import REFERENCE_WORDS, percent, roughly
 __all__ = ["network_outlook"]
 
 _REFERENCES = ("list", "committed", "modelled_cost")
+_LINE = 8.5  # points of a line of words beneath the floor
 _Line = tuple[pl.DataFrame, str, str, Literal["-", "--"], str]
 _LINES: dict[str, Literal["-", "--"]] = {"list": "-", "committed": "--", "modelled_cost": "-"}
 
@@ -102,6 +104,8 @@ def network_outlook(
         without = f" Supplier's margin not known{f': {not_known}' if not_known else ''}."
     elif advantage.is_empty():
         without = " No cloud's price can be compared with."
+    # The grey of the many would not be told from the node bought today.
+    colour = look.network(network)[0] if look.is_named(network) else INK
     panels: list[tuple[str, list[_Line]]] = [
         ("advantage", [
             (advantage.filter(pl.col("reference") == r), "advantage", REFERENCE_COLOUR[r], _LINES[r],
@@ -109,17 +113,25 @@ def network_outlook(
         ]),
         ("margin", [
             (margin, "full_margin", MUTED, "--", "node bought today"),
-            (margin, "full_margin_new_node", look.network(network)[0], "-", "node bought at the time"),
+            (margin, "full_margin_new_node", colour, "-", "node bought at the time"),
         ]),
     ]  # fmt: skip
     drawn = [(name, lines) for name, lines in panels if any(line[0].height for line in lines)]
-    floors = [floor_for(pl.concat(medians(line[0], line[1])[line[1]] for line in lines)) for _, lines in drawn]
+    paths = [[medians(part, quantity)[quantity] for part, quantity, *_ in lines if part.height] for _, lines in drawn]
+    floors = [floor_for(pl.concat(those)) for those in paths]
+    lost = any(path[0] > 0 and (path <= 0).any() for those in paths for path in those)
+    cut = any(
+        (part[f"{quantity}_p10"] < floor).any()
+        for (_, lines), floor in zip(drawn, floors, strict=True) for part, quantity, *_ in lines if part.height
+    )  # fmt: skip
     sheet = Sheet(
         title=title,
         subtitle=f"Left: {told[0]}. Right: {told[1]}" if len(told) == 2 else f"{told[0][0].upper()}{told[0][1:]}",
         footer=[
             f"Source: this model, base scenario; {look.dated('prices')}. Lines: medians of the draws "
-            f"(tables of today: central inputs); bands: 10th to 90th percentile.{_not_live(network, look)}"
+            f"(tables of today: central inputs); bands: 10th to 90th percentile"
+            f"{', cut where the scale ends' if cut else ''}."
+            f"{' Ring: first month below zero.' if lost else ''}{_not_live(network, look)}"
             f"{floor_note(floors)} A projection, not a forecast.{without}"
         ],
         plot_height=1.62,
@@ -129,7 +141,7 @@ def network_outlook(
                 for r in _REFERENCES
                 if r in set(advantage["reference"])
             ),
-            *_node_keys(look.network(network)[0], known=margin.height > 0),
+            *_node_keys(colour, known=margin.height > 0),
         ],
     )
     (row,) = sheet.grid(
@@ -142,7 +154,7 @@ def network_outlook(
 
 def _not_live(network: str, look: Look) -> str:
     """That the lines start hollow, and how old the price is."""
-    return f" Hollow start: price not live ({look.not_live[network]})." if network in look.not_live else ""
+    return f" Hollow diamond: price not live ({look.not_live[network]})." if network in look.not_live else ""
 
 
 def _node_keys(colour: str, *, known: bool) -> list[Key]:
@@ -157,7 +169,10 @@ def _node_keys(colour: str, *, known: bool) -> list[Key]:
 
 def _panel(axes: Axes, lines: list[_Line], first: date, last: date, floor: float, *, gid: str, hollow: bool) -> None:
     """Lines of (path, quantity, colour, dashes, name); one that ends below the floor says so in words."""
-    prepare(axes, first, last, left=True, bottom=True, zero=None, floor=floor)
+    gone = sum(is_below(medians(part, quantity).sort("month")[quantity][-1], floor) for part, quantity, *_ in lines
+               if part.height)  # fmt: skip
+    high = axes.bbox.height / axes.figure.dpi * 72
+    prepare(axes, first, last, left=True, bottom=True, zero=None, floor=floor, foot=gone * _LINE / high)
     ends: list[tuple[float, str, str]] = []
     below: list[tuple[float, str, str]] = []
     for part, quantity, colour, line, name in lines:
@@ -168,7 +183,7 @@ def _panel(axes: Axes, lines: list[_Line], first: date, last: date, floor: float
                   gid=":".join([gid, *part["reference"][:1]] if "reference" in part.columns else [gid, quantity])
                   )  # fmt: skip
         if hollow and not is_below(median[quantity][0], floor):
-            axes.plot(years(median["date"][:1]), median[quantity][:1], marker="o", ms=4, linestyle="none", zorder=4,
+            axes.plot(years(median["date"][:1]), median[quantity][:1], marker="D", ms=3.4, linestyle="none", zorder=4,
                       gid=f"start:{gid}:{name}", clip_on=False, **marker_style(colour, None))  # fmt: skip
         value = median[quantity][-1]
         if not is_below(value, floor):
@@ -180,14 +195,13 @@ def _panel(axes: Axes, lines: list[_Line], first: date, last: date, floor: float
     start, end = axes.get_xlim()
     wide = axes.get_position().width * WIDTH
     for i, (x, text, colour) in enumerate(sorted(below)):
-        # To the right of its mark, where lines that fall don't pass, without the line's name where that is too long;
-        # to the left only where the panel ends there.
-        room = wide * (end - x) / (end - start) - 0.12
+        # Beneath the floor, from its mark to the right where there is room, without its name where that is too long.
+        room = wide * (end - x) / (end - start) - 0.05
         said = text if text_width(text, 6.3) < room else text.partition(": ")[2]
         right = text_width(said, 6.3) < room
         axes.annotate(
-            said, (x, floor * 0.95), xytext=(7 if right else -7, 9 * i), textcoords="offset points", fontsize=6.3,
-            color=colour, va="center", ha="left" if right else "right", gid=f"below-words:{gid}", annotation_clip=False,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.4, "alpha": 0.75},
+            said, (x, floor), xytext=(4 if right else -4, -_LINE * (i + 0.5)), textcoords="offset points",
+            fontsize=6.3, color=colour, va="center", ha="left" if right else "right", gid=f"below-words:{gid}",
+            annotation_clip=False,
         )  # fmt: skip
     end_labels(axes, ends)

@@ -21,6 +21,12 @@ __all__ = ["MOST_INPUTS", "MOST_NETWORKS", "tornado"]
 MOST_NETWORKS = 4
 MOST_INPUTS = 6
 _FLOOR, _CEILING = -1.5, 1.25
+# An axis goes on to here where all bars then fit.
+_STRETCH = -2.5
+# Inches beside and between the two columns, and what is left for each.
+_LEFT, _GAP, _RIGHT = 1.95, 2.02, 0.12
+_PANEL = (WIDTH - _LEFT - _GAP - _RIGHT) / 2
+_SIZE = 5.2  # of the numbers beside the bars
 _CUT = "\N{BLACK LEFT-POINTING SMALL TRIANGLE} "
 _COLUMNS = (
     ("advantage", "Buyer's lead over list price"),
@@ -109,7 +115,7 @@ def tornado(
         ],
     )
     told_of = set(mine.select("network", "quantity").iter_rows())
-    grid = sheet.grid(len(drawn), 2, left=1.95, right=0.12, below=0.22, above=0.24, gap_x=2.02, gap_y=0.26)
+    grid = sheet.grid(len(drawn), 2, left=_LEFT, right=_RIGHT, below=0.22, above=0.24, gap_x=_GAP, gap_y=0.26)
     _share_height(grid, rows)
     for i, network in enumerate(drawn):
         colour, _ = look.network(network)
@@ -166,25 +172,34 @@ def _horizon(paths: pl.DataFrame) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scale:
-    """The axis of a column: its ends, where bars are cut, and whether any is."""
+    """The axis of a column: its ends, where bars are cut, whether any is, and where numbers have room."""
 
     low: float
     high: float
     floor: float
     cuts: bool
+    left: bool  # whether there is room for numbers left of zero
 
     @classmethod
     def of(cls, part: pl.DataFrame) -> _Scale:
         """An axis that holds all bars, zero, and the numbers beside them; to the floor, if most results lie above."""
         results = part["at_horizon"].drop_nulls()
         deep = results.filter(results < _FLOOR).len() * 2 > results.len()
-        floor = -math.inf if deep else _FLOOR
         values = [v for name in ("at_low", "at_high") for v in part[name]]
+        floor = -math.inf if deep or min(values, default=0.0) > _STRETCH else _FLOOR
         ends = [_within(v, floor) for v in values if math.isfinite(v)] + [0.0]
         low, high = min(ends), max(ends)
         room = 0.3 * max(high - low, 0.5)
-        wide = 1.6 if low <= _FLOOR else 1.0
-        return cls(low=low - room * wide, high=high + room, floor=floor, cuts=any(v < floor for v in values))
+        low -= room * (1.6 if low == _FLOOR else 1.0)
+        high += room
+        # Both numbers of a bar right of zero may stand left of the line of zero, or need room at its right.
+        pairs = (sorted(pair) for pair in part.select("at_low", "at_high").iter_rows())
+        width = max((text_width(_both(low, high), _SIZE) + 0.08 for low, high in pairs), default=0.0)
+        left = -low / (high - low) * _PANEL > width
+        if not left:
+            share = width / _PANEL
+            high = max(high, (max(ends) - low * share) / (1 - share))
+        return cls(low=low, high=high, floor=floor, cuts=any(v < floor for v in values), left=left)
 
     def within(self, value: float) -> float:
         """Where a value is drawn."""
@@ -220,6 +235,7 @@ def _bars(
                   fontsize=6.5, color=MUTED, style="italic", gid=f"below:{gid}",
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})  # fmt: skip
         return
+    per_inch = (scale.high - scale.low) / _PANEL
     for y, row in enumerate(part.iter_rows(named=True)):
         middle = scale.within(row["at_horizon"])
         # The longer bar first: where both ends lie on one side, neither hides the other.
@@ -229,14 +245,23 @@ def _bars(
             axes.barh(y, value - middle, left=middle, height=0.68, facecolor=colour if filled else "white",
                       edgecolor=colour, lw=0.8, zorder=2, gid=f"bar:{gid}:{row['input']}:{end}")  # fmt: skip
         low, high = sorted((row["at_low"], row["at_high"]), key=scale.within)
-        for value, side in ((low, -1), (high, 1)):
+        aside = 0 < scale.within(low) < per_inch * (text_width(percent(low, signed=True), _SIZE) + 0.06)
+        if aside:
+            # Left of the bar the number would lie on the line of zero.
+            place, shift = (0.0, -2.5) if scale.left else (scale.within(high), 2.5)
+            axes.annotate(
+                _both(low, high), (place, y), xytext=(shift, 0), textcoords="offset points",
+                ha="right" if scale.left else "left", va="center", fontsize=_SIZE, color=INK,
+                gid=f"value:{gid}:{row['input']}:both",
+            )  # fmt: skip
+        for value, side in () if aside else ((low, -1), (high, 1)):
             cut = value < scale.floor
             if math.isnan(value) or (cut and side > 0):
                 continue
             axes.annotate(
                 f"{_CUT}< {percent(scale.floor)}" if cut else percent(value, signed=True), (scale.within(value), y),
                 xytext=(2.5 * side, 0),
-                textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=5.2, color=INK,
+                textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=_SIZE, color=INK,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8}, zorder=1.8,
                 gid=f"value:{gid}:{row['input']}:{'low' if side < 0 else 'high'}",
             )  # fmt: skip
@@ -245,6 +270,10 @@ def _bars(
             textcoords="offset points", ha="right", va="center", fontsize=6.4, color=INK, annotation_clip=False,
             gid=f"input:{gid}:{row['input']}",
         )  # fmt: skip
+
+
+def _both(low: float, high: float) -> str:
+    return f"{percent(low, signed=True)} to {percent(high, signed=True)}"
 
 
 def _within(value: float, floor: float) -> float:

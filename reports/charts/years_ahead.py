@@ -28,6 +28,7 @@ __all__ = ["finding", "years_ahead"]
 
 # Inches for a name and its value at the end of a line.
 _LABEL, _LABEL_SIZE, _LEAD = 1.2, 6.3, 0.14
+_APART = 0.02
 _MOST_OF_A_MODEL = 3
 _MOST_NOT_LIVE = 4
 
@@ -100,6 +101,11 @@ def years_ahead(
             f"Source: this model, base scenario; {look.dated('prices')}. Lines: medians of the draws "
             f"(the table: central inputs).{floor_note(floors)} A projection, not a forecast."
             f"{_work_note(headlines, shown, look)}{_not_live_note(shown, look)}"
+            + (
+                " Triangle: below the scale."
+                if any((frame[quantity] < floor).any() for (frame, quantity), floor in zip(panels, floors, strict=True))
+                else ""
+            )
         ],
         plot_height=1.55,
     )
@@ -123,15 +129,21 @@ def _panel(axes: Axes, frame: pl.DataFrame, quantity: str, first: date, last: da
     # Those without a colour of their own share one grey and one label.
     others = [network for network in networks if not look.is_named(network)]
     ends, of_others = [], []
+    told: list[pl.Series] = []
     for network in networks:
         named = network not in others or len(others) == 1
         part = frame.filter(pl.col("network") == network).sort("month")
         colour = MUTED if network in others else look.network(network)[0]
-        draw_path(axes, part, quantity, colour=colour, band=False, gid=network)
+        draw_path(axes, part, quantity, colour=colour, band=False, ring=False, gid=network)
+        (line,) = (one for one in axes.lines if one.get_gid() == f"path:{network}")
         if not named:
-            axes.lines[-1].set_linewidth(0.7)
+            line.set_linewidth(0.7)
+        elif any(_alike(part[quantity], other) for other in told):
+            line.set_linestyle((0, (3, 3)))  # the line beneath shows in the gaps
+        if named:
+            told.append(part[quantity])
         if network in look.not_live:
-            axes.plot(years(part["date"][:1]), [max(part[quantity][0], floor)], marker="o", ms=4, linestyle="none",
+            axes.plot(years(part["date"][:1]), [max(part[quantity][0], floor)], marker="D", ms=3.4, linestyle="none",
                       gid=f"start:{network}", zorder=4, clip_on=False, **marker_style(colour, None))  # fmt: skip
         value = part[quantity][-1]
         if value is None:
@@ -148,6 +160,11 @@ def _panel(axes: Axes, frame: pl.DataFrame, quantity: str, first: date, last: da
         axes.text(0.5, 0.6, words.NOT_KNOWN, transform=axes.transAxes, ha="center", fontsize=7, color=MUTED,
                   style="italic", gid=f"none:{quantity}")  # fmt: skip
     end_labels(axes, ends, size=_LABEL_SIZE, gap=1.04, lead=_LEAD)
+
+
+def _alike(one: pl.Series, other: pl.Series) -> bool:
+    """Whether two lines lie on each other."""
+    return len(one) == len(other) and bool(((one - other).abs() < _APART).all())
 
 
 def _ending(value: float, floor: float) -> str:
@@ -183,4 +200,4 @@ def _not_live_note(shown: list[str], look: Look) -> str:
     if not old:
         return ""
     more = [words.plural(len(old) - _MOST_NOT_LIVE, "other")] if len(old) > _MOST_NOT_LIVE else []
-    return f" Hollow start: price not live, {words.listing([*old[:_MOST_NOT_LIVE], *more])}."
+    return f" Hollow diamond: price not live, {words.listing([*old[:_MOST_NOT_LIVE], *more])}."

@@ -353,8 +353,15 @@ class TestTornado:
         assert set(ends) == {"at_low", "at_high"}
         assert tip["at_low"][0] == pytest.approx(row["at_low"])
         assert tip["at_high"][1] == pytest.approx(row["at_high"])
-        assert said(figure, f"value:{gid}:low").endswith("%")
-        assert said(figure, f"value:{gid}:high").endswith("%")
+        low, high = sorted((row["at_low"], row["at_high"]))
+        numbers = f"{percent(low, signed=True)} to {percent(high, signed=True)}"
+        assert said(figure, f"value:{gid}:both") == numbers  # left of the bar the low end would lie on the zero line
+        for text in texts(figure):
+            if str(text.get_gid()).startswith("value:"):
+                box = text.get_window_extent()
+                zero = text.axes.transData.transform((0, 0))[0]  # type: ignore[union-attr]  # drawn in axes
+                value = text.get_text().partition("%")[0]
+                assert value.startswith("\N{MINUS SIGN}") or not box.x0 < zero < box.x1
 
     def test_an_input_whose_two_ends_read_the_same_is_not_drawn(self, analysis: Analysis) -> None:
         still = analysis.drivers.with_columns(
@@ -582,7 +589,7 @@ class TestNetworkOutlook:
         made = report_data.reference_only()
         figure = network_outlook(made.advantage_paths, made.margin_paths, Look.of(made), network="render")
         assert all(is_hollow(line) for line in lines(figure, "start:"))
-        assert "Hollow start: price not live (reference, 103 days)" in said(figure, "footer")
+        assert "Hollow diamond: price not live (reference, 103 days)" in said(figure, "footer")
 
     def test_a_line_below_the_panel_is_named_in_words(self) -> None:
         made = report_data.reference_only()
