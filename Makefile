@@ -16,7 +16,7 @@ report: .venv/installed
 	@$(BIN)/depin-compare run
 
 test: .venv/installed
-	@$(BIN)/python -m pytest -n auto
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: .venv/installed
 	$(BIN)/ruff check .

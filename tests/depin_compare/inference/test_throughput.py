@@ -250,7 +250,7 @@ class TestTable:
 
 
 def plain_loop(chip: str, llm: str, load: Workload, most: int) -> float | None:
-    """Best tokens per second and chip, one split and one batch at a time; ``None`` if none will do."""
+    """Best tokens per second and chip of every split and every whole batch; ``None`` if none will do."""
     k = load_constants()
     frame, model = chips(chip), models(llm)
     if load.input_tokens + load.output_tokens > model["context"][0]:
@@ -272,12 +272,15 @@ def plain_loop(chip: str, llm: str, load: Workload, most: int) -> float | None:
             continue
         one = grid.cases(zero, zero, zero, np.array([[tensor, pipeline, ranks]]))
         largest = min(batch_that_fits(one, k, k.reserved_output_open)[0], largest_batch(one, k)[0])
-        for batch in np.arange(pipeline, math.floor(largest) + 1):
-            seconds = iteration_seconds(one, np.array([float(batch)]), k)[0]
-            if level is not None and seconds > 1.0 / level:
-                break
-            rate = batch / seconds / (tensor * pipeline * ranks) * (1.0 if level is None else k.server_share)
-            best = rate if best is None else max(best, rate)
+        batches = np.arange(pipeline, math.floor(largest) + 1, dtype=float)
+        seconds = iteration_seconds(one.take(np.zeros(len(batches), dtype=np.int64)), batches, k)
+        if level is not None:
+            # Up to the first batch that is too slow for its users, whatever larger ones do.
+            kept = np.logical_and.accumulate(seconds <= 1.0 / level)
+            batches, seconds = batches[kept], seconds[kept]
+        rates = batches / seconds / (tensor * pipeline * ranks) * (1.0 if level is None else k.server_share)
+        if len(rates):
+            best = float(rates.max()) if best is None else max(best, float(rates.max()))
     return best
 
 
