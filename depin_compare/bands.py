@@ -10,7 +10,7 @@ import numpy as np
 from depin_compare.errors import ModelDomainError
 from depin_compare.units import FloatArray, FloatOrArray
 
-__all__ = ["Band", "all_ends", "one_at_a_time", "quadrature", "quadrature_band"]
+__all__ = ["Band", "all_ends", "left_over_band", "one_at_a_time", "quadrature", "quadrature_band"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +153,46 @@ def quadrature_band(
     (2.0, 7.0, 12.0)
     """
     return quadrature(*one_at_a_time(model, inputs))
+
+
+def left_over_band(
+    cost_over_receipts: Callable[[Mapping[str, float]], FloatArray | float], inputs: Mapping[str, Band]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    r"""Spread of what a ratio leaves of one: a margin, of cost over receipts.
+
+    As `quadrature_band`, but of the log of the ratio, as the comparison's bands are: a cost is a multiple of the
+    receipts, never less than nothing of them, and so what is left never exceeds all.
+
+    Parameters
+    ----------
+    cost_over_receipts : callable
+        Takes ``{name: value}``, returns a ratio >= 0, infinite where nothing is received.
+    inputs : mapping
+        Band of each input.
+
+    Returns
+    -------
+    tuple of ndarray
+        Low, central and high of one less the ratio, each <= 1.
+
+    Notes
+    -----
+    .. math:: m_{high} = 1 - r_0 \exp\left(-\sqrt{\sum_i \ln(r_0 / \min_i)^2}\right)
+
+    Examples
+    --------
+    >>> low, central, high = left_over_band(lambda v: v["cost"] / v["price"],
+    ...                                     {"cost": Band.certain(3.0), "price": Band(1.0, 2.0, 8.0)})
+    >>> round(float(low), 9), float(central), round(float(high), 9)
+    (-2.0, -0.5, 0.625)
+    """
+    central, moved = one_at_a_time(cost_over_receipts, inputs)
+    with np.errstate(divide="ignore"):
+        logs = {name: (np.log(low), np.log(high)) for name, (low, high) in moved.items()}
+        least, _, most = quadrature(np.log(central), logs)
+    kept = 1.0 - central
+    # Through the logs and back the last digit may differ: no end lies on the wrong side of the middle.
+    return np.minimum(1.0 - np.exp(most), kept), kept, np.maximum(1.0 - np.exp(least), kept)
 
 
 def _difference(minuend: FloatArray, subtrahend: FloatArray) -> FloatArray:

@@ -49,6 +49,7 @@ TABLES = {
     if name in ("comparison", "margin", "outlook", "token", "assumption", "scenario")
 }
 _ENDS = ("_low", "_high")
+_OF_LOGS = "logs of the inputs' effects added in quadrature"
 _PAIR = ("network", "accelerator", "llm", "workload", "cloud", "silicon", "reference")
 
 
@@ -235,8 +236,7 @@ class _Explainer:
         assert column is not None
         derived = self.compared(row, column.removesuffix("_low").removesuffix("_high"))
         return self._told(
-            f"{where} {column}", row, column, derived, row["not_comparable"],
-            "logs of the inputs' effects added in quadrature",
+            f"{where} {column}", row, column, derived, row["not_comparable"], _OF_LOGS
         )  # fmt: skip
 
     def compared(self, row: Mapping[str, Any], quantity: str) -> Derivation | None:
@@ -320,9 +320,7 @@ class _Explainer:
         row, column, where = picked.row, picked.column, picked.address
         assert column is not None
         derived = self.kept(row, column.removesuffix("_low").removesuffix("_high"))
-        told = self._told(
-            f"{where} {column}", row, column, derived, row["not_known"], "effects of the inputs added in quadrature"
-        )
+        told = self._told(f"{where} {column}", row, column, derived, row["not_known"], _OF_LOGS)
         if row[column] is None and derived is None and row["not_known"] is None:
             return replace(told, not_known=self._no_reward(row["network"], row["accelerator"], column))
         return told
@@ -404,7 +402,9 @@ class _Explainer:
             derived = self.foreseen(row, column.removesuffix("_low").removesuffix("_high"))
         return self._told(
             f"{where} {column}", row, column, derived, row["not_comparable"],
-            "effects of the inputs added in quadrature",
+            "effects of the inputs added in quadrature"
+            if column.startswith("headroom") and row["quantity"] != "advantage"
+            else _OF_LOGS,
         )  # fmt: skip
 
     def _dated(self, where: str, row: Mapping[str, Any], column: str) -> Explanation:

@@ -9,7 +9,7 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
-from depin_compare.bands import Band, quadrature_band
+from depin_compare.bands import Band, left_over_band
 from depin_compare.doors import Schema
 from depin_compare.economics.nodes import ARCHETYPES, Node, OwnNode, archetypes_of, node, own_node, utilisation_facts
 from depin_compare.errors import ModelDomainError
@@ -74,7 +74,7 @@ class Margins(Schema):
     cash_margin = dy.Float64(nullable=True, allow_inf=True)
     full_margin = dy.Float64(nullable=True, allow_inf=True)
     full_margin_low = dy.Float64(nullable=True, allow_inf=True)
-    full_margin_high = dy.Float64(nullable=True, allow_inf=True)
+    full_margin_high = dy.Float64(nullable=True, max=1, allow_inf=True)
     breakeven_usd_per_accelerator_hour = dy.Float64(nullable=True, allow_inf=True)
     breakeven_utilisation = dy.Float64(nullable=True, allow_inf=True)
     stop_usd_per_accelerator_hour = dy.Float64(nullable=True, allow_inf=True)
@@ -396,8 +396,8 @@ def margins(
 
     Notes
     -----
-    The band moves the market price and every other input to its ends one at a time and adds the effects in
-    quadrature (`depin_compare.bands.quadrature_band`).
+    The band moves the market price and every other input to its ends one at a time and adds the effects on the log of
+    cost over receipts in quadrature (`depin_compare.bands.left_over_band`): no margin exceeds all of the receipts.
     """
     asked = (
         markets.filter(pl.col("segment") != "hyperscaler", pl.col("terms") == "on_demand")
@@ -510,8 +510,8 @@ def _amounts(
 def _margins_on_payment(market: Mapping[str, object], costed: Node) -> dict[str, object]:
     """Margins on what the tenant pays, without token rewards, with their band and the share of hours it takes."""
     values, price = costed.central(), _price_band(market)
-    low, central, high = quadrature_band(
-        lambda v: node_margin(v, v["usd_per_accelerator_hour"]).full,
+    low, _, high = left_over_band(
+        lambda v: 1.0 - node_margin(v, v["usd_per_accelerator_hour"]).full,
         {**costed.inputs, "usd_per_accelerator_hour": price},
     )
     here = node_margin(values, price.central)
@@ -519,10 +519,9 @@ def _margins_on_payment(market: Mapping[str, object], costed: Node) -> dict[str,
     return {
         "profit_usd_per_hour": float(here.receipts_usd_per_hour) - sum(float(cost) for cost in costs),
         "cash_margin": here.cash,
-        "full_margin": float(central),
+        "full_margin": here.full,
         "full_margin_low": float(low),
-        # Added up in quadrature, the band's upper end may pass what no margin can: all of the receipts.
-        "full_margin_high": min(float(high), 1.0),
+        "full_margin_high": float(high),
         "breakeven_utilisation": breakeven_utilisation(price.central, **node_running_costs(values)),
     }
 

@@ -11,7 +11,7 @@ import dataframely as dy
 import numpy as np
 import polars as pl
 
-from depin_compare.bands import Band, quadrature_band
+from depin_compare.bands import Band, left_over_band, quadrature_band
 from depin_compare.economics.central import View
 from depin_compare.economics.comparison import Comparison
 from depin_compare.economics.drivers import Moved, leading, ranked, unit_of
@@ -204,8 +204,8 @@ class _Start:
     def today(self, node: Node) -> Band:
         """Full margin of today with its band, as the margins have it."""
         if "today" not in self._bands:
-            low, central, high = quadrature_band(
-                lambda v: 1.0 - node_breakeven_price(v) / v[_PRICE], node_bands(self.subject, node)
+            low, central, high = left_over_band(
+                lambda v: node_breakeven_price(v) / v[_PRICE], node_bands(self.subject, node)
             )
             self._bands["today"] = Band(float(low), float(central), float(high))
         return self._bands["today"]

@@ -82,7 +82,7 @@ class MarginPaths(Schema):
 class Outlook(Schema):
     """What becomes of one quantity of one network against one reference in one scenario.
 
-    ``today`` has the band of `depin_compare.bands.quadrature_band`, as the comparison and the margins do.
+    ``today`` has its band as in the comparison and the margins: the inputs' effects on the logs in quadrature.
     ``headroom`` is how much further cloud cost may fall, as a fraction of today's, before the sign turns;
     negative means already lost. ``date`` is when it turns on the central path, null when it does not by
     ``horizon``; ``date_p10``, ``date_p50`` and ``date_p90`` are the days by which a tenth, half and nine tenths of the

@@ -3,6 +3,7 @@
 import math
 from datetime import UTC, datetime
 
+import numpy as np
 import polars as pl
 import pytest
 from analysed import analysed_once
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import depin_compare as dc
-from depin_compare.bands import Band, one_at_a_time, quadrature, quadrature_band
+from depin_compare.bands import Band, left_over_band, one_at_a_time, quadrature, quadrature_band
 from depin_compare.economics.derivations import Derivation, Input, weakest_kind
 from depin_compare.economics.erosion import margin_headroom
 from depin_compare.economics.outlook import QUANTITIES
@@ -162,6 +163,29 @@ def test_the_band_is_the_swings_in_quadrature(a, b):
         assert low == pytest.approx(ratio({**alone, name: band.low}))
         assert high == pytest.approx(ratio({**alone, name: band.high}))
     assert quadrature(central, moved) == quadrature_band(ratio, {"a": a, "b": b})
+
+
+@given(cost=bands(), price=bands())
+def test_what_is_left_of_receipts_is_never_all_of_them(cost, price):
+    low, central, high = left_over_band(lambda v: v["cost"] / v["price"], {"cost": cost, "price": price})
+    assert float(central) == 1.0 - cost.central / price.central
+    assert low <= central <= high <= 1.0
+    # Where one input alone is uncertain the ends are the margins at its ends.
+    low, central, high = left_over_band(
+        lambda v: v["cost"] / v["price"], {"cost": Band.certain(cost.central), "price": price}
+    )
+    assert float(low) == pytest.approx(1.0 - cost.central / price.low, abs=1e-9)
+    assert float(high) == pytest.approx(1.0 - cost.central / price.high, abs=1e-9)
+
+
+def test_a_node_that_may_receive_or_cost_nothing_has_a_band_still():
+    kept = left_over_band(lambda v: np.divide(v["cost"], v["paid"]), {"cost": Band(0, 1, 2), "paid": Band.certain(2)})
+    assert [float(end) for end in kept] == [0.0, 0.5, 1.0]
+    with np.errstate(divide="ignore"):
+        kept = left_over_band(
+            lambda v: np.divide(v["cost"], v["paid"]), {"cost": Band.certain(1.0), "paid": Band(0, 2, 4)}
+        )
+    assert [float(end) for end in kept] == [-math.inf, 0.5, 0.75]
 
 
 @given(a=bands(), b=bands(), c=bands())

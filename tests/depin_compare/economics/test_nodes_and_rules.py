@@ -1,5 +1,6 @@
 """The user's own node, the waterfall, and rules that changed: margins as frames."""
 
+import math
 from datetime import UTC, date, datetime
 
 import polars as pl
@@ -65,6 +66,25 @@ def test_what_i_leave_out_is_that_of_the_archetype_mine_is_like():
     assert {k: v for k, v in mine.items() if k != "archetype"} == {k: v for k, v in home.items() if k != "archetype"}
     dearer = dc.OwnNode(accelerator="rtx-4090", inputs={"usd_per_kwh": Band.certain(0.5)}, networks=("akash",))
     assert only(margins_of("akash", 0.40, nodes=[dearer]), archetype="own")["full_margin"] < home["full_margin"]
+
+
+def test_a_price_anywhere_between_cents_and_dollars_never_leaves_more_than_all_of_it():
+    wide = market("akash", "rtx-4090", 0.1).with_columns(
+        usd_per_accelerator_hour_low=pl.lit(0.05), usd_per_accelerator_hour_high=pl.lit(1.99)
+    )
+    inputs = own().inputs | {"utilisation": Band(0.25, 0.5, 1.0)}
+    node = dc.OwnNode(accelerator="rtx-4090", inputs=inputs, networks=("akash",))
+    facts = dc.reference_facts(as_of=date(2026, 11, 22))
+    found = only(dc.margins(dc.MarketPrices.validate(wide), facts, assumption_set(), own=[node]), archetype="own")
+    # An hour costs 0.06 + 0.07 x use, of receipts of 0.9975 x price x use. The effects of
+    # price (1.81) and of use (0.60) added in quadrature themselves would lead to 100.2%.
+    ratio = 0.095 / (0.9975 * 0.1 * 0.5)
+    best = math.hypot(math.log(19.9), math.log((0.095 / 0.5) / (0.13 / 1.0)))
+    worst = math.hypot(math.log(2.0), math.log((0.0775 / 0.25) / (0.095 / 0.5)))
+    assert found["full_margin"] == pytest.approx(1 - ratio)
+    assert found["full_margin_high"] == pytest.approx(1 - ratio * math.exp(-best))
+    assert found["full_margin_high"] == pytest.approx(0.9066, abs=1e-4)
+    assert found["full_margin_low"] == pytest.approx(1 - ratio * math.exp(worst))
 
 
 def test_my_node_adds_its_rows_and_moves_no_other():
