@@ -429,6 +429,7 @@ def analyse(
             names=names,
             offers=offers,
             as_of=as_of.date(),
+            tokens=paid,
         ),
         source_states=source_states if source_states is not None else SourceStates.create_empty(),
         offers=mine,

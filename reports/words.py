@@ -446,17 +446,19 @@ def input_span(low: float, high: float, unit: str) -> str:
     >>> input_span(37_500, 52_000, "USD"), input_span(0.2, 0.35, "fraction per year"), input_span(0.5, 2, "years")
     ('$37,500 to $52,000', '20% to 35% a year', '0.5 to 2 years')
     >>> input_span(0.06, 0.155, "USD per kWh"), input_span(0.84, 1.19, "kW")
-    ('$0.06 to $0.155 per kWh', '0.84 to 1.19 kW')
+    ('$0.0600 to $0.155 per kWh', '0.84 to 1.19 kW')
     """
     money, share = unit.startswith("USD"), unit.startswith("fraction")
     if unit.startswith("1 if"):
         return "no to yes"
 
     def form(value: float) -> str:
+        if money:
+            return usd(value)
         if unit == "year":
             return f"{value:.1f}"
         text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value * 100 if share else value:.3g}"
-        return f"{'$' if money else ''}{text}{'%' if share else ''}"
+        return f"{text}{'%' if share else ''}"
 
     ends = f"{form(low)} to {form(high)}"
     if money:

@@ -146,15 +146,20 @@ def headlines(
     names: Mapping[str, str],
     offers: pl.DataFrame | None = None,
     as_of: date | None = None,
+    tokens: pl.DataFrame | None = None,
 ) -> dy.DataFrame[Headlines]:
     """One row a network with its verdict and sentence; every number in the sentence stands in the frames.
 
     ``offers``, where given, say why a network has no price that counts; ``as_of`` is the day of the run, on which
-    some leads are lost already in half of the draws.
+    some leads are lost already in half of the draws; ``tokens``, the token economics, which rewards are only the most
+    they can be.
     """
     by_network = {subject.network: subject for subject in chosen}
+    at_most = _only_bounded(tokens)
     rows = [
-        _headline(network, by_network.get(network), comparison, margins, outlook, names, offers, as_of)
+        _headline(
+            network, by_network.get(network), comparison, margins, outlook, names, offers, as_of, network in at_most
+        )
         for network in networks
     ]
     return Headlines.validate(pl.DataFrame(rows, schema=Headlines.create_empty().schema))
@@ -169,6 +174,7 @@ def _headline(
     names: Mapping[str, str],
     offers: pl.DataFrame | None,
     as_of: date | None,
+    at_most: bool,
 ) -> dict[str, object]:
     row: dict[str, object] = {"network": network, "display_name": names.get(network, network)}
     if subject is None:
@@ -187,8 +193,17 @@ def _headline(
         "workload": subject.workload,
         "verdict": _overall_verdict(here),
         "freshness": "expired" if subject.expired else _worst_behind(here),
-        "sentence": _sentence(subject, comparison, margins, here, names, as_of),
+        "sentence": _sentence(subject, comparison, margins, here, names, as_of, at_most),
     }
+
+
+def _only_bounded(tokens: pl.DataFrame | None) -> set[str]:
+    """Networks whose rewards of a rented hour are known only as the most they can be."""
+    if tokens is None:
+        return set()
+    told = tokens.filter(pl.col("measure") == "subsidy_tokens_per_rented_hour", pl.col("value") > 0)
+    bounded = told.group_by("network").agg((pl.col("bound") == "upper").fill_null(False).all())
+    return set(bounded.filter("bound")["network"])
 
 
 def _why_no_price(network: str, offers: pl.DataFrame | None) -> str:
@@ -248,6 +263,7 @@ def _sentence(
     outlook: pl.DataFrame,
     names: Mapping[str, str],
     as_of: date | None,
+    at_most: bool,
 ) -> str:
     pairs = comparison.filter(
         pl.col("network") == subject.network,
@@ -272,7 +288,7 @@ def _sentence(
         if len(rows := pairs.filter(pl.col("reference") == reference))
     ]
     told = [f"{name} serves a million {model} tokens on {chip} for {_usd(price)}: {_joined(against)} of the clouds"]
-    told.append(_supplier(subject, margins))
+    told.append(_supplier(subject, margins, at_most=at_most))
     told.append(_future(outlook, as_of))
     return ". ".join(part for part in told if part) + "."
 
@@ -297,7 +313,7 @@ def _cheaper_than(advantages: pl.Series, words: str) -> str:
 _USE_WORDS = {"assumption": "assumed", "third_party": "reported"}
 
 
-def _supplier(subject: Subject, margins: pl.DataFrame) -> str:
+def _supplier(subject: Subject, margins: pl.DataFrame, *, at_most: bool) -> str:
     margin = margins.filter(
         pl.col("network") == subject.network,
         pl.col("accelerator") == subject.accelerator,
@@ -312,7 +328,12 @@ def _supplier(subject: Subject, margins: pl.DataFrame) -> str:
     at = f"at the {_USE_WORDS.get(row['utilisation_kind'], 'published')} {_percent(row['utilisation'])} use"
     if row["full_margin"] is None:
         kept = row["full_margin_with_rewards"]
-        keeps = f"keeps {_percent(kept)} of the rewards" if kept >= 0 else "does not cover full costs with its rewards"
+        most = "at most " if at_most else ""
+        keeps = (
+            f"keeps {most}{_percent(kept)} of the rewards"
+            if kept >= 0
+            else "does not cover full costs with its rewards"
+        )
         return f"{who}, paid in tokens alone, {keeps} {at}"
     needed = row["breakeven_utilisation"]
     mends = f"break-even is at {_percent(needed)}" if needed <= 1 else "no utilisation would suffice"

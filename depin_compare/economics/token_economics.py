@@ -698,15 +698,17 @@ def _gap(book: _Book, margins: pl.DataFrame, markets: pl.DataFrame) -> Iterator[
     if not closable:
         yield book.unknown(required, too_old[0]["not_known"] if too_old and rewards else _no_reward(book))
     for row, gap, reward in closable:
-        yield book.row(required, _required(book, row, gap, reward), subject=_subject(row))
+        told = _required(book, row, gap, reward)
+        yield book.row(required, told, subject=_subject(row), bound=_bound_of_price(reward))
 
 
 def _no_reward(book: _Book) -> str:
     return f"nobody publishes the {book.token or 'tokens'} paid per rented hour of a chip"
 
 
-def _at_least(reward: Derivation) -> str | None:
-    return "at least: rewards are no more than the rule's" if reward.note == _POOLED else None
+def _bound_of_price(reward: Derivation) -> str | None:
+    """Of rewards that are no more than the rule's, a token must be worth at least this."""
+    return "lower" if reward.note == _POOLED else None
 
 
 def _required_of_minted(
@@ -742,9 +744,9 @@ def _required_of_minted(
         needed = Derivation(
             formula=f"({' + '.join(_NODE_COSTS)}) / utilisation / ({reward.formula})",
             function=f"{_MODULE}.required_token_price", unit=f"USD per {book.token}",
-            inputs=(*costs, use, *reward.inputs), model=model, note=_at_least(reward),
+            inputs=(*costs, use, *reward.inputs), model=model, note=reward.note,
         )  # fmt: skip
-        yield book.row(measure, needed, subject=_subject(row))
+        yield book.row(measure, needed, subject=_subject(row), bound=_bound_of_price(reward))
 
 
 def _subject(row: Mapping[str, Any]) -> str:
@@ -796,7 +798,7 @@ def _required(book: _Book, row: Mapping[str, Any], gap: Derivation, reward: Deri
     return Derivation(
         formula=f"{gap.formula} x (1 - take_rate) / ({reward.formula})",
         function=f"{_MODULE}.required_token_price", unit=f"USD per {book.token}",
-        inputs=(*gap.inputs, take, *reward.inputs), model=model, note=_at_least(reward),
+        inputs=(*gap.inputs, take, *reward.inputs), model=model, note=reward.note,
     )  # fmt: skip
 
 

@@ -350,10 +350,7 @@ def token_facts(page: Page, head: view.Row) -> str:
     told = []
     keeps = take_cell(page, head["network"])
     if not keeps.get("quiet"):
-        ways = [part for part in keeps.get("under", "").split("; ") if part]
-        least = "at least " if "at least" in ways else ""
-        apart = "; ".join(part for part in ways if part != "at least")
-        told.append(f"the network keeps {least}{keeps['text']} of the tenant's bill{f' ({apart})' if apart else ''}")
+        told.append(f"the network keeps {_kept(keeps['text'], keeps.get('under', ''))}")
     if row := first("burned_tokens"):
         told.append(f"{_amount(row)} burned, gross{_when(row)}")
     if row := first("emission_tokens_per_month"):
@@ -367,6 +364,21 @@ def token_facts(page: Page, head: view.Row) -> str:
     if not told:
         return "Token and fees: nothing on record."
     return f"Token and fees: {'; '.join(told)}. More on the token pages."
+
+
+def _kept(share: str, ways: str) -> str:
+    """What is kept of the bill, in a sentence.
+
+    >>> _kept("10%", "at least"), _kept("3.5%", "0.5% in IO")
+    ("at least 10% of the tenant's bill", "3.5% of the tenant's bill (0.5% in IO)")
+    >>> _kept("60%", "at least 35% (a) or 60% (b)")
+    "at least 35% (a) or 60% (b) of the tenant's bill (60% is used)"
+    """
+    if ways == "at least":
+        return f"at least {share} of the tenant's bill"
+    if ways.startswith("at least "):
+        return f"{ways} of the tenant's bill{'' if ' to ' in share else f' ({share} is used)'}"
+    return f"{share} of the tenant's bill{f' ({ways})' if ways else ''}"
 
 
 _BOUNDS = {"upper": "at most ", "lower": "at least "}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import polars as pl
 
+from depin_compare.economics.nodes import hardware_of
 from reports import view, words
 from reports.sections.page import Page
 from reports.sections.parts import Cell, Part, change_cell, column, date_cell, paragraph, subheading, table_part
@@ -17,7 +20,7 @@ _MEANINGS = {
     _NOT_COMPARABLE: "not comparable, the cloud has no such price",
     _NOT_KNOWN: "not known; why is on the network's page",
 }
-_AGED = {"stale": "stale", "expired": "past its limit"}
+_AGED = {"stale": "some of it stale", "expired": "some past its limit"}
 _SHARES_SHOWN = 3
 _LEAST_SHARE = 0.01
 
@@ -112,8 +115,8 @@ def drivers(page: Page) -> list[Part]:
     for r in found:
         alike = [x for x in found if x["network"] == r["network"]]
         outer: list[Cell] = [{"text": words.shorten(page.names(r["network"]), 34), "strong": True, "rows": len(alike)}]
-        old: Cell = words.age(r["data_age_days"])
-        if mark := _AGED.get(r["freshness"] or ""):
+        old: Cell = _oldest(page, r)
+        if mark := _AGED.get(r["freshness"] or ""):  # of a price or use, which need not be the oldest
             old = {"text": old, "under": mark}
         body.append(
             [
@@ -133,14 +136,17 @@ def drivers(page: Page) -> list[Part]:
         column("Quantity", 1.2),
         column(f"End of {horizon}", 0.6, right=True),
         column("Moved most by", 1.85),
-        column("and by", 1.85),
+        column("Moved next by", 1.85),
         column("Oldest data", 0.65, right=True),
     ]
+    undated = ""
+    if any(isinstance(cell, str) and cell.startswith("not dated") for row in body for cell in row[-1:]):
+        undated = "; not dated: the price of the hardware, on pages that tell the year at most"
     against = f", against {page.names.long_pair(*page.future_pair)}" if page.future_pair else ""
     note = (
         f"Base scenario{against}, clouds priced at the average of their fleet; at central inputs, medians of the draws "
         "are on the network pages. Beneath an input: from where to where it goes alone, and the result at either end. "
-        "Oldest data: price, measured fact or cost estimate in it. "
+        f"Oldest data: price, measured fact or cost estimate in it{undated}. "
         f"All inputs{f' and {left_out} further quantities' if left_out else ', clouds and references'} are in "
         "drivers.csv."
     )
@@ -197,6 +203,24 @@ def _shares_cell(part: pl.DataFrame) -> Cell:
     if not told:
         return {"text": _NOT_KNOWN, "quiet": True}
     return {"text": told[0], "under": "; ".join(told[1:])} if told[1:] else told[0]
+
+
+def _oldest(page: Page, row: view.Row) -> str:
+    """The age of the oldest number a quantity rests on; of hardware prices only the year may be known."""
+    age = row["data_age_days"]
+    if row["quantity"] == "advantage" or age is None or row["archetype"] is None:
+        return words.age(age)
+    hardware = hardware_of(row["accelerator"], row["archetype"])
+    for one in [] if hardware is None else view.rows(hardware[2]):
+        source = page.publications.get(one["source_id"], {})
+        read, year = source.get("accessed") == one["as_of"], one["as_of"].year
+        if (
+            read
+            and len(source["published"] or "") <= len("2026")
+            and age < (page.analysis.as_of.date() - date(year, 1, 1)).days
+        ):
+            return f"not dated ({year})"
+    return words.age(age)
 
 
 def _quantity(row: view.Row) -> str:

@@ -104,10 +104,14 @@ def coverage_words(row: Mapping[str, Any]) -> str:
 
 
 def use_words(utilisation: float | None) -> str:
-    """Break-even utilisation in words."""
+    """Break-even utilisation in words that follow the break-even price: either is enough alone.
+
+    >>> use_words(0.57), use_words(1.2)
+    ('or 57% use', "at today's price no use suffices")
+    """
     if utilisation is None:
         return ""
-    return "no use suffices" if utilisation > 1 else f"at {percent(utilisation)} use"
+    return "at today's price no use suffices" if utilisation > 1 else f"or {percent(utilisation)} use"
 
 
 def network_keeps(share: float | None, takes: Iterable[Mapping[str, Any]], *, narrow: bool = False) -> dict[str, Any]:
@@ -115,13 +119,17 @@ def network_keeps(share: float | None, takes: Iterable[Mapping[str, Any]], *, na
 
     ``share`` is that of the margins (`reports.view.take_shares`): fees on both sides and the spread on minting, at the
     central way to pay. Beneath it the ways to pay or products that differ, of the ``network_take`` rows; in a narrow
-    column only their span. "At least" says that a fee on the buyer's side may come on top.
+    column only their span, and not how they are known. "At least" says that a fee on the buyer's side may come on top.
 
     >>> ways = [{"subject": "IO", "value": 0.005, "bound": None}, {"subject": "USDC", "value": 0.044, "bound": None}]
     >>> network_keeps(0.0346, ways)
     {'text': '3.5%', 'under': '0.5% in IO, 4.4% in USDC'}
     >>> network_keeps(0.0346, ways, narrow=True)
     {'text': '3.5%', 'under': '0.5% to 4.4%'}
+    >>> services = [{"subject": "container", "value": 0.35, "bound": "lower"},
+    ...             {"subject": "gateway", "value": 0.6, "bound": "lower"}]
+    >>> network_keeps(0.6, services)["under"], network_keeps(0.6, services, narrow=True)["under"]
+    ('at least 35% (container) or 60% (gateway)', 'at least 35% or 60%')
     >>> network_keeps(None, [{"subject": None, "value": 0.1, "bound": "lower"}]), network_keeps(None, [])
     ({'text': '10%', 'under': 'at least'}, {'text': 'n/k', 'quiet': True})
     """
@@ -130,11 +138,16 @@ def network_keeps(share: float | None, takes: Iterable[Mapping[str, Any]], *, na
     if share is None and not ends:
         return {"text": "n/k", "quiet": True}
     span = " to ".join(dict.fromkeys((ends[0], ends[-1]))) if ends else ""
-    under = ["at least"] if any(take["bound"] == "lower" for take in known) else []
-    if len(ends) > 1:
-        named = ", ".join(f"{fee(take['value'])} in {take['subject']}" for take in known if take["subject"])
-        under.append(span if narrow else named)
-    return {"text": span if share is None else fee(share)} | ({"under": "; ".join(under)} if under else {})
+    least = any(take["bound"] == "lower" for take in known)
+    under = "at least" if least else ""
+    if len(ends) > 1 and least:
+        each = ends if narrow else [f"{fee(take['value'])} ({take['subject']})" for take in known]
+        under = f"at least {' or '.join(each)}"
+    elif len(ends) > 1:
+        under = span if narrow else ", ".join(f"{fee(t['value'])} in {t['subject']}" for t in known if t["subject"])
+    made: dict[str, Any] = {"text": span if share is None else fee(share)} | ({"under": under} if under else {})
+    kind = None if narrow or not known else known[0].get("kind")
+    return made | ({"kind": kind, "words": KIND_WORDS.get(kind, kind)} if kind else {})
 
 
 # What to do about an old price is the operator's affair; the age and its limit stand before it.

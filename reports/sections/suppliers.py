@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,7 @@ def margins(page: Page) -> Part:
     heads = [page.margin_of[n] for n in page.headlines["network"] if n in page.margin_of]
     shown = [r for r in heads if _is_told(r)]
     missing = [r for r in heads if not _is_told(r)]
-    why = [f"Neither costs nor margin known: {'; '.join(_reasons(page, missing))}."] if missing else []
+    why = [f"Margin not known: {'; '.join(_reasons(page, missing))}."] if missing else []
     # How full nodes are stands beneath the bars, on their page.
     parts = [*page.charts_if_there("provider_waterfall", "utilisation"), page.chart("margin_erosion")]
     if shown:
@@ -73,23 +73,42 @@ def every_margin(page: Page) -> Part | None:
 
 def _is_told(row: view.Row) -> bool:
     """Whether more than the price is known of a node."""
-    return any(row[name] is not None for name in ("capital_usd_per_hour", "full_margin", "full_margin_with_rewards"))
+    told = ("capital_usd_per_hour", "breakeven_usd_per_accelerator_hour", "full_margin", "full_margin_with_rewards")
+    return any(row[name] is not None for name in told)
 
 
 def _reasons(page: Page, rows: Sequence[view.Row]) -> list[str]:
-    """Why margins are not known, each reason once with the networks and chips it is true of."""
-    found: dict[str, list[str]] = {}
+    """Why margins are not known: what each row lacks, once, with the networks and chips it is true of."""
+    found: dict[str, dict[str, dict[str, None]]] = {}
     for row in rows:
-        network = page.names(row["network"])
-        for reason in without_advice(page.told(row["not_known"] or "no price that can be compared")).split("; "):
-            own = f"{network} publishes no "
-            general = f"no {reason.removeprefix(own)} published" if reason.startswith(own) else reason
-            general = general.replace("this chip", "the chip")
-            of_chip = "" if reason.startswith(own) else f", {page.names(row['accelerator'])}"
-            found.setdefault(general, []).append(network + of_chip)
-    told = [f"{why} ({words.listing(dict.fromkeys(places))})" for why, places in list(found.items())[:_MOST_REASONS]]
-    more = len(found) - len(told)
-    return [*told, *([f"{words.plural(more, 'further reason')} in margins.csv"] if more else [])]
+        network, chip = page.names(row["network"]), page.names(row["accelerator"])
+        told = without_advice(page.told(row["not_known"] or "no price that can be compared"))
+        own = f"{network} publishes no "
+        reasons = [
+            f"no {reason.removeprefix(own)} published" if reason.startswith(own) else reason
+            for reason in told.replace(f" of {chip} at {network} is ", " is ").split("; ")
+        ]
+        why = ", and ".join(reasons).replace("this chip", "the chip")
+        chips = found.setdefault(why, {}).setdefault(network, {})
+        if not all(reason.startswith(own) for reason in told.split("; ")):
+            chips[chip] = None
+    shown = list(found.items())[:_MOST_REASONS]
+    more = len(found) - len(shown)
+    return [
+        *(f"{why} ({_places(places)})" for why, places in shown),
+        *([f"{words.plural(more, 'further reason')} in margins.csv"] if more else []),
+    ]
+
+
+def _places(chips: Mapping[str, Iterable[str]]) -> str:
+    """Networks, each with the chips meant, if not all of them.
+
+    >>> _places({"A": [], "B": []}), _places({"Render": ["RTX 4090", "RTX 5090"], "Golem": ["L4"]})
+    ('A and B', 'Render: RTX 4090 and RTX 5090; Golem: L4')
+    """
+    if not any(chips.values()):
+        return words.listing(chips)
+    return "; ".join(f"{network}: {words.listing(mine)}" if mine else network for network, mine in chips.items())
 
 
 def _or_unknown(value: float | None, form: Callable[[float], str]) -> Cell:
@@ -182,7 +201,7 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
         "At central inputs. Amounts in USD per calendar hour and accelerator; price in USD per rented "
         "accelerator-hour. Network keeps: share of the tenant's bill, fees on both its sides and the spread on minting "
         "counted. Margins in % of what the supplier receives; full margin counts capital, its band beneath it. Breaks "
-        "even: the price, and beneath it the share of hours rented, at which the full margin is zero.",
+        "even, its full margin zero: at this price and the row's use, or at the row's price and the use beneath it.",
         f"n/k: not known{': ' if unknown else ''}{'; '.join(_reasons(page, unknown))}.",
     ]
     told += [f"With rewards, {why.format(words.listing(dict.fromkeys(of)))}." for why, of in no_rewards.items()]
@@ -202,11 +221,13 @@ def _rewarded(row: view.Row, rewards: Sequence[view.Row]) -> tuple[Cell, str]:
         return made, "n/k: no reward an hour is on record of {}"
     if not paid:
         return {"text": words.DASH, "quiet": True}, f"{words.DASH}: no token rewards are paid by {{}}"
-    return made, (
-        "n/k: the rewards of {} are known only as an upper bound, see What the token pays"
-        if bounded
-        else "n/k: no reward for a rented hour of its chip is on record of {}"
-    )
+    if all("guaranteed_pay" in (r["formula"] or "") for r in paid):
+        return made, "n/k: what tenants pay is deducted from the pay that {} guarantees, so it adds no known sum"
+    if all(r["subject"] is None for r in paid):
+        return made, "n/k: of the rewards of {} only an average over all chips is on record, not that of this chip"
+    if all(r["measure"].endswith("online_hour") for r in paid):
+        return made, "n/k: only rewards for being online are on record of {}"
+    return made, "n/k: what the rewards of {} are worth is not known"
 
 
 def _known_rewards(page: Page, network: str) -> list[view.Row]:

@@ -39,7 +39,7 @@ def tokens(page: Page) -> Part:
     for start in range(0, len(shown_heads), _MOST_TOKEN_COLUMNS):
         parts.append(_table(page, shown_heads[start : start + _MOST_TOKEN_COLUMNS], lines))
     if nobody := [_lower(told) for measure, told, _ in _TOKEN_LINES if measure not in known]:
-        parts.append(paragraph(f"Not known of any network: {words.listing(nobody)}.", quiet=True))
+        parts.append(paragraph(f"Not known of any network: {'; '.join(nobody)}.", quiet=True))
     if without:
         parts.append(paragraph(f"No token measure is known of {words.listing(without)}.", quiet=True))
     parts.append(
@@ -72,7 +72,7 @@ def _table(page: Page, heads: Sequence[view.Row], lines: Sequence[tuple[str, str
     columns = [column("Measure", 1.9), *(column(words.shorten(h["display_name"], 40), 2.0) for h in heads)]
     notes = [f"[{number}] {words.shorten(reason, _LONGEST_REASON)}." for reason, number in reasons.items()]
     if unknown:
-        notes.append(f"Not known of these networks: {words.listing(unknown)}.")
+        notes.append(f"Not known of these networks: {'; '.join(unknown)}.")
     return table_part(columns, body, notes)
 
 

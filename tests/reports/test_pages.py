@@ -182,12 +182,18 @@ class TestNetworkPages:
         page = Page(report_data.live_shaped(), {}, {})
         heads = {h["network"]: h for h in view.rows(page.headlines)}
         share = words.fee(page.margin_of["ionet"]["network_take_share"])
-        assert take_cell(page, "ionet") == {"text": share, "under": "0.5% in IO, 4.4% in USDC"}
+        assert take_cell(page, "ionet") == {
+            "text": share, "under": "0.5% in IO, 4.4% in USDC", "kind": "published", "words": "published"
+        }  # fmt: skip
         ways = "0.5% in IO, 4.4% in USDC"
         assert f"keeps {share} of the tenant's bill ({ways})" in token_facts(page, heads["ionet"])
         assert "keeps 0.25% of the tenant's bill;" in token_facts(page, heads["akash"])
         assert "keeps at least 10% of the tenant's bill" in token_facts(page, heads["lium"])
         assert "tenant's bill" not in token_facts(page, heads["vast"])
+        # Its two services: a claim of its own of what is to be, not a rule in force.
+        least = "at least 35% (container engine) or 60% (gateway service)"
+        assert f"the network keeps {least} of the tenant's bill (60% is used)" in token_facts(page, heads["salad"])
+        assert take_cell(page, "salad")["kind"] == "vendor_claim"
 
     def test_numbers_of_tokens_have_their_period_day_and_kind(self) -> None:
         page = Page(report_data.live_shaped(), {}, {})

@@ -18,7 +18,7 @@ from reports.charts import CHARTS
 from reports.content import report_content
 from reports.pdf import report_pdf
 from reports.style import Look
-from reports.words import input_words
+from reports.words import input_words, usd
 from reports.writer import write_report
 
 AS_OF = datetime(2026, 11, 22, tzinfo=UTC)
@@ -106,6 +106,41 @@ def test_what_is_not_known_of_rewards_has_its_reason(real: dc.Analysis) -> None:
     told = " ".join(note for note in table["notes"] if note.startswith(("With rewards", "n/k")))
     assert unknown
     assert [name for name in unknown if name not in told] == []
+
+
+def test_a_network_stands_once_among_the_reasons_with_all_it_lacks() -> None:
+    (table,) = (p for p in section(report_data.live_shaped(), "What suppliers keep") if p["type"] == "table")
+    (told,) = (note for note in table["notes"] if note.startswith("Margin not known: "))
+    assert told.count("Golem") == 1
+    assert "the price is 75 days old, beyond its limit of 60 days, and no take rate published (Golem: RTX 4090" in told
+    rewards = " ".join(note for note in table["notes"] if note.startswith("With rewards, n/k"))
+    assert "deducted from the pay that Akash guarantees" in rewards
+    assert "of the rewards of io.net only an average over all chips" in rewards
+
+
+def test_costs_that_are_known_are_not_said_to_be_unknown() -> None:
+    """Of Dormant the price alone is too old: what its node needs is told here as on the networks' page."""
+    made = report_data.thirty_networks(False)
+    (table,) = (part for part in section(made, "What suppliers keep") if part["type"] == "table")
+    (row,) = (row for row in table["rows"] if text_of(row[0]).startswith("Dormant"))
+    needed = made.margins.filter(pl.col("network") == "dormant")["breakeven_usd_per_accelerator_hour"]
+    assert usd(needed[0]) in [text_of(cell) for cell in row]
+    assert not any("costs" in note for note in table["notes"] if note.startswith("Margin not known"))
+    # A price a hundredfold above another bounds a margin by all of the receipts, never by more.
+    apart = made.margins.filter(pl.col("network") == "two-prices")
+    assert apart["full_margin_high"].max() < 1
+    future = made.outlook.filter(pl.col("network") == "two-prices", pl.col("quantity") != "advantage")
+    assert future["today_high"].max() < 1
+
+
+def test_a_hardware_price_without_a_date_has_no_age() -> None:
+    (sensitive,) = (s for s in report_content(report_data.live_shaped(), {}, failed={})["sections"]
+                    if s["title"].startswith("Sensitivity"))  # fmt: skip
+    (table,) = (p for p in sensitive["parts"] if p["type"] == "table" and p["columns"][-1]["title"] == "Oldest data")
+    nodes = [row[-1] for row in table["rows"] if "Supplier's new node" in map(text_of, row)]
+    assert nodes
+    assert nodes[0] == "not dated (2026)"
+    assert "not dated: the price of the hardware" in table["notes"][0]
 
 
 def test_a_network_without_a_chip_that_stands_for_it_says_why() -> None:

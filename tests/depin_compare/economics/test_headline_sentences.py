@@ -47,6 +47,15 @@ def test_references_are_lost_when_half_of_the_draws_have_lost_them(live: Analysi
     assert seen > 5
 
 
+def test_rewards_known_only_as_a_bound_leave_at_most_so_much(live: Analysis) -> None:
+    row = live.margins.filter(pl.col("network") == "render", pl.col("full_margin_with_rewards") > 0)
+    (sentence,) = live.headlines.filter(pl.col("network") == "render")["sentence"]
+    kept = re.search(r"keeps (at most )?(\d+%) of the rewards", sentence)
+    assert kept
+    assert kept[1] == "at most "
+    assert kept[2] in [_percent(value) for value in row["full_margin_with_rewards"]]
+
+
 def outlook(*rows: tuple[str, date | None, float | None]) -> pl.DataFrame:
     """Base rows of one network: state, month by which half of the draws have lost it, share lost."""
     frame = pl.DataFrame(

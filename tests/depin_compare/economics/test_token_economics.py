@@ -256,6 +256,7 @@ def test_at_the_required_token_price_rewards_bring_the_full_margin_to_zero():
     cheap = Overrides(prices=[PriceOverride(network="render", accelerator="rtx-4090", usd_per_accelerator_hour=0.15)])
     needed = one(analysis_of(overrides=cheap).token_economics, "render", "required_usd_per_token", "rtx-4090/home")
     assert needed["value"] > 0
+    assert needed["bound"] == "lower"  # the rule's rewards are the most there can be
     changed = analysis_of(
         {
             "network": "render", "metric": "token_price", "subject": "RENDER", "value": needed["value"],
