@@ -10,9 +10,19 @@ import polars as pl
 
 from reports.style import Look
 from reports.view import plain
-from reports.words import month, of_things, percent, usd
+from reports.words import day, month, of_things, percent, usd
 
-__all__ = ["MARKETS", "NOTHING_KNOWN", "Line", "finding", "history_chip", "history_lines", "rents_of", "span_seconds"]
+__all__ = [
+    "MARKETS",
+    "NOTHING_KNOWN",
+    "Line",
+    "finding",
+    "history_chip",
+    "history_lines",
+    "named_move",
+    "rents_of",
+    "span_seconds",
+]
 
 NOTHING_KNOWN = "No dated price is known"
 # Commitments and spot prices are other goods, and would crowd the few series a reader can follow.
@@ -108,8 +118,8 @@ def finding(rents: list[Line], tokens: list[Line], look: Look) -> str:
     return title[0].upper() + title[1:] if title else NOTHING_KNOWN
 
 
-def _networks_moved(rents: list[Line], look: Look) -> list[str]:
-    """How the networks' own prices moved within a year of the newest one; nothing where none has two days of it."""
+def _moves(rents: list[Line], look: Look) -> list[tuple[float, Line, dict[str, Any]]]:
+    """How far each network's own price moved within a year of the newest one, its series and the row it began with."""
     mine = [li for li in rents if li.seller in look.networks and li.market in ("marketplace", "on_demand")]
     moved = []
     for li in mine:
@@ -119,19 +129,35 @@ def _networks_moved(rents: list[Line], look: Look) -> list[str]:
         # A price list holds until the next one; of a market nothing is known between two days.
         first = before if before.height and bool(li.points["is_list"].all()) else within.head(1)
         if within.height and (first.height and first["observed_at"][0] < within["observed_at"][-1]):
-            moved.append((li.last / float(first["value"][0]) - 1, li, float(first["value"][0])))
-    if not moved:
-        return []
-    rose, fell = ([m for m in moved if sign * m[0] > _LITTLE] for sign in (1, -1))
-    up = len(rose) >= len(fell)
-    most = max(moved, key=lambda m: (m[0] if up else -m[0], m[1].series))
-    if abs(most[0]) <= _LITTLE:
-        return ["networks' own prices did not move within a year"]
-    verb, n = ("rose", len(rose)) if up else ("fell", len(fell))
-    ends = f"from {usd(most[2])} to {usd(most[1].last)}"
+            row = first.row(0, named=True)
+            moved.append((li.last / row["value"] - 1, li, row))
+    return moved
+
+
+def named_move(rents: list[Line], look: Look) -> tuple[Line, dict[str, Any]] | None:
+    """The network's price whose move the title tells, with the row it began with; None where none moved."""
+    moved = _moves(rents, look)
+    up = sum(m[0] > _LITTLE for m in moved) >= sum(m[0] < -_LITTLE for m in moved)
+    most = max(moved, key=lambda m: (m[0] if up else -m[0], m[1].series), default=None)
+    return None if most is None or abs(most[0]) <= _LITTLE else most[1:]
+
+
+def _networks_moved(rents: list[Line], look: Look) -> list[str]:
+    """How the networks' own prices moved within a year of the newest one; nothing where none has two days of it."""
+    moved, named = _moves(rents, look), named_move(rents, look)
+    if named is None:
+        return ["networks' own prices did not move within a year"] if moved else []
+    line, first = named
+    verb, sign = ("rose", 1) if line.last > first["value"] else ("fell", -1)
+    days = first["observed_at"], line.points["observed_at"][-1]
+    form = month if month(days[0]) != month(days[1]) else day
+    ends = f"from {usd(first['value'])} in {form(days[0])} to {usd(line.last)} in {form(days[1])}"
+    if form is day:
+        ends = ends.replace(" in ", " on ")
     if len(moved) == 1:
-        return [f"{look.names(most[1].seller)}'s price {verb} {ends} within a year"]
-    return [f"{of_things(n, len(moved), 'network price')} {verb} within a year, {look.names(most[1].seller)}'s {ends}"]
+        return [f"{look.names(line.seller)}'s price {verb} {ends}"]
+    n = sum(sign * m[0] > _LITTLE for m in moved)
+    return [f"{of_things(n, len(moved), 'network price')} {verb} within a year, {look.names(line.seller)}'s {ends}"]
 
 
 def span_seconds(line: Line) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
+import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -17,6 +19,7 @@ from reports.charts._history import (
     finding,
     history_chip,
     history_lines,
+    named_move,
     rents_of,
     span_seconds,
 )
@@ -35,6 +38,7 @@ from reports.style import (
     marker_style,
     source_note,
     styled,
+    text_width,
 )
 from reports.view import extremes, is_claim, plain
 from reports.words import day, month, percent, plural, usd
@@ -65,8 +69,9 @@ _PALE = ("#8a8f98", "#93a0ac", "#b4bcc4", "#7fb8ae")
 # Between two known days of what is no price list nothing is known.
 _UNKNOWN = (0, (1, 1.8))
 _INDEX = "#8a8f98"
-# Labels among the lines: no line strikes them through, and no mark is hidden by them.
-_CLEAR: dict[str, Any] = {"zorder": 2.5, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.3}}
+# Labels among the lines: their ground hides the grid, and no line and no mark.
+_LABEL = 5.8
+_CLEAR: dict[str, Any] = {"zorder": 1.5, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.3}}
 
 
 @styled
@@ -89,11 +94,12 @@ def price_history(trends: pl.DataFrame, events: pl.DataFrame, look: Look) -> Fig
     frame = plain(trends)
     part = rents_of(frame).filter(pl.col("subject") == chip) if chip else frame.clear()
     every = history_lines(part)
-    rents = [li for li in every if li.points.height > 1 or li.market != "index"]
+    # An index of one day says nothing of how prices went, and no seller asks it.
+    every = [li for li in every if li.points.height > 1 or li.market != "index"]
     tokens = [li for li in history_lines(frame.filter(pl.col("subject_kind") == "token_price")) if li.points.height > 1]
     if not every and not tokens:
         return empty(NOTHING_KNOWN, "no dated rent and no dated token price is known", look)
-    ranked = sorted((li for li in rents if li.points.height > 1), key=lambda li: (-span_seconds(li), li.series))
+    ranked = sorted((li for li in every if li.points.height > 1), key=lambda li: (-span_seconds(li), li.series))
     lines = ranked[:_MOST_LINES]
     points = [li for li in every if li.points.height == 1]
     drawn = pl.concat([li.points for li in (*lines, *points, *tokens)])
@@ -119,10 +125,8 @@ def price_history(trends: pl.DataFrame, events: pl.DataFrame, look: Look) -> Fig
     units += ["Hosted tokens as an index of matched prices, 1 where a class begins"] if "tokens" in panels else []
     claims = any(is_claim(kind) for kind in drawn["kind"].unique())
     keys = [Key(label="vendor claim", colour=CLAIM, marker="o", hollow=True)] if claims else []
-    if n := sum(li.market == "index" for li in points):
-        keys.append(Key(label=f"price index, known of one day ({n} drawn)", colour=_INDEX, marker="o", hollow=True))
     sheet = Sheet(
-        title=finding(rents, tokens, look),
+        title=finding(every, tokens, look),
         subtitle=f"{'. '.join(units)}. Marks are the days a price is known of. Price lists move in steps; dotted: "
         "between two known days of a market",
         footer=notes,
@@ -135,12 +139,13 @@ def price_history(trends: pl.DataFrame, events: pl.DataFrame, look: Look) -> Fig
     for i, (panel, axes) in enumerate(zip(panels, grid, strict=True)):
         axes.set_xlim(start - 0.08, max(end, start + 0.5) + 0.08)
         if panel == "rents":
-            _draw_rents(axes, lines, points, look, name, sheet.height)
+            _draw_rents(axes, lines, points, look, name, sheet.height, named_move(every, look))
         else:
             _draw_tokens(axes, tokens, sheet.height)
         marks = range(math.ceil(start - 0.08), math.floor(max(end, start + 0.5) + 0.08) + 1)
         axes.set_xticks(list(marks), [str(y) for y in marks])
         _draw_events(axes, dated, numbered=i == 0)
+        _place_names(axes)
     return sheet.figure
 
 
@@ -161,8 +166,16 @@ def _panel_axes(sheet: Sheet, heights: list[float], left: float, right: float) -
     return made
 
 
-def _draw_rents(axes: Axes, lines: list[Line], points: list[Line], look: Look, name: str, height: float) -> None:
-    """Every series of the chip, named at its end with its last price."""
+def _draw_rents(
+    axes: Axes,
+    lines: list[Line],
+    points: list[Line],
+    look: Look,
+    name: str,
+    height: float,
+    named: tuple[Line, dict[str, Any]] | None,
+) -> None:
+    """Every series of the chip, named at its end with its last price; the price the title's move began with."""
     values = pl.concat([li.points for li in (*lines, *points)])["value"]
     low, high = (end * room for end, room in zip(extremes(values), (0.94, 1.2), strict=True))
     steps = (1, 1.5, 2, 3, 5, 7) if high / low < 30 else (1, 2, 5)
@@ -190,15 +203,9 @@ def _draw_rents(axes: Axes, lines: list[Line], points: list[Line], look: Look, n
             gid=f"point:{li.series}",
             **_hollow(colour),
         )
-        if li.market != "index":
-            tail = li.series.split(" ")[3:] if li.seller in alone else []
-            beside = bool(tail) or li.market == "hyperscaler_list"
-            axes.annotate(
-                " ".join([_label(li, look).removesuffix(" market"), *tail, usd(value)]), (x, value),
-                xytext=(-4, 1) if beside else (0, -3.5), textcoords="offset points", fontsize=5.8, color=_ink(colour),
-                ha="right" if beside else "center", va="bottom" if beside else "top", gid=f"named:{li.series}",
-                **_CLEAR,
-            )  # fmt: skip
+        tail = li.series.split(" ")[3:] if li.seller in alone else []
+        told = " ".join([_label(li, look).removesuffix(" market"), *tail, usd(value)])
+        _name_mark(axes, told, (x, value), colour, f"named:{li.series}")
     ends, end = [], axes.get_xlim()[1]
     for li in lines:
         colour, marker, style = drawn[li.series]
@@ -219,13 +226,69 @@ def _draw_rents(axes: Axes, lines: list[Line], points: list[Line], look: Look, n
         label = f"{_label(li, look)} {usd(li.last)}"
         if end - xs[-1] > 1:
             # Ended long ago: a line from there to the edge would look like a price.
-            axes.annotate(
-                label, (xs[-1], li.last), xytext=(3, 4), textcoords="offset points", fontsize=5.8,
-                color=_ink(colour), va="bottom", gid=f"named:{li.series}", **_CLEAR,
-            )  # fmt: skip
+            _name_mark(axes, label, (xs[-1], li.last), colour, f"named:{li.series}")
         else:
             ends.append((math.log(li.last), label, colour, xs[-1], li.last))
+        if named is not None and named[0].series == li.series:
+            at = years(pl.Series([named[1]["observed_at"]]))[0], named[1]["value"]
+            _name_mark(axes, usd(at[1]), at, colour, f"named:first:{li.series}")
     _end_labels(axes, ends, math.log(low), math.log(high), height)
+
+
+def _name_mark(axes: Axes, text: str, at: tuple[float, float], colour: str, gid: str) -> None:
+    """The name of one mark, for `_place_names` to put where there is room."""
+    axes.annotate(
+        text,
+        at,
+        xytext=(0, 0),
+        textcoords="offset points",
+        fontsize=_LABEL,
+        color=_ink(colour),
+        gid=gid,
+        linespacing=1.0,
+        **_CLEAR,
+    )
+
+
+def _place_names(axes: Axes) -> None:
+    """Puts each name beside its own mark: of the places around it, where it lies on the least of all that is drawn."""
+    points = 72 / axes.figure.dpi
+    drawn = []
+    for line in axes.lines:
+        ends = line.get_transform().transform(line.get_xydata()) * points
+        if line.get_linestyle() == "None":
+            drawn += [ends] * 5  # a mark weighs more than a piece of a line
+            continue
+        if line.get_drawstyle() == "steps-post":
+            ends = np.column_stack([np.repeat(ends[:, 0], 2)[1:], np.repeat(ends[:, 1], 2)[:-1]])
+        drawn += [np.linspace(a, b, max(2, int(np.hypot(*(b - a))))) for a, b in itertools.pairwise(ends)]
+    for number in (t for t in axes.texts if str(t.get_gid()).startswith("number:")):
+        x, y = axes.transData.transform((number.xy[0], 1))[0] * points, axes.bbox.y1 * points + number.xyann[1]
+        drawn.append(np.array([(x + i, y + j) for i in (-4, 0, 4) for j in (-4, 0, 4)] * 5))
+    taken = np.concatenate(drawn)
+    left, right, bottom, top = (v * points for v in (axes.bbox.x0, axes.bbox.x1, axes.bbox.y0, axes.bbox.y1))
+    for name in (t for t in axes.texts if str(t.get_gid()).startswith("named:")):
+        words = name.get_text()
+        x, y = axes.transData.transform(name.xy) * points
+        best = math.inf
+        # In one line or in two, near or a little off.
+        for text, gap in itertools.product((words, "\n".join(words.rsplit(" ", 1))), (4.5, 8.0)):
+            rows = text.split("\n")
+            wide, tall = max(text_width(row, _LABEL) for row in rows) * 72, _LABEL * (1.15 * len(rows) - 0.15)
+            for across, up in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)):
+                dx, dy = across * (gap if up == 0 else gap / 2), up * gap
+                x0 = x + dx - (0 if across > 0 else wide if across < 0 else wide / 2)
+                y0 = y + dy - (0 if up > 0 else tall if up < 0 else tall / 2)
+                box = (taken >= (x0 - 2, y0 - 2)) & (taken <= (x0 + wide + 2, y0 + tall + 2))
+                cost = int(box.all(axis=1).sum()) + (gap > 5) + 2 * (text != words)
+                cost += 1000 * (x0 < left or x0 + wide > right or y0 < bottom or y0 + tall > top)
+                if cost < best:
+                    best, place = cost, (x0, y0, wide, tall)
+                    name.xyann = (dx, dy)
+                    name.set(text=text, ha=("center", "left", "right")[across], va=("center", "bottom", "top")[up])
+        x, y, wide, tall = place
+        grid = [(x + i, y + j) for i in np.arange(0, wide, 2) for j in np.linspace(0, tall, 4)]
+        taken = np.concatenate([taken, np.array(grid)])
 
 
 def _draw_tokens(axes: Axes, tokens: list[Line], height: float) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 
+import numpy as np
 import polars as pl
 import pytest
 import report_data
@@ -80,11 +81,10 @@ class TestPriceHistory:
         assert rents.get_xlim() == tokens.get_xlim()
         assert (rents.get_yscale(), tokens.get_yscale()) == ("log", "linear")
 
-    def test_what_is_known_of_one_day_is_a_point_and_spot_is_left_out(self, analysis: Analysis) -> None:
+    def test_an_index_of_one_day_and_spot_are_left_out(self, analysis: Analysis) -> None:
         figure = self.draw(analysis, frame(AWS, INDEX, SPOT))
-        assert [str(li.get_gid()) for li in lines(figure, "point:")] == ["point:index h100-sxm on_demand"]
+        assert not lines(figure, "point:")
         assert not [li for li in lines(figure, "") if "spot" in str(li.get_gid())]
-        assert "price index, known of one day (1 drawn)" in said(figure, "key")
         assert "Spot prices and the clouds' reserved terms are not drawn." in alt_text(figure)
 
     def test_a_network_of_one_day_is_named_at_its_mark(self, analysis: Analysis) -> None:
@@ -100,12 +100,21 @@ class TestPriceHistory:
     @pytest.mark.parametrize(
         ("ionet", "told"),
         [
-            ({}, "; Akash's price rose from $2.00 to $3.00 within a year"),
-            ({"2026-01-01": 4.0}, "; Akash's price rose from $2.00 to $3.00 within a year"),
-            ({"2025-02-01": 4.0, "2026-01-01": 3.0}, "; 1 of 2 network prices rose within a year, Akash's from $2.00"),
-            ({"2025-02-01": 4.0, "2026-01-01": 5.0}, "; both network prices rose within a year, Akash's from $2.00"),
+            ({}, "; Akash's price rose from $2.00 in Jan 2025 to $3.00 in Jan 2026"),
+            ({"2026-01-01": 4.0}, "; Akash's price rose from $2.00 in Jan 2025 to $3.00 in Jan 2026"),
+            (
+                {"2025-02-01": 4.0, "2026-01-01": 3.0},
+                "; 1 of 2 network prices rose within a year, Akash's from $2.00 in Jan 2025 to",
+            ),
+            (
+                {"2025-02-01": 4.0, "2026-01-01": 5.0},
+                "; both network prices rose within a year, Akash's from $2.00 in Jan 2025 to",
+            ),
             # What was asked more than a year before the newest day is no price of the year.
-            ({"2024-02-01": 4.0, "2026-01-01": 3.0}, "; Akash's price rose from $2.00 to $3.00 within a year"),
+            (
+                {"2024-02-01": 4.0, "2026-01-01": 3.0},
+                "; Akash's price rose from $2.00 in Jan 2025 to $3.00 in Jan 2026",
+            ),
         ],
     )
     def test_the_title_says_what_networks_own_prices_did(
@@ -116,7 +125,29 @@ class TestPriceHistory:
 
     def test_networks_prices_that_fell_are_told_so(self, analysis: Analysis) -> None:
         fell = series("akash h100-sxm on_demand", "marketplace", {"2025-06-01": 3.0, "2026-01-01": 1.5}, is_list=False)
-        assert "Akash's price fell from $3.00 to $1.50 within a year" in title_of(self.draw(analysis, frame(AWS, fell)))
+        assert "Akash's price fell from $3.00 in Jun 2025 to $1.50 in Jan 2026" in title_of(
+            self.draw(analysis, frame(AWS, fell))
+        )
+
+    def test_the_price_the_title_begins_with_is_named_at_its_mark_and_no_name_lies_on_a_mark(
+        self, analysis: Analysis
+    ) -> None:
+        low = series("akash h100-sxm quoted", "on_demand", {"2025-07-01": 1.4}, is_list=False)
+        figure = self.draw(analysis, frame(AWS, AKASH, low))
+        axes = figure.axes[0]
+        names = [text for text in axes.texts if str(text.get_gid()).startswith("named:")]
+        assert {t.get_text().replace("\n", " ") for t in names} == {"$2.00", "Akash $1.40"}
+        (first,) = (t for t in names if t.get_text() == "$2.00")
+        assert first.xy[1] == 2.0
+        assert first.xy[0] == pytest.approx(2025.0)
+        marks = [li for li in axes.lines if str(li.get_gid()).startswith(("days:", "point:"))]
+        spots = [axes.transData.transform(xy) for li in marks for xy in li.get_xydata()]
+        for name in names:
+            box = name.get_window_extent(figure.canvas.get_renderer())
+            assert not [spot for spot in spots if box.contains(*spot)]
+            own = axes.transData.transform(name.xy)
+            near = [np.hypot(*(np.clip(spot, (box.x0, box.y0), (box.x1, box.y1)) - spot)) for spot in spots]
+            assert np.hypot(*(np.clip(own, (box.x0, box.y0), (box.x1, box.y1)) - own)) == pytest.approx(min(near))
 
     def test_every_point_is_hollow_and_a_claim_purple(self, analysis: Analysis) -> None:
         claimed = series(
