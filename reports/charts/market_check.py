@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.charts._rows import inches, left_room, room_left_of, row_names
+from reports.charts._rows import dodged, inches, left_room, room_left_of, row_names
 from reports.style import (
     INK,
     MUTED,
@@ -24,24 +26,25 @@ from reports.style import (
     text_width,
 )
 from reports.view import Row, market_check_order, market_check_shown
-from reports.words import of_things, plural, times
+from reports.words import listing, of_things, plural, times
 
 __all__ = ["MOST_LLMS", "market_check"]
 
 MOST_LLMS = 10
 _TITLE = "No host's token price can be set against our model"
-# Host kind -> words, colour, marker and step off the row's line.
+# Host kind -> words, colour, marker.
 _HOSTS = {
-    "cloud": ("a cloud asks", "#26323d", "s", 0.21),
-    "network": ("a network asks", "", "", 0.07),
-    "lab": ("the model's maker asks", "#5d6b78", "D", -0.07),
-    "other": ("another host asks", "#93a0ac", "^", -0.21),
+    "cloud": ("a cloud asks", "#26323d", "s"),
+    "network": ("a network asks", "", ""),
+    "lab": ("the model's maker asks", "#5d6b78", "D"),
+    "other": ("another host asks", "#93a0ac", "^"),
 }
+# Inches: the least height of a row, half of its band's (names go between the bands where they would lie on one), and
+# what a mark takes with the gap around it.
+_ROW, _HALF, _MARK = 0.6, 0.2, 0.085
 _NETWORK_COST = INK
 _OTHER_NETWORK = ("#8a8f98", "o")
 _SIZE, _SMALL = 6.3, 5.8
-# Half of the height of a row's band; names go between the bands where they would lie on one.
-_HALF = 0.34
 
 
 def finding(shown: pl.DataFrame) -> str:
@@ -78,7 +81,6 @@ def market_check(headlines: pl.DataFrame, market_check: pl.DataFrame, look: Look
     llms = market_check_order(headlines, every)
     order = llms[:MOST_LLMS][::-1]  # rows count from below
     shown = every.filter(pl.col("llm").is_in(order))
-    place = {llm: i for i, llm in enumerate(order)}
     kinds = [kind for kind in _HOSTS if kind in set(shown["host_kind"])]
     keys = [Key(label=_HOSTS[k][0], colour=_HOSTS[k][1], marker=_HOSTS[k][2]) for k in kinds if k != "network"]
     # A network has its own colour here as everywhere; those without one share the grey.
@@ -95,26 +97,17 @@ def market_check(headlines: pl.DataFrame, market_check: pl.DataFrame, look: Look
     if (shown["layer"] != "live").any():
         keys.append(Key(label="not live", colour=MUTED, marker="o", hollow=True))
     load, ratio = shown["workload"][0], shown["input_tokens_per_output"][0]
-    hosts = shown["provider"].n_unique()
-    told_by = [f"price lists of {plural(hosts, 'host')}"]
+    tellers = listing(sorted({look.names(one) for one in shown["source"].unique()}, key=str.casefold))
+    told_by = [f"price lists of {plural(shown['provider'].n_unique(), 'host')}, as told by {tellers}"]
     note = source_note(look, shown, [("layer", "observed_at")], told_by, marks="Hollow")
     cuts = (
         [f"{len(order)} of {len(llms)} models shown; the others are in market_check.csv."]
         if len(order) < len(llms)
         else []
     )
-    sheet = Sheet(
-        title=finding(every),
-        subtitle=f"USD per million output tokens with their prompts ({look.names(load)}: {ratio:g} prompt tokens an "
-        "output token, uncached). Modelled: owner's cost of the cheapest cloud chip at full load. Log scale",
-        footer=[*cuts, note],
-        plot_height=0.64 + 0.6 * len(order),
-        keys=keys,
-    )
     told = {llm: _network_words(shown.filter(pl.col("llm") == llm).row(0, named=True), look) for llm in order}
     beneath = max((text_width(t, _SMALL) for t in told.values()), default=0.0) + 0.16
     left, right = max(left_room([look.names(m) for m in order], 2.2), min(beneath, 2.2)), 1.0
-    ((axes,),) = sheet.grid(1, 1, left=left, right=right, below=0.36, above=0.14)
     width = WIDTH - left - right
     bounds = ("asked", "modelled_low", "modelled_high", "modelled", "network")
     values = [v for c in bounds for v in shown[f"usd_per_mtok_{c}"].drop_nulls()]
@@ -123,17 +116,40 @@ def market_check(headlines: pl.DataFrame, market_check: pl.DataFrame, look: Look
     dearest = [(row["usd_per_mtok_asked"], text_width(name, 6) + 0.14) for *_, (row, name) in ends.values()]
     low, high = min(values) * 0.8, max(values) * 1.15
     high = 1 / room_left_of(1 / high, 1 / low, width, [(1 / value, room) for value, room in dearest])
-    price_axis(axes, room_left_of(low, high, width, needed), high)
-    row_names(axes, [look.names(m) for m in order], left)
-    axes.set_ylim(-0.6, len(order) - 0.4)
+    low = room_left_of(low, high, width, needed)
+    heights = {
+        llm: dodged(
+            [math.log(price / low) / math.log(high / low) * width for price in part["usd_per_mtok_asked"]],
+            [_MARK] * part.height,
+        )
+        for llm in order
+        for part in (shown.filter(pl.col("llm") == llm),)
+    }
+    place, top = {}, 0.0
+    for llm in order:
+        place[llm] = top + max(_ROW / 2, -min(heights[llm]) + _MARK)
+        top = place[llm] + max(_ROW / 2, max(heights[llm]) + _MARK)
+    sheet = Sheet(
+        title=finding(every),
+        subtitle=f"USD per million output tokens with their prompts ({look.names(load)}: {ratio:g} prompt tokens an "
+        "output token, uncached). Modelled: owner's cost of the cheapest cloud chip at full load. Log scale",
+        footer=[*cuts, note],
+        plot_height=0.64 + top,
+        keys=keys,
+    )
+    ((axes,),) = sheet.grid(1, 1, left=left, right=right, below=0.36, above=0.14)
+    price_axis(axes, low, high)
+    row_names(axes, [look.names(m) for m in order], left, at=list(place.values()))
+    axes.set_ylim(0, top)
     for llm, y in place.items():
         part = shown.filter(pl.col("llm") == llm)
         _costs(axes, part.row(0, named=True), y)
-        for row in part.iter_rows(named=True):
+        stands = [y + height for height in heights[llm]]
+        for row, at in zip(part.iter_rows(named=True), stands, strict=True):
             colour, marker = _look_of_host(look, row)
             axes.plot(
                 [row["usd_per_mtok_asked"]],
-                [y + _HOSTS[row["host_kind"]][3]],
+                [at],
                 linestyle="none",
                 marker=marker,
                 markersize=4.6,
@@ -142,7 +158,7 @@ def market_check(headlines: pl.DataFrame, market_check: pl.DataFrame, look: Look
                 **marker_style(colour, row["layer"]),
             )
         for end, (row, name) in enumerate(ends[llm][: min(2, part.height)]):
-            _name_end(axes, row, name, y, cheapest=end == 0)
+            _name_end(axes, row, name, stands[-end], min(y - _HALF, min(stands) - _MARK / 2) - 0.06, cheapest=end == 0)
         axes.annotate(
             fit(told[llm], _SMALL, left - 0.1), (0, y), xycoords=("axes fraction", "data"), fontsize=_SMALL,
             xytext=(-(left - 0.02) * 72, -9), textcoords="offset points", color=MUTED, va="center", gid=f"below:{llm}",
@@ -154,7 +170,7 @@ def market_check(headlines: pl.DataFrame, market_check: pl.DataFrame, look: Look
             weight="bold" if isinstance(middle, float) else "normal", color=INK if isinstance(middle, float) else MUTED,
         )  # fmt: skip
     axes.text(
-        1 + (right - 0.02) / width, len(order) - 0.42, "Median ask\nover modelled", fontsize=_SIZE, color=MUTED,
+        1 + (right - 0.02) / width, top, "Median ask\nover modelled", fontsize=_SIZE, color=MUTED,
         transform=axes.get_yaxis_transform(), ha="right", va="bottom", linespacing=1.1,
     )  # fmt: skip
     axes.set_xlabel("USD per million output tokens, prompts included", labelpad=2)
@@ -171,7 +187,7 @@ def _look_of_host(look: Look, row: Row) -> tuple[str, str]:
     """Colour and marker: a network's own, else those of the kind of host."""
     if row["host_kind"] == "network":
         return look.network(row["provider"]) if row["provider"] in look.networks else _OTHER_NETWORK
-    return _HOSTS[row["host_kind"]][1:3]
+    return _HOSTS[row["host_kind"]][1:]
 
 
 def _network_words(row: Row, look: Look) -> str:
@@ -182,9 +198,9 @@ def _network_words(row: Row, look: Look) -> str:
     return f"{look.names(seller)}, {look.names(chip)}"
 
 
-def _name_end(axes: Axes, row: Row, name: str, y: float, *, cheapest: bool) -> None:
+def _name_end(axes: Axes, row: Row, name: str, height: float, below: float, *, cheapest: bool) -> None:
     """The cheapest host to the left of its mark, the dearest to the right; below the row where a cost lies there."""
-    at, height = row["usd_per_mtok_asked"], y + _HOSTS[row["host_kind"]][3]
+    at = row["usd_per_mtok_asked"]
     place = inches(axes, [at])[0]
     needed = text_width(name, 6) + 0.1
     costs = [row[f"usd_per_mtok_{c}"] for c in ("modelled_low", "modelled", "modelled_high", "network")]
@@ -192,7 +208,7 @@ def _name_end(axes: Axes, row: Row, name: str, y: float, *, cheapest: bool) -> N
     low, high = (place - needed, place) if cheapest else (place, place + needed)
     taken = bool(ends) and min(ends) < high and max(ends) > low
     axes.annotate(
-        name, (at, y - _HALF - 0.1 if taken else height), xytext=(0 if taken else -4 if cheapest else 4, 0),
+        name, (at, below if taken else height), xytext=(0 if taken else -4 if cheapest else 4, 0),
         textcoords="offset points", ha="center" if taken else "right" if cheapest else "left", va="center",
         fontsize=6, color=MUTED, zorder=4, gid=f"end:{row['llm']}",
     )  # fmt: skip

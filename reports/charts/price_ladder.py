@@ -43,7 +43,7 @@ _PITCH, _TALLEST = 0.215, 6.6
 _NETWORK, _CLOUD, _AGAINST, _GAP = 1.4, 0.88, 0.48, 0.1
 # Inches a mark takes with the gap around it: a network's, and one with letters in it.
 _MARK, _LETTERED = 0.085, 0.146
-_MOST_SPREADS = 6
+_MOST_SPREADS, _MOST_UNLISTED = 6, 6
 # So many networks of one price, and more, are one mark with their number.
 _ONE_MARK = 3
 
@@ -60,7 +60,7 @@ def _shared(prices: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def finding(prices: pl.DataFrame) -> str:
+def finding(prices: pl.DataFrame, look: Look) -> str:
     """The title: true of the prices given, whatever they are."""
     both = _shared(prices)
     if both.is_empty():
@@ -75,9 +75,9 @@ def finding(prices: pl.DataFrame) -> str:
         chips = "the one chip" if n == 1 else f"all {n} chips"
         return f"The clouds' list price is the lower one on {chips} both sides sell"
     tail = f"by {percent(middle)} " + ("" if n == 1 else "in the median") if cheaper == n else ""
-    return (
-        f"Networks ask less than any cloud's list price on {chips} both sides sell{', ' + tail.strip() if tail else ''}"
-    )
+    networks = prices.filter(pl.col("segment") != "hyperscaler")["network"].unique()
+    who = f"{look.names(networks[0])} asks" if networks.len() == 1 else "Networks ask"
+    return f"{who} less than any cloud's list price on {chips} both sides sell{', ' + tail.strip() if tail else ''}"
 
 
 @styled
@@ -92,18 +92,19 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
     ----------
     market_prices : MarketPrices
         On-demand rows are drawn, of clouds (segment ``hyperscaler``) and all others; not chips no network prices, nor
-        prices beyond the limit of their age.
+        prices beyond the limit of their age, nor indicative ones.
     look : Look
         Names, colours, date.
     """
     prices, expired = without_expired(plain(market_prices).filter(pl.col("terms") == _LIST_TERMS))
-    # As in the comparison: what a cloud does not list is no price of its own.
-    unlisted = (pl.col("segment") == "hyperscaler") & (pl.col("price_kind").cast(pl.String) != "list")
+    # What neither side offers at the price told is no ask: of a cloud, all but its list, as in the comparison.
+    kind = pl.col("price_kind").cast(pl.String)
+    unlisted = (kind == "indicative") | ((pl.col("segment") == "hyperscaler") & (kind != "list"))
     not_listed, prices = prices.filter(unlisted), prices.filter(~unlisted)
     offered = prices.filter(pl.col("segment") != "hyperscaler")
     too_old = expired_note(look, expired["network"].unique().sort())
     if offered.is_empty():
-        reason = "no network has a price on demand of its own that is in use"
+        reason = "no network has a price on demand of its own that is in use and more than indicative"
         if too_old:
             reason += f" within its limit of age ({plural(expired['network'].n_unique(), 'seller')} beyond it)"
         return empty("No network's price is known", reason, look)
@@ -137,7 +138,7 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
         else []
     )
     sheet = Sheet(
-        title=finding(prices),
+        title=finding(prices, look),
         subtitle="USD per accelerator-hour, on demand: the median of what each seller asks, weighted by chips on "
         "offer; of a cloud, of its list prices. Right: the cheapest of both sides. Log scale",
         footer=[*too_old, *_not_listed_note(not_listed, chips, look), *cut, note],
@@ -219,14 +220,16 @@ def _marks(part: pl.DataFrame) -> pl.DataFrame:
 
 
 def _not_listed_note(rows: pl.DataFrame, chips: list[str], look: Look) -> list[str]:
-    """Which clouds' prices of the chips drawn are left out, for no price list has them."""
-    mine = rows.filter(pl.col("accelerator").is_in(chips)).sort("network", "accelerator")
+    """Whose prices are left out, for nobody offers them: of clouds those of the chips drawn, of networks all."""
+    cloud = pl.col("segment") == "hyperscaler"
+    mine = rows.filter(~cloud | pl.col("accelerator").is_in(chips)).sort(cloud, "network", "accelerator")
     told = [
         f"{look.names(r['network'])} on {look.names(r['accelerator'])} ({usd(r['usd_per_accelerator_hour'])}, "
         f"{r['price_kind'].replace('_', ' ')})"
         for r in mine.iter_rows(named=True)
     ]
-    return [f"Not a list price, so not drawn: {listing(told)}."] if told else []
+    more = [plural(len(told) - _MOST_UNLISTED, "other")] if len(told) > _MOST_UNLISTED else []
+    return [f"Neither asked nor listed, so not drawn: {listing([*told[:_MOST_UNLISTED], *more])}."] if told else []
 
 
 def _cheapest(part: pl.DataFrame) -> tuple[pl.DataFrame, dict[str, Any] | None]:

@@ -25,7 +25,7 @@ from reports.style import (
     styled,
 )
 from reports.view import extremes, plain
-from reports.words import model_name, month, percent, usd
+from reports.words import listing, model_name, month, percent, usd
 
 __all__ = ["PROMPTS_PER_OUTPUT", "token_price_trend"]
 
@@ -33,9 +33,9 @@ PROMPTS_PER_OUTPUT = 2.0
 _TITLE = "No dated list price of a closed model is known"
 # The makers' own interfaces: what each charges itself, not what resellers do.
 _MAKERS = {
-    "anthropic": ("Claude", "claude", "o"),
-    "openai": ("GPT", "gpt", "s"),
-    "google-ai-studio": ("Gemini", "gemini", "^"),
+    "anthropic": ("Claude (Anthropic)", "claude", "o"),
+    "openai": ("GPT (OpenAI)", "gpt", "s"),
+    "google-ai-studio": ("Gemini (Google)", "gemini", "^"),
 }
 
 
@@ -99,7 +99,10 @@ def token_price_trend(token_prices: pl.DataFrame, look: Look) -> Figure:
         label = "not live" if keys else "one model's list price, not live"
         keys.append(Key(label=label, colour=MUTED, marker="o", hollow=True))
     keys.append(Key(label="cheapest so far", colour=MUTED, line="-"))
-    note = source_note(look, prices, [("layer", "observed_at")], [look.names(m) for m in makers], marks="Hollow")
+    tellers = listing(sorted({look.names(one) for one in prices["source"].unique()}, key=str.casefold))
+    note = source_note(
+        look, prices, [("layer", "observed_at")], [f"the makers' lists as told by {tellers}"], marks="Hollow"
+    )
     sheet = Sheet(
         title=finding(prices),
         subtitle=f"USD per million output tokens with {PROMPTS_PER_OUTPUT:g} prompt tokens each, makers' own list "
@@ -121,18 +124,18 @@ def token_price_trend(token_prices: pl.DataFrame, look: Look) -> Figure:
             years(floor["date"]), floor["usd_per_mtok"].cum_min(), where="post", color=MUTED, lw=1.2, alpha=0.7,
             gid=f"floor:{maker}",
         )  # fmt: skip
-        for layer in part["layer"].unique().sort():
+        for layer in part["layer"].unique().sort(descending=True):  # live last: nothing hides it
             at = part.filter(pl.col("layer") == layer)
             axes.plot(
                 years(at["date"]), at["usd_per_mtok"], linestyle="none", marker=marker, markersize=3.6, zorder=3,
                 gid=f"price:{maker}:{layer}", **marker_style(INK, layer),
             )  # fmt: skip
-        axes.set_title(f"{family} ({look.names(maker)})", color=INK, pad=4, fontsize=7.5)
+        axes.set_title(family, color=INK, pad=4, fontsize=7.5)
         for row, above in ((_end(part, dearest=True), True), (_end(part, dearest=False), False)):
             x = years(pl.Series([row["date"]]))[0]
             right = x > (first + last) / 2
             axes.annotate(
-                fit(f"{model_name(row['model'])}, {_cents(row['usd_per_mtok'])}", 6, 1.95),
+                fit(f"{model_name(row['model']).partition(' (')[0]}, {_cents(row['usd_per_mtok'])}", 6, 1.95),
                 (x, row["usd_per_mtok"]),
                 xytext=(4 if right else -4, 5 if above else -5),
                 textcoords="offset points",
@@ -146,8 +149,8 @@ def token_price_trend(token_prices: pl.DataFrame, look: Look) -> Figure:
 
 
 def _end(part: pl.DataFrame, *, dearest: bool) -> dict[str, Any]:
-    """The dearest or the cheapest price of a maker, the newest of equal ones."""
-    return part.sort("usd_per_mtok", "date", "model", descending=[dearest, True, False]).row(0, named=True)
+    """The dearest or the cheapest price of a maker, the first of equal ones: it set the price."""
+    return part.sort("usd_per_mtok", "date", "model", descending=[dearest, False, False]).row(0, named=True)
 
 
 def _price_rows(axes: Axes, low: float, high: float, *, labelled: bool) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 import report_data
-from chart_artists import cut_off, is_hollow, lines, overlapping, said
+from chart_artists import box_of, cut_off, is_hollow, lines, overlapping, said
 
 from depin_compare.analysis import Analysis
 from depin_compare.market.dated_prices import Trends
@@ -143,7 +143,7 @@ class TestPriceHistory:
         marks = [li for li in axes.lines if str(li.get_gid()).startswith(("days:", "point:"))]
         spots = [axes.transData.transform(xy) for li in marks for xy in li.get_xydata()]
         for name in names:
-            box = name.get_window_extent(figure.canvas.get_renderer())
+            box = box_of(name)
             assert not [spot for spot in spots if box.contains(*spot)]
             own = axes.transData.transform(name.xy)
             near = [np.hypot(*(np.clip(spot, (box.x0, box.y0), (box.x1, box.y1)) - spot)) for spot in spots]

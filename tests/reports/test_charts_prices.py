@@ -99,15 +99,26 @@ class TestPriceLadder:
         assert savings
         assert all(t.get_text().startswith("+") and t.get_color() == NEGATIVE for t in savings)
 
-    def test_a_cloud_s_price_that_no_list_has_is_named_not_drawn(self, analysis: Analysis) -> None:
-        google = (pl.col("network") == "google") & (pl.col("accelerator") == "h100-sxm-80")
+    @pytest.mark.parametrize("seller", ["google", "akash"])
+    def test_an_indicative_price_of_either_side_is_named_not_drawn(self, seller: str, analysis: Analysis) -> None:
+        mine = (pl.col("network") == seller) & (pl.col("accelerator") == "h100-sxm-80")
+        price = analysis.market_prices.filter(mine, pl.col("terms") == "on_demand")["usd_per_accelerator_hour"][0]
         made = analysis.market_prices.with_columns(
-            price_kind=pl.when(google).then(pl.lit("indicative")).otherwise(pl.col("price_kind").cast(pl.String)),
+            price_kind=pl.when(mine).then(pl.lit("indicative")).otherwise(pl.col("price_kind").cast(pl.String)),
         ).cast({"price_kind": analysis.market_prices.schema["price_kind"]})
-        before, figure = price_ladder(analysis.market_prices, Look.of(analysis)), price_ladder(made, Look.of(analysis))
-        assert len(lines(figure, "cloud:google")) == len(lines(before, "cloud:google")) - 1
-        assert "Not a list price, so not drawn: Google on H100 SXM 80 GB ($7.10, indicative)" in said(figure, "footer")
-        assert "Not a list price" not in said(before, "footer")
+        look = Look.of(analysis)
+        before, figure = price_ladder(analysis.market_prices, look), price_ladder(made, look)
+        gid = f"{'cloud' if seller == 'google' else 'network'}:{seller}"
+        assert len(lines(figure, gid)) == len(lines(before, gid)) - 1
+        told = f"{look.names(seller)} on H100 SXM 80 GB (${price:.2f}, indicative)"
+        assert f"Neither asked nor listed, so not drawn: {told}." in said(figure, "footer")
+        assert "so not drawn" not in said(before, "footer")
+        assert look.names("akash") not in said(figure, "cheapest:h100-sxm-80") or seller != "akash"
+
+    def test_one_network_is_named_in_the_title(self, analysis: Analysis) -> None:
+        cloud = pl.col("segment") == "hyperscaler"
+        alone = analysis.market_prices.filter(cloud | (pl.col("network") == "akash"))
+        assert title_of(price_ladder(alone, Look.of(analysis))).startswith("Akash asks less than any cloud's")
 
     def test_clouds_squares_lie_apart(self) -> None:
         real = report_data.reference_only()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
+import report_data
 from chart_artists import cut_off, is_hollow, lines, said
 
 from depin_compare.analysis import Analysis
@@ -43,6 +44,16 @@ class TestMarketCheck:
         figure = market_check(analysis.headlines, prices, Look.of(analysis))
         assert title_of(figure) == "No host's token price can be set against our model"
         assert len(lines(figure, "host:")) == 6
+
+    def test_no_host_hides_another_and_those_who_tell_the_prices_are_named(self) -> None:
+        live = report_data.live_shaped()
+        look = Look.of(live)
+        figure = market_check(live.headlines, live.market_check, look)
+        drawn = lines(figure, "host:")
+        assert len(drawn) > 20
+        places = [li.axes.transData.transform((li.get_xdata()[0], li.get_ydata()[0])) / figure.dpi for li in drawn]
+        assert min(max(abs(a - b)) for i, a in enumerate(places) for b in places[i + 1 :]) > 4.6 / 72
+        assert "as told by BerriAI, LiteLLM, models.dev and OpenRouter" in said(figure, "footer")
 
     def test_the_cheapest_and_the_dearest_host_are_named(self, analysis: Analysis) -> None:
         figure = market_check(analysis.headlines, analysis.market_check, Look.of(analysis))
@@ -88,6 +99,18 @@ class TestTokenPriceTrend:
         for line in lines(token_price_trend(analysis.token_prices, Look.of(analysis)), "floor:"):
             heights = list(line.get_ydata())
             assert heights == sorted(heights, reverse=True)
+
+    def test_the_first_model_at_the_lowest_price_is_named_and_live_prices_lie_on_top(self) -> None:
+        live = report_data.live_shaped()
+        figure = token_price_trend(live.token_prices, Look.of(live))
+        told = {t.get_text() for axes in figure.axes for t in axes.texts}
+        assert {"Gemini 1.5 Flash, $0.45", "Claude 3 Opus, $105"} <= told
+        assert [axes.get_title(loc="left") for axes in figure.axes] == [
+            "Claude (Anthropic)", "GPT (OpenAI)", "Gemini (Google)",
+        ]  # fmt: skip
+        layers = [str(li.get_gid()).rsplit(":", 1)[1] for li in lines(figure, "price:anthropic")]
+        assert layers == ["reference", "live"]
+        assert "the makers' lists as told by AgentOps, BerriAI and LiteLLM" in said(figure, "footer")
 
     @pytest.mark.parametrize(
         ("keep", "told"),

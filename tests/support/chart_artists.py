@@ -55,6 +55,12 @@ def _box(text: Text, renderer: RendererAgg) -> Bbox:
     return Text.get_window_extent(text, renderer)
 
 
+def box_of(text: Text) -> Bbox:
+    """Where the words of a text are, in the figure's dots."""
+    assert isinstance(text.figure, Figure)
+    return _box(text, FigureCanvasAgg(text.figure).get_renderer())
+
+
 def cut_off(figure: Figure, *, inches: float = 0.03) -> Iterator[str]:
     """The texts that reach beyond the sheet."""
     width, height = (side * figure.dpi for side in figure.get_size_inches())
