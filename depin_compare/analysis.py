@@ -60,6 +60,7 @@ __all__ = [
     "DEFAULT_LLMS",
     "DEFAULT_SCENARIOS",
     "DEFAULT_WORKLOADS",
+    "NO_SOURCE_OF_ITS_OWN",
     "SOURCE_STATES",
     "Analysis",
     "Headlines",
@@ -80,6 +81,10 @@ _SCHEMA = 2
 # Frames of more rows than this are Parquet inside the document: as lists of numbers they would be most of it.
 _MOST_ROWS = 5_000
 _ALWAYS_PARQUET = ("advantage_paths", "margin_paths")
+
+
+# How the detail of a seller begins that no fetcher asks: others tell its prices.
+NO_SOURCE_OF_ITS_OWN = "no fetcher of its own"
 
 
 class SourceStates(Schema):

@@ -344,6 +344,7 @@ def _blocks(rows: Rows, recording: Recording) -> None:
                         listed_unit=f"USD per {priced} and hour",
                         terms="capacity_block",
                         source_url=BLOCKS_URL,
+                        kind="third_party",
                         note=f"{place}; as a third party read AWS's page"
                         + (f" on {updated:%Y-%m-%d}" if updated else ""),
                     )
@@ -405,6 +406,7 @@ def _offer(
     source_url: str,
     note: str,
     listed_unit: str = "USD per machine and hour",
+    kind: str | None = None,
 ) -> None:
     zone = REGION.fullmatch(region or "")
     local = zone[2] if zone else None
@@ -425,6 +427,7 @@ def _offer(
         listed_price=str(listed),
         listed_unit=listed_unit,
         source_url=source_url,
+        kind=kind,
         note=note,
     )
 

@@ -342,6 +342,7 @@ class Rows:
         machine_id: str | None = None,
         upstream: str | None = None,
         listed_currency: str = "USD",
+        kind: str | None = None,
         note: str | None = None,
     ) -> None:
         """Add one live offer in USD; an impossible price or a key seen before skips the row."""
@@ -381,6 +382,7 @@ class Rows:
                 "observed_at": self.observed_at,
                 "layer": "live",
                 "source_url": source_url,
+                "kind": kind,
                 "not_comparable": chip.not_comparable,
                 "note": note,
             }

@@ -8,7 +8,15 @@ import polars as pl
 
 from depin_compare.analysis import Analysis
 from reports import words
-from reports.view import ages_in_days, not_fetched, not_live, plain
+from reports.view import (
+    ages_in_days,
+    headline_comparison,
+    not_fetched,
+    not_live,
+    plain,
+    prices_in_use,
+    sources_and_sellers,
+)
 from reports.words import Names
 
 __all__ = ["ADVICE_NOTE", "ages_line", "data_days", "left_out_lines", "verdict_lines"]
@@ -61,19 +69,26 @@ _MOST_OLD = 3
 def data_days(analysis: Analysis) -> str:
     """Of when the data are: ``Data as of 2026-11-22``; where nothing was fetched in the run, from when to when.
 
-    That is ``Reference data, prices of 2025-03-31 to 2026-11-15, compared as of 2026-11-22``.
+    That is ``Reference data, accelerator prices of 2025-03-31 to 2026-11-15, compared as of 2026-11-22``.
     """
-    day, what, days = words.minute(analysis.as_of), not_fetched(analysis.source_states), _days_of_prices(analysis)
-    if not what or days.is_empty():
+    day, what = words.minute(analysis.as_of), not_fetched(analysis.source_states)
+    days = _prices_in_use(analysis)["observed_at"] if what else pl.Series()
+    if days.is_empty():
         return f"Data as of {day}"
     span = words.day(days[0]) if days[0].date() == days[-1].date() else f"{words.day(days[0])} to {words.day(days[-1])}"
-    return f"{what.capitalize()} data, prices of {span}, compared as of {day}"
+    return f"{what.capitalize()} data, accelerator prices of {span}, compared as of {day}"
 
 
-def _days_of_prices(analysis: Analysis) -> pl.Series:
-    """When the prices in use were observed, oldest first."""
-    prices = plain(analysis.market_prices)
-    return prices.filter((prices["freshness"] != "expired").fill_null(True))["observed_at"].drop_nulls().sort()
+def _prices_in_use(analysis: Analysis) -> pl.DataFrame:
+    """The prices of accelerators that the report shows and uses, oldest first."""
+    prices = prices_in_use(analysis.market_prices, headline_comparison(analysis.headlines, analysis.comparison))
+    used = prices.filter((pl.col("freshness") != "expired").fill_null(True), pl.col("observed_at").is_not_null())
+    return used.sort("observed_at", "network", "accelerator")
+
+
+def _names(analysis: Analysis) -> Names:
+    heads = analysis.headlines.select("network", "display_name").iter_rows()
+    return Names(known=dict(analysis.display_names) | dict(heads))
 
 
 def ages_line(analysis: Analysis) -> str:
@@ -81,29 +96,30 @@ def ages_line(analysis: Analysis) -> str:
 
     Where nothing was fetched in the run, from when to when the prices are.
     """
-    states = plain(analysis.source_states)
+    states, sellers = sources_and_sellers(analysis.source_states)
     start = data_days(analysis)
-    if states.is_empty():
+    if states.is_empty() and sellers.is_empty():
         return f"{start}; no source was asked."
     counts = {layer: states.filter(states["layer"] == layer).height for layer in ("live", "stored", "reference")}
-    days = _days_of_prices(analysis)
     parts = [f"{n} {layer}" for layer, n in counts.items() if n]
-    parts += [f"{missing} without data"] if (missing := states["layer"].null_count()) else []
-    oldest = max(ages_in_days(analysis.as_of, days.to_list()), default=None)
-    tail = f"; oldest price in use {words.age(oldest)}" if oldest is not None else ""
-    return f"{start}; sources: {', '.join(parts)}{tail}{_old_networks(analysis)}."
+    parts += [f"{missing} without data of their own"] if (missing := states["layer"].null_count()) else []
+    told = f"; {words.plural(sellers.height, 'further seller')} told of by another source" if sellers.height else ""
+    names, tail = _names(analysis), ""
+    for oldest in _prices_in_use(analysis).head(1).iter_rows(named=True):
+        (days,) = ages_in_days(analysis.as_of, [oldest["observed_at"]])
+        whose = f" ({names(oldest['network'])} on {names(oldest['accelerator'])})" if days else ""
+        tail = f"; oldest price in use {words.age(days)}{whose}"
+    return f"{start}; sources: {', '.join(parts)}{told}{tail}{_old_networks(analysis)}."
 
 
 def _old_networks(analysis: Analysis) -> str:
     """The networks of the report whose price is not live, oldest first; and how many other sources are old."""
-    names = Names(known=dict(analysis.display_names) | dict(
-        analysis.headlines.select("network", "display_name").iter_rows()
-    ))  # fmt: skip
+    names = _names(analysis)
     found = not_live(analysis.headlines, analysis.unit_costs, analysis.as_of)
     old = sorted(found.items(), key=lambda item: (-item[1][1], item[0]))
     told = [f"{names(network)} {layer}, {words.age(days)}" for network, (layer, days) in old[:_MOST_OLD]]
     told += [f"{len(old) - _MOST_OLD} more"] if len(old) > _MOST_OLD else []
-    states = plain(analysis.source_states)
+    states, _ = sources_and_sellers(analysis.source_states)
     others = states.filter(
         states["freshness"].is_in(["stale", "expired"]),
         ~states["source"].is_in(analysis.headlines["network"].to_list()),

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 
 import polars as pl
 
+from depin_compare.analysis import NO_SOURCE_OF_ITS_OWN
+
 __all__ = [
     "HEADLINE_REFERENCES",
     "LADDER_CHIPS",
@@ -47,6 +49,7 @@ __all__ = [
     "same_chip_comparison",
     "scenario_titles",
     "skipped_summary",
+    "sources_and_sellers",
     "spreads_shown",
     "take_shares",
     "token_rows",
@@ -280,6 +283,13 @@ def not_fetched(source_states: pl.DataFrame) -> str:
     """
     layers = set(source_states["layer"].cast(pl.String).drop_nulls())
     return "" if "live" in layers else " and ".join(layer for layer in ("stored", "reference") if layer in layers)
+
+
+def sources_and_sellers(source_states: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """The sources a run asks or stands in for, and the sellers without one, which another source tells of."""
+    states = plain(source_states)
+    told_of = pl.col("detail").str.starts_with(NO_SOURCE_OF_ITS_OWN).fill_null(False)
+    return states.filter(~told_of), states.filter(told_of)
 
 
 def headline_pairs(compared: pl.DataFrame) -> list[Pair]:

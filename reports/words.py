@@ -17,6 +17,7 @@ __all__ = [
     "NOTHING_DRAWN",
     "NOT_KNOWN",
     "NO_PAIR",
+    "OVERDUE",
     "REFERENCE_WORDS",
     "Names",
     "age",
@@ -47,6 +48,8 @@ __all__ = [
 ]
 
 NOT_KNOWN = "not known"
+# A source whose newest data are older than an answer of it should be; a price is stale by a measure of its own.
+OVERDUE = "overdue"
 NO_PAIR = "no price of a network can be set against one of a cloud"
 # How the line beneath the title of a chart of nothing begins; the rest is why.
 NOTHING_DRAWN = "No comparable data: "

@@ -11,7 +11,7 @@ from typing import Any
 import dataframely as dy
 import polars as pl
 
-from depin_compare.analysis import SourceStates
+from depin_compare.analysis import NO_SOURCE_OF_ITS_OWN, SourceStates
 from depin_compare.doors import Schema
 from depin_compare.errors import ConfigError, ModelDomainError, UnknownNameError
 from depin_compare.jobs.config import JobConfig, SourceConfig
@@ -265,7 +265,7 @@ def source_states(
         mine = offers.filter(pl.col("network") == network).select("layer", "observed_at", "source")
         standing = _standing(mine, ages, None)
         clock = standing.pop("clock")
-        detail = "no fetcher of its own: catalogues, or dated prices that ship with the package"
+        detail = f"{NO_SOURCE_OF_ITS_OWN}: catalogues, or dated prices that ship with the package"
         rows.append(
             {
                 "source": network,

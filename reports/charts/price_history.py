@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Annotation
 from matplotlib.ticker import NullLocator
 
 from reports.charts._history import (
@@ -262,12 +263,13 @@ def _place_names(axes: Axes) -> None:
         if line.get_drawstyle() == "steps-post":
             ends = np.column_stack([np.repeat(ends[:, 0], 2)[1:], np.repeat(ends[:, 1], 2)[:-1]])
         drawn += [np.linspace(a, b, max(2, int(np.hypot(*(b - a))))) for a, b in itertools.pairwise(ends)]
-    for number in (t for t in axes.texts if str(t.get_gid()).startswith("number:")):
+    labels = [text for text in axes.texts if isinstance(text, Annotation)]
+    for number in (t for t in labels if str(t.get_gid()).startswith("number:")):
         x, y = axes.transData.transform((number.xy[0], 1))[0] * points, axes.bbox.y1 * points + number.xyann[1]
         drawn.append(np.array([(x + i, y + j) for i in (-4, 0, 4) for j in (-4, 0, 4)] * 5))
     taken = np.concatenate(drawn)
     left, right, bottom, top = (v * points for v in (axes.bbox.x0, axes.bbox.x1, axes.bbox.y0, axes.bbox.y1))
-    for name in (t for t in axes.texts if str(t.get_gid()).startswith("named:")):
+    for name in (t for t in labels if str(t.get_gid()).startswith("named:")):
         words = name.get_text()
         x, y = axes.transData.transform(name.xy) * points
         best = math.inf

@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from reports.charts._rows import row_names
 from reports.style import INK, MUTED, NEGATIVE, Key, Look, Sheet, empty, marker_style, styled, text_width
-from reports.view import Row, plain
-from reports.words import age, aged, listing, of_things, plural
+from reports.view import Row, plain, sources_and_sellers
+from reports.words import OVERDUE, age, listing, of_things, plural
 
 __all__ = ["MOST_SOURCES", "source_ages"]
 
@@ -36,17 +36,17 @@ def finding(states: pl.DataFrame) -> str:
     """The title: how many sources gave live data and how many are older than they should be; true of any frame."""
     if states.is_empty():
         return "No source was asked"
-    by_others = (states["state"] == "reference") & (states["layer"] == "live")
-    told_by_others = int(by_others.fill_null(False).sum())
-    live = int((states["layer"] == "live").fill_null(False).sum()) - told_by_others
-    asked = live + told_by_others > 0 or not states["state"].is_in(["reference", "off"]).all()
-    start = f"{live} of {plural(states.height - told_by_others, 'source')} gave live data"
-    if told_by_others:
-        start += f", also of {plural(told_by_others, 'further seller')}"
-    start = start if asked else "Nothing was fetched in this run"
+    states, sellers = sources_and_sellers(states)
+    live = int((states["layer"] == "live").fill_null(False).sum())
+    asked = live > 0 or not states["state"].is_in(["reference", "off"]).all()
+    start = (
+        f"{live} of {plural(states.height, 'source')} gave live data" if asked else "Nothing was fetched in this run"
+    )
+    if told := int((sellers["layer"] == "live").fill_null(False).sum()):
+        start += f", also of {plural(told, 'further seller')}"
     oldest = states["age_days"].max()
     if not isinstance(oldest, float):
-        return f"{start}; of no other are there data" if live + told_by_others < states.height else start
+        return f"{start}; of no other are there data" if live < states.height else start
     beyond, stale = (int((states["freshness"] == f).fill_null(False).sum()) for f in ("expired", "stale"))
     if states["freshness"].null_count() == states.height:
         return f"{start}; the newest data of the stalest is {age(oldest)} old"
@@ -55,9 +55,9 @@ def finding(states: pl.DataFrame) -> str:
         known, old = int(states["age_days"].count()), stale + beyond
         whose = f"{of_things(old, known, 'source')} with data {'are' if old > 1 else 'is'} older than expected"
         return f"{start}; {whose}{f', {past}' if beyond else ''}"
-    told = [past] if beyond else []
-    told += [f"{stale} {'is' if stale == 1 else 'are'} older than expected"] if stale else []
-    return f"{start}; {' and '.join(told) or 'none is older than expected'}"
+    ages = [past] if beyond else []
+    ages += [f"{stale} {'is' if stale == 1 else 'are'} older than expected"] if stale else []
+    return f"{start}; {' and '.join(ages) or 'none is older than expected'}"
 
 
 @styled
@@ -67,13 +67,13 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
     Parameters
     ----------
     source_states : SourceStates
-        A source without data is named as such, never drawn at zero.
+        A source without data is named as such, never drawn at zero. Sellers that others tell of are no sources.
     look : Look
         Names, date.
     """
-    states = plain(source_states)
+    states, _ = sources_and_sellers(source_states)
     if states.is_empty():
-        return empty(finding(states), "no source was asked in this run", look)
+        return empty(finding(plain(source_states)), "no source was asked in this run", look)
     rank = pl.col("freshness").replace_strict({"expired": 2, "stale": 1}, default=0, return_dtype=pl.Int8)
     idle = states.filter(pl.col("age_days").is_null(), pl.col("state").is_in(["reference", "off"]))
     rest = states.join(idle, on="source", how="anti") if idle.height < states.height else states
@@ -102,9 +102,9 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
     if shown["limit_age_days"].count():
         keys.append(Key(label="limit of age", colour=NEGATIVE, marker="|"))
     sheet = Sheet(
-        title=finding(states),
-        subtitle="Age of each source's newest data beside what is expected of it; a single price may age sooner. "
-        "Log scale",
+        title=finding(plain(source_states)),
+        subtitle="Age of each source's newest data beside the age expected of an answer of it, beyond which it is "
+        "overdue; a packaged price is judged by its own kind. Log scale",
         footer=[*notes, f"Source: this run's source states; {look.dated()}."],
         plot_height=0.45 + 0.19 * shown.height,
         keys=keys,
@@ -128,11 +128,10 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
 
 def _told(row: Row) -> str:
     """Of which layer and how old a source's data are, and how it fared."""
-    by_another = row["state"] == "reference" and row["layer"] == "live"
-    words = "told by another source" if by_another else str(_STATE_WORDS.get(row["state"], row["state"]))
+    words = str(_STATE_WORDS.get(row["state"], row["state"]))
     if row["state"] in ("ok", "partial") and row["layer"] == "reference":
         words += " without a price"
-    mark = {"beyond its limit of age": "beyond its limit"}.get(aged(row["freshness"]), aged(row["freshness"]))
+    mark = {"stale": OVERDUE, "expired": "beyond its limit"}.get(row["freshness"] or "", "")
     layer = row["layer"] if row["layer"] in ("stored", "reference") else ""
     return ", ".join(part for part in (layer, age(row["age_days"], unknown="no data"), mark, words) if part)
 

@@ -27,13 +27,14 @@ _SOURCE_STATE_WORDS = {
 def data_states(page: Page) -> Part:
     """How each source fared, and what was left out."""
     parts = [page.chart("source_ages")]
-    told = view.plain(page.analysis.source_states)
-    second_hand = (pl.col("state") == "reference") & (pl.col("layer") == "live")
-    states = view.rows(told.filter(second_hand.not_().fill_null(True)))
-    if others := told.filter(second_hand)["source"].to_list():
-        names = words.listing(sorted((page.names(one) for one in others), key=str.casefold))
+    asked_of, told_of = view.sources_and_sellers(page.analysis.source_states)
+    states = view.rows(asked_of)
+    if others := view.rows(told_of):
+        told = sorted((_seller_told_of(page, one) for one in others), key=str.casefold)
         parts.append(
-            paragraph(f"Live prices told by another source, with no source of their own: {names}.", quiet=True)
+            paragraph(
+                f"Sellers told of by another source, with no source of their own: {words.listing(told)}.", quiet=True
+            )
         )
     if states:
         feeds = _feeds(page)
@@ -64,9 +65,7 @@ def data_states(page: Page) -> Part:
                             if s["state"] in ("reference", "off")
                             else "bad",
                         },
-                        page.layer_cell(s["newest_observed_at"], s["layer"], s["freshness"])
-                        if s["layer"]
-                        else _packaged_copies(s["source"], feeds),
+                        _source_age(page, s) if s["layer"] else _packaged_copies(s["source"], feeds),
                         *([_rows(s, "rows"), _rows(s, "skipped")] if asked else []),
                         *([_detail(s)] if detailed else []),
                     ]
@@ -74,8 +73,9 @@ def data_states(page: Page) -> Part:
                 ],
                 [
                     *([f"Of every source: {next(iter(alike))}."] if alike - {None} and not detailed else []),
-                    "Age against what is expected of the source as a whole. A price may age sooner by its kind, and is "
-                    "then marked stale where it stands.",
+                    f"{words.OVERDUE.capitalize()}: older than an answer of the source should be, whatever stands in "
+                    "for it. A price is judged where it stands: a live or stored one by its source, a packaged one by "
+                    "its kind (the prices in use, appendix).",
                 ],
             )
         )
@@ -107,6 +107,21 @@ def data_states(page: Page) -> Part:
     else:
         parts.append(paragraph("None."))
     return {"title": "Data of this run", "parts": parts}
+
+
+def _source_age(page: Page, state: view.Row) -> Cell:
+    """Of when a source's newest data are, and whether they are older than an answer of it should be."""
+    cell = page.layer_cell(state["newest_observed_at"], state["layer"], state["freshness"])
+    if state["freshness"] != "stale" or not isinstance(cell, dict):
+        return cell
+    return cell | {"text": f"{cell['text'].removesuffix(words.aged('stale'))}{words.OVERDUE}"}
+
+
+def _seller_told_of(page: Page, state: view.Row) -> str:
+    """A seller's name, with the age of what is not live."""
+    if state["layer"] == "live" or state["age_days"] is None:
+        return page.names(state["source"])
+    return f"{page.names(state['source'])} ({state['layer']}, {words.age(state['age_days'])})"
 
 
 # Where packaged rows were read from copies of a catalogue: how the ids of those sources begin.

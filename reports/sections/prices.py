@@ -81,8 +81,8 @@ def every_price(page: Page) -> Part | None:
     ]
     terms = "" if several else f"All {shown['terms'][0].replace('_', ' ')}. "
     notes = [
-        f"{terms}The median of what a renter can take now, weighted by chips on offer, with a seller's tiers pooled; "
-        "stale: older than expected of its source; too old: beyond its limit of age, so used nowhere."
+        f"{terms}The median of what a renter can take now, weighted by chips on offer, with a seller's tiers pooled. "
+        f"{_age_rule(shown)}"
     ]
     cheaper = pl.col("usd_per_accelerator_hour_low") < pl.col("usd_per_accelerator_hour")
     if shown.filter(pl.col("segment") == "hyperscaler", cheaper).height:
@@ -93,6 +93,21 @@ def every_price(page: Page) -> Part | None:
     if cut := market.height - shown.height:
         notes.append(f"{words.plural(cut, 'further price')} in use are in offers.parquet.")
     return {"title": "Appendix: prices in use", "parts": [table_part(columns, body, notes)]}
+
+
+def _age_rule(shown: pl.DataFrame) -> str:
+    """What stale and too old mean, in the days in force for the packaged prices shown."""
+    packaged = shown.filter(pl.col("layer") == "reference", pl.col("expected_age_days").is_not_null())
+    days: dict[float, list[str]] = {}
+    for age, kind in (
+        packaged.select("expected_age_days", "price_kind").unique().sort("expected_age_days", "price_kind").rows()
+    ):
+        days.setdefault(age, []).append(kind.replace("_", " "))
+    kinds = words.listing(f"{words.age(age)} ({', '.join(found)})" for age, found in days.items())
+    told = "Stale: a live or stored price older than expected of its source"
+    return (
+        f"{told}{f', a packaged one older than {kinds}' if kinds else ''}; too old: beyond its limit, so used nowhere."
+    )
 
 
 def spreads(page: Page) -> list[Part]:

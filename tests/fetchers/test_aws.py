@@ -227,7 +227,8 @@ def test_capacity_blocks_by_machine_or_by_accelerator(result):
     assert row["usd_per_accelerator_hour"] == pytest.approx(10.582)  # 761.904 / 72
     assert (row["accelerator_count"], row["tier"], row["terms"]) == (72, "local_zone", "capacity_block")
     assert row["note"] == ("Dallas Local Zone (US East N. Virginia); as a third party read AWS's page on 2026-11-02")
-    assert row["source_url"] == BLOCKS_URL
+    assert (row["source_url"], row["kind"]) == (BLOCKS_URL, "third_party")
+    assert set(result.offers.filter(pl.col("terms") == "on_demand")["kind"]) == {None}  # what AWS itself says
 
 
 def test_a_server_we_do_not_know_is_read_from_the_list_itself(result):

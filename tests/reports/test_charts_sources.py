@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import polars as pl
 import pytest
 from chart_artists import cut_off, is_hollow, lines, overlapping, said, words
 
-from depin_compare.analysis import Analysis
+from depin_compare.analysis import NO_SOURCE_OF_ITS_OWN, Analysis, SourceStates
 from depin_compare.market.freshness import FRESHNESS
 from reports.charts import source_ages
 from reports.style import INK, NEGATIVE, Look, alt_text, title_of
+from reports.summary import ages_line
 
 
 class TestSourceAges:
@@ -39,8 +42,19 @@ class TestSourceAges:
         )
         assert (
             title_of(source_ages(live, look))
-            == "5 of 5 sources gave live data, also of 1 further seller; the newest data of the stalest is 12 hours old"
+            == "6 of 6 sources gave live data; the newest data of the stalest is 12 hours old"
         )
+
+    def test_sellers_that_others_tell_of_are_no_sources_here_or_on_the_first_page(self, analysis: Analysis) -> None:
+        told_of = pl.col("source").is_in(["akash", "render"])
+        states = self.aged(analysis).with_columns(
+            detail=pl.when(told_of).then(pl.lit(f"{NO_SOURCE_OF_ITS_OWN}: catalogues"))
+        )
+        figure = source_ages(states, Look.of(analysis))
+        assert title_of(figure).startswith("1 of 4 sources gave live data, also of 1 further seller; ")
+        assert not lines(figure, "source:akash")
+        line = ages_line(dataclasses.replace(analysis, source_states=SourceStates.cast(states)))
+        assert "; sources: 1 live, 1 stored, 2 reference; 2 further sellers told of by another source; " in line
 
     @staticmethod
     def aged(analysis: Analysis) -> pl.DataFrame:
@@ -63,7 +77,7 @@ class TestSourceAges:
         assert lines(figure, "source:aws")[0].get_markeredgecolor() == NEGATIVE
         assert lines(figure, "source:google")[0].get_markeredgecolor() == INK
         assert "beyond its limit, timed out" in said(figure, "told:aws")
-        assert "2 days, stale" in said(figure, "told:ionet")
+        assert "2 days, overdue" in said(figure, "told:ionet")
 
     def test_the_title_counts_what_is_too_old(self, analysis: Analysis) -> None:
         look, states = Look.of(analysis), self.aged(analysis)
@@ -85,7 +99,7 @@ class TestSourceAges:
             "Nothing was fetched in this run; 2 of 6 sources with data are older than expected, "
             "1 is beyond its limit of age"
         )
-        assert said(figure, "told:ionet") == "reference, 5 days, stale"
+        assert said(figure, "told:ionet") == "reference, 5 days, overdue"
         assert said(figure, "told:aws") == "stored, 5 days, beyond its limit"
         assert "live" not in said(figure, "key").split()
 

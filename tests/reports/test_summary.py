@@ -23,8 +23,8 @@ def test_a_line_a_network_then_ages_then_the_note(analysis: Analysis) -> None:
     for line, name in zip(lines, ("Akash", "io.net", "Render"), strict=False):
         assert line.startswith(name)
     assert lines[-2] == (
-        "Data as of 2026-11-22 09:30 UTC; sources: 2 live, 1 stored, 3 reference; oldest price in use 90 days; "
-        "price not live: Render reference, 90 days."
+        "Data as of 2026-11-22 09:30 UTC; sources: 2 live, 1 stored, 3 reference; oldest price in use 90 days "
+        "(Google on A100 SXM 80 GB); price not live: Render reference, 90 days."
     )
     assert lines[-1] == ADVICE_NOTE
 
@@ -36,7 +36,8 @@ def test_a_run_that_fetched_nothing_says_of_when_its_prices_are(analysis: Analys
     )
     days = analysis.market_prices["observed_at"].drop_nulls()
     assert data_days(offline) == (
-        f"Reference data, prices of {days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}, compared as of 2026-11-22"
+        f"Reference data, accelerator prices of {days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}, "
+        "compared as of 2026-11-22"
     )
     assert Look.of(offline).dated("prices") == "reference prices, compared as of 2026-11-22"
     assert data_days(analysis) == "Data as of 2026-11-22 09:30 UTC"
