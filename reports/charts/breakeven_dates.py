@@ -73,9 +73,9 @@ def _networks(known: Sequence[tuple[str, Sequence[Fate]]], cloud: str, last: int
     if all(lost == len(mine) for lost, (_, mine) in zip(dearer, known, strict=True)):
         return start
     if not any(more):
-        return f"{start}; probably {'no more' if any(dearer) else 'none'} to {last}"
+        return f"{start}; probably {'no other' if any(dearer) else 'none'} will be by {last}"
     where = f" at {known[0 if more[0] else 1][0]}" if len(known) > 1 and 0 in more else ""
-    return f"{start}; probably {' and '.join(str(k) for k in more if k)} more{where} at some time to {last}"
+    return f"{start}; probably {' and '.join(str(k) for k in more if k)} more{where} at some time by {last}"
 
 
 @styled

@@ -308,7 +308,7 @@ def _bar(axes: Axes, y: float, value: float, colour: str, *, live: bool, gid: st
                   gid=f"cut:{gid}")  # fmt: skip
     side = -1 if value < 0 else 1
     axes.annotate(
-        percent(value) if value > -10 else f"< {percent(-9.99)}",
+        percent(value) if value > -1000 else f"< {percent(-999.0)}",
         (width, y),
         xytext=((7 if cut else 2) * side, 0),
         textcoords="offset points",

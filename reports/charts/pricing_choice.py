@@ -32,7 +32,7 @@ def finding(moved: pl.DataFrame, look: Look, cloud: str, year: int) -> str:
     how = f"up to {percent(abs(most['change']))} {'dearer' if most['change'] > 0 else 'cheaper'}"
     who = "the network is" if moved["network"].n_unique() == 1 else "networks are"
     return (
-        f"If clouds price by their newest chip, not their whole fleet, {who} {how} beside {cloud} by {year} "
+        f"If clouds price by their newest chip, not their whole fleet, {who} {how} relative to {cloud} by {year} "
         f"({look.names(most['scenario'])})"
     )
 
@@ -140,7 +140,7 @@ def _panel(axes: Axes, networks: Sequence[str], mine: dict[str, float], look: Lo
         axes.annotate(percent(change, signed=True), (change, y), xytext=(2 * side, 0), textcoords="offset points",
                       fontsize=5.8, color=INK, va="center", ha="left" if side > 0 else "right",
                       gid=f"value:{gid}")  # fmt: skip
-    width = axes.get_position().width * WIDTH + 0.1
+    width = axes.get_position().width * WIDTH
     lines = wrap(look.names(scenario), 6.8, width, bold=True)
     head = [fit(one, 6.8, width, bold=True) for one in [*lines[:1], " ".join(lines[1:])] if one]
     axes.set_title("\n".join(head), fontsize=6.8, pad=4)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import polars as pl
@@ -39,7 +40,7 @@ _STEPS = {
     "power": ("Power", "#6f7b88"),
     "overhead": ("Upkeep", "#93a0ac"),
     "capital": ("Capital", "#b4bcc4"),
-    "profit": ("Provider keeps", "#00796b"),
+    "profit": ("Provider keeps", INK),
 }
 # Of the largest first: of two alike it is the one told.
 _COSTS = {"capital": "capital", "power": "power", "opex": "upkeep", "network_take": "the network"}
@@ -139,8 +140,9 @@ def provider_waterfall(
     rows = len(_STEPS) + (1.6 if has_tokens else 0.1)
     sheet = Sheet(
         title=finding(known, of=headlines.height),
-        subtitle="USD per calendar hour and accelerator, idle hours counted in: price times use, less what the "
-        "network keeps (beside it the share of the bill), power, upkeep and capital. Each panel to its own scale",
+        subtitle="USD per calendar hour and accelerator: the tenant's bill (price and any fee on it, times use) less "
+        "what the network keeps (beside it the share of the bill), power, upkeep and capital. Each panel to its own "
+        "scale",
         footer=notes,
         plot_height=n_rows * (0.5 + 0.19 * rows) + (n_rows - 1) * 0.22 + 0.06,
     )
@@ -177,23 +179,13 @@ def _of(margins: pl.DataFrame, heads: pl.DataFrame) -> Any:
 
 def _bars(axes: Axes, steps: pl.DataFrame, colour: str, row: Row) -> None:
     """One bar a step, its amount beside it, hairlines from bar to bar."""
-    width = axes.get_position().width * WIDTH
-    ends = [v for c in ("from_usd_per_hour", "to_usd_per_hour") for v in steps[c]]
-    low, high = min(0.0, *ends), max(0.0, *ends)
-    span = (high - low) or 1.0
     kept = f" ({fee(row['network_take_share'])})" if row["network_take_share"] is not None else ""
     told = {s: usd(v) + (kept if s == "network_take" else "") for s, v in steps.select("step", "usd_per_hour").rows()}
-    # Beside a bar that lies left of zero the amount stands left of it: right of it the line at zero would cross it.
-    left = {s for s, start, end in steps.select("step", "from_usd_per_hour", "to_usd_per_hour").rows()
-            if max(start, end) <= 0 and min(start, end) < 0}  # fmt: skip
-    # Room for the widest amount right of the bars, and for the widest left of them.
-    after, before = (
-        max((0.08 + text_width(text, _SIZE, bold=True) for step, text in told.items() if (step in left) == is_left),
-            default=0.0)
-        for is_left in (False, True)
-    )  # fmt: skip
-    per_inch = span / (width - after - before)
-    axes.set_xlim(low - before * per_inch, high + after * per_inch)
+    spans = {step: (min(ends), max(ends)) for step, *ends in
+             steps.select("step", "from_usd_per_hour", "to_usd_per_hour").rows()}  # fmt: skip
+    rooms = {step: 0.08 + text_width(text, _SIZE, bold=True) for step, text in told.items()}
+    (low, high), left = _limits(spans, rooms, axes.get_position().width * WIDTH)
+    axes.set_xlim(low, high)
     axes.axvline(0, color=MUTED, lw=0.6, gid="zero")
     last = None
     for step in steps.iter_rows(named=True):
@@ -221,6 +213,29 @@ def _bars(axes: Axes, steps: pl.DataFrame, colour: str, row: Row) -> None:
             weight="bold" if step["step"] in ("tenant", "profit") else "normal",
             color=NEGATIVE if loss else INK, gid=f"amount:{row['network']}:{step['step']}",
         )  # fmt: skip
+
+
+def _limits(
+    spans: Mapping[str, tuple[float, float]], rooms: Mapping[str, float], width: float
+) -> tuple[tuple[float, float], set[str]]:
+    """The ends of a panel in which bars are as long as their amounts leave room for; whose amounts stand left of them.
+
+    ``spans`` has each bar's ends, ``rooms`` the inches its amount takes. An amount stands right of its bar, unless
+    there is room between it and zero; left of a bar below zero, where the line at zero would cross it.
+
+    >>> _limits({"tenant": (0.0, 2.0), "power": (1.5, 2.0)}, {"tenant": 0.5, "power": 0.6}, 2.5)
+    ((0.0, 2.5), {'power'})
+    """
+    left = {s for s, (start, end) in spans.items() if end < 0 or (s not in ("tenant", "profit") and start > 0)}
+    while True:
+        rights = [(0.0, 0.0), *((end, 0.0 if s in left else rooms[s]) for s, (_, end) in spans.items())]
+        lefts = [(0.0, 0.0), *((start, rooms[s] if s in left else 0.0) for s, (start, _) in spans.items())]
+        per_inch = max((y - x) / (width - after - before) for y, after in rights for x, before in lefts) or 1.0
+        crossing = {s for s in left if 0 < spans[s][0] < rooms[s] * per_inch}
+        if not crossing:
+            low = min(start - before * per_inch for start, before in lefts)
+            return (low, low + width * per_inch), left
+        left -= crossing
 
 
 def _words_only(axes: Axes, row: Row, *, at_most: bool) -> None:

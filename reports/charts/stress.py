@@ -164,7 +164,7 @@ def stress(
     cells = known.filter(pl.col("network").is_in(drawn))["full_margin"].to_numpy()
     passed = ", ".join(percent(p) for p in known["pass_through"].unique().sort())
     notes.append(
-        f"Source: this model; {look.dated('prices')}. Of a fall {passed} reaches the network's price. At "
+        f"Source: this model; {look.dated('prices')}. The network's price falls by {passed} of the clouds' fall. At "
         "central inputs; medians of the draws are on the network pages. What if, not a forecast."
     )
     sheet = Sheet(

@@ -134,11 +134,11 @@ def utilisation(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFr
     if any(r["assumed"] is not None for r in shown):
         notes.append("Where no use is known, margins rest on an assumption, which is not drawn.")
     if short:
-        notes.append("In bold what is needed of a network that is used less.")
+        notes.append("In bold: needed, but not reached.")
     if unknown := [(look.names(r["network"]), r["reason"]) for r in shown if r["needed"] is None]:
-        notes.append(f"Break-even not known: {reasons_note(unknown, MOST_NETWORKS)}.")
+        notes.append(f"Use needed not known: {reasons_note(unknown, MOST_NETWORKS)}.")
     if neither := [(look.names(r["network"]), r["reason"]) for r in every if r not in telling]:
-        notes.append(f"Neither use nor break-even known, so not drawn: {reasons_note(neither, len(every))}.")
+        notes.append(f"Neither use nor use needed known, so not drawn: {reasons_note(neither, len(every))}.")
     sources = dict.fromkeys(look.names(r["source"]) for r in dated)
     told = listing(sources) if sources else "none"
     by = [f"use: {told}; break-even: this model"]

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 
 import polars as pl
 import pytest
+import report_data
 from chart_artists import cut_off, is_hollow, lines, marks, overlapping, said, texts, words
+from matplotlib.colors import to_rgb
 
 from depin_compare.analysis import Analysis
 from depin_compare.economics.waterfall import waterfall
@@ -169,7 +171,7 @@ class TestProviderWaterfall:
         assert title_of(self.draw(analysis, hot)).endswith("; power takes more than the whole bill")
 
     def test_no_amount_crosses_the_line_at_zero(self, analysis: Analysis) -> None:
-        """Power takes all that is paid: what follows lies left of zero, and so do its amounts."""
+        """Power takes all that is paid: what follows lies left of zero with its amounts; the loss ends there."""
         power = pl.col("tenant_usd_per_hour") * 40
         lost = power - pl.col("power_usd_per_hour")
         hot = analysis.margins.with_columns(
@@ -179,8 +181,19 @@ class TestProviderWaterfall:
             sides = {str(t.get_gid()).split(":")[-1]: t.get_ha() for t in axes.texts if "amount" in str(t.get_gid())}
             assert not sides or sides == {
                 "tenant": "left", "network_take": "left", "power": "left", "overhead": "right", "capital": "right",
-                "profit": "right",
+                "profit": "left",
             }  # fmt: skip
+
+    def test_bars_take_the_room_that_amounts_leave(self) -> None:
+        """An amount stands left of its bar where it fits before zero, so that the bill's bar is most of the panel."""
+        made = report_data.live_shaped()
+        figure = provider_waterfall(made.headlines, made.margins, Look.of(made))
+        for bar in marks(figure, "bar:akash:tenant") + marks(figure, "bar:lium:tenant"):
+            low, high = bar.axes.get_xlim()
+            assert bar.get_width() > 0.7 * (high - low)
+        assert not list(cut_off(figure))
+        (kept,) = marks(figure, "bar:lium:profit")
+        assert kept.get_facecolor()[:3] == to_rgb(INK)  # no network's colour
 
     def test_a_loss_is_red(self, analysis: Analysis) -> None:
         figure = self.draw(analysis)
@@ -297,7 +310,7 @@ class TestUtilisation:
         rows = [("akash", None, 0.6, "live")]
         figure = utilisation(analysis.headlines, needed, self.facts(rows), Look.of(analysis))
         assert "used less than needed" not in [t.get_text() for t in texts(figure) if t.get_gid() == "key"]
-        assert "In bold what is needed of a network that is used less." in alt_text(figure)
+        assert "In bold: needed, but not reached." in alt_text(figure)
         wide = self.draw(analysis, [("akash", None, 0.1, "live")])
         assert "used less than needed" in [t.get_text() for t in texts(wide) if t.get_gid() == "key"]
 
@@ -310,7 +323,7 @@ class TestUtilisation:
         known = pl.col("network") != "ionet"
         margins = analysis.margins.with_columns(pl.when(known).then("breakeven_utilisation"))
         figure = utilisation(analysis.headlines, margins, self.facts([("akash", None, 0.6, "live")]), Look.of(analysis))
-        assert "Neither use nor break-even known, so not drawn: io.net (" in alt_text(figure)
+        assert "Neither use nor use needed known, so not drawn: io.net (" in alt_text(figure)
         assert "io.net" not in [label.get_text() for label in figure.axes[0].get_yticklabels()]
 
     def test_an_unpublished_use_is_said_in_words_and_not_drawn(self, analysis: Analysis) -> None:
@@ -334,7 +347,7 @@ class TestUtilisation:
         figure = utilisation(analysis.headlines, unknown, self.facts([("akash", None, 0.6, "live")]), Look.of(analysis))
         assert said(figure, "needs:akash") == "not known"
         assert not lines(figure, "needed:akash")
-        assert "Break-even not known: Akash (no take rate published)." in alt_text(figure)
+        assert "Use needed not known: Akash (no take rate published)." in alt_text(figure)
 
     def test_only_live_uses_are_filled(self, analysis: Analysis) -> None:
         figure = self.draw(analysis, [("akash", None, 0.6, "live"), ("ionet", None, 0.7, "reference")])
