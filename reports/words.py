@@ -457,7 +457,7 @@ def input_span(low: float, high: float, unit: str) -> str:
 
     def form(value: float) -> str:
         if money:
-            return usd(value)
+            return usd(value) if value < 100 else f"${value:,.0f}"
         if unit == "year":
             return f"{value:.1f}"
         text = f"{value:,.0f}" if abs(value) >= 1000 else f"{value * 100 if share else value:.3g}"

@@ -183,17 +183,17 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
             ]
         )
     columns = [
-        column("Network and chip", 1.3),
-        column("Price", 0.82, right=True),
-        column("Use", 0.72, right=True),
+        column("Network and chip", 1.34),
+        column("Price", 0.78, right=True),
+        column("Use", 0.64, right=True),
         column("Network keeps", 0.66, right=True),
         column("Power", 0.49, right=True),
         column("Upkeep", 0.47, right=True),
         column("Capital", 0.47, right=True),
         column("Profit", 0.54, right=True),
         column("Cash margin", 0.49, right=True),
-        column("Full margin", 0.66, right=True),
-        column("Breaks even", 0.54, right=True),
+        column("Full margin", 0.75, right=True),
+        column("Breaks even", 0.62, right=True),
         column("With rewards", 0.54, right=True),
     ]
     unknown = [r for r in rows if r["full_margin"] is None and r["not_known"]]
