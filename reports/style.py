@@ -26,6 +26,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
 
 from depin_compare.analysis import Analysis
+from depin_compare.market.discrepancies import CATALOGUES
 from reports import words
 from reports.view import ages_in_days, network_order, not_fetched, not_live, scenario_titles
 from reports.words import Names
@@ -456,8 +457,17 @@ def source_note(
             span = high if low == high else f"{low} to {high}"
             told.append(f"{'stored earlier' if layer == 'stored' else 'reference data'} ({span} old)")
     hollow = f" {marks}: {' or '.join(told)}." if told else f" All {what} live."
-    names = ", ".join(sources)
+    names = ", ".join([*sources, *_second_hand(look, frame)])
     return f"Source: {names}; {look.dated()}.{hollow if ages else ''}"
+
+
+def _second_hand(look: Look, frame: pl.DataFrame) -> list[str]:
+    """Which catalogues tell the prices of how many sellers of a frame; nothing where each seller's come from itself."""
+    if not {"source", "network"} <= set(frame.columns):
+        return []
+    told = frame.filter(pl.col("source").is_in(CATALOGUES))
+    names = words.listing(look.names(one) for one in told["source"].unique().sort())
+    return [f"{words.plural(told['network'].n_unique(), 'seller')} as told by {names}"] if names else []
 
 
 def price_axis(axes: Axes, low: float, high: float) -> None:

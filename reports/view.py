@@ -377,8 +377,9 @@ def market_check_order(headlines: pl.DataFrame, shown: pl.DataFrame) -> list[str
 
 
 def spreads_shown(market_statistics: pl.DataFrame, most: int) -> pl.DataFrame:
-    """The deepest markets of more than one offer: networks in the order of every page, then the clouds."""
-    frame = plain(market_statistics).filter(pl.col("n_offers") > 1)
+    """The deepest markets of more than one price: networks in the order of every page, then the clouds."""
+    low, high = pl.col("usd_per_accelerator_hour_low"), pl.col("usd_per_accelerator_hour_high")
+    frame = plain(market_statistics).filter(pl.col("n_offers") > 1, low < high)
     order = network_order(frame["network"].unique().sort())
     ranks = {n: i for i, n in enumerate(order)}
     cloud = pl.col("segment") == "hyperscaler"

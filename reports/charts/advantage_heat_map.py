@@ -169,7 +169,7 @@ def advantage_heat_map(headlines: pl.DataFrame, comparison: pl.DataFrame, look: 
         notes.append(f"{' and '.join(cuts)} shown; the others are in comparison.csv. The title counts all of them.")
     if kinds:
         count = Counter(c["reason"] for c in shown)
-        told = "; ".join(f"{marks[k]}: {k} ({plural(count[k], 'cell')})" for k in kinds)
+        told = "; ".join(f"({marks[k]}) {k}, {plural(count[k], 'cell')}" for k in kinds)
         notes.append(f"n/c, hatched: not comparable. {told}.")
     notes.append("Another chip of a network may be cheaper, or dearer, than the one it is drawn on.")
     layers = [("network_layer", "network_observed_at"), ("reference_layer", "reference_observed_at")]
@@ -248,7 +248,7 @@ def _panel(axes: Axes, cells: list[Row], networks: list[str], llms: list[str], m
                 )
             )  # fmt: skip
             box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}
-            axes.text(x, y, f"n/c {marks[cell['reason']]}", color=MUTED, bbox=box, gid=f"text:{gid}", **style)
+            axes.text(x, y, f"n/c ({marks[cell['reason']]})", color=MUTED, bbox=box, gid=f"text:{gid}", **style)
             continue
         tint = _tint(value)
         axes.add_patch(Rectangle((x - 0.48, y - 0.45), 0.96, 0.9, facecolor=tint, lw=0, gid=f"cell:{gid}"))

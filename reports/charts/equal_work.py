@@ -152,6 +152,7 @@ def equal_work(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
     for axes in cells[len(drawn) :]:
         axes.remove()
     least, most = _span(shown)
+    heads = []
     for i, (network, axes) in enumerate(zip(drawn, cells, strict=False)):
         part = shown.filter(pl.col("network") == network)
         head = part.row(0, named=True)
@@ -177,7 +178,11 @@ def equal_work(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
                 text.set_color(CLAIM if pair in claims else INK)
         else:
             axes.set_yticks([])
-        _panel_title(axes, sheet.height, look, head, colour)
+        heads.append((axes, head, colour))
+    # One wording for all panels: the age alone where the layer has no room in one of them.
+    layered = all(_has_room(axes, look, head) for axes, head, _ in heads)
+    for axes, head, colour in heads:
+        _panel_title(axes, sheet.height, look, head, colour, layered=layered)
     return sheet.figure
 
 
@@ -244,15 +249,23 @@ def _row(axes: Axes, y: float, at: pl.DataFrame, asked: pl.DataFrame) -> None:
         )
 
 
-def _panel_title(axes: Axes, height: float, look: Look, head: Row, colour: str) -> None:
+def _has_room(axes: Axes, look: Look, head: Row) -> bool:
+    """Whether a panel's name, price and age with its layer have room beside each other."""
+    told = f"{look.names(head['network'])}: {usd(head['usd_per_mtok_network'])}"
+    old = look.not_live.get(head["network"], "")
+    return (
+        not old or text_width(told, 8, bold=True) + text_width(old, _SMALL) + 0.05 <= axes.get_position().width * WIDTH
+    )
+
+
+def _panel_title(axes: Axes, height: float, look: Look, head: Row, colour: str, *, layered: bool) -> None:
     """Whose panel it is, at what price, on which chip and model."""
     width = axes.get_position().width * WIDTH
     price = f": {usd(head['usd_per_mtok_network'])}"
     old = look.not_live.get(head["network"], "")
     name = look.names(head["network"])
     rest = width - text_width(price, 8, bold=True) - 0.05
-    if old and text_width(name, 8, bold=True) + text_width(old, _SMALL) > rest:
-        old = old.rpartition(", ")[2]  # the age alone
+    old = old if layered else old.rpartition(", ")[2]
     name = fit(name, 8, rest - (text_width(old, _SMALL) if old else 0.0), bold=True) + price
     above = 1 + 0.15 / (axes.get_position().height * height)
     axes.text(

@@ -239,6 +239,7 @@ def sources(page: Page) -> Part:
         ]
         for r in sorted(mine, key=lambda r: (r["publisher"].casefold(), r["title"].casefold()))
     ]
+    body = sorted([*_answers(page), *body], key=lambda row: str(row[0]).casefold())
     columns = [
         column("Publisher", 1.5),
         column("Title", 2.3),
@@ -251,14 +252,45 @@ def sources(page: Page) -> Part:
     if read := sorted({words.day(r["accessed"]) for r in mine}):
         more, when = len(known) - len(mine), f"from {read[0]} to {read[-1]}" if read[1:] else f"on {read[0]}"
         notes = [
-            f"Read {when}. Known as: how the document itself is known; a number that came to us through "
-            "somebody who copied it is marked third party where it stands."
+            f"Publications were read {when}. Known as: how the document itself is known; a number that came to us "
+            "through somebody who copied it is marked third party where it stands."
         ]
         notes += [f"{words.plural(more, 'further source')} are of other models, chips and networks."] if more else []
     return {
         "title": "Sources",
         "parts": [table_part(columns, body, notes) if body else paragraph("No sources were recorded.")],
     }
+
+
+def _answers(page: Page) -> list[list[Cell]]:
+    """What the sources asked gave that this report rests on, each with the day of its answer."""
+    run = page.analysis
+    heads = pl.col("network").is_in(run.headlines["network"].to_list())
+    frames = (
+        ("prices", view.prices_in_use(run.market_prices, page.compared)),
+        ("token prices", run.market_check),
+        ("networks' facts", run.facts.filter(heads)),
+    )
+    uses: dict[str, list[str]] = {}
+    sites: dict[str, str] = {}
+    for use, frame in frames:
+        told = frame.filter(pl.col("layer").cast(pl.String) != "reference").unique("source").sort("source")
+        for source, url in told.select("source", "source_url").iter_rows():
+            uses.setdefault(source, []).append(use)
+            sites.setdefault(source, url or "")
+    asked, _ = view.sources_and_sellers(run.source_states)
+    return [
+        [
+            page.names(r["source"]),
+            f"Answer of the source: {r['gives']}",
+            {"text": words.host(sites[r["source"]], unknown="no address on record"), "quiet": True},
+            words.day(r["newest_observed_at"]),
+            words.listing(uses[r["source"]]),
+            kind_cell("third_party" if "second hand" in r["gives"] else "published"),
+        ]
+        for r in view.rows(asked)
+        if r["source"] in uses
+    ]
 
 
 def _feeds(page: Page) -> dict[str, list[str]]:

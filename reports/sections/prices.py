@@ -74,7 +74,7 @@ def every_price(page: Page) -> Part | None:
         column("Cheapest to dearest", 0.88, right=True),
         column("Offers", 0.42, right=True),
         column("Kind, tiers", width_for(kinds, 0.65, 1.25)),
-        column("Source", 1.0),
+        column("Source", 1.2),
         column("Layer", 0.5),
         column("Date", 0.58),
         column("Days old", 0.56, right=True),
@@ -116,7 +116,7 @@ def spreads(page: Page) -> list[Part]:
     shown = view.spreads_shown(every, _MOST_SPREADS)
     heading = subheading("How far prices of one market lie apart")
     if shown.is_empty():
-        return [heading, paragraph("No market has more than one offer in this run.", quiet=True)]
+        return [heading, paragraph("No market has more than one price in this run.", quiet=True)]
     has_quantiles = bool((shown["n_offers"] >= _FEWEST_FOR_QUANTILES).any())
     has_judged = bool(shown["outlier_factor"].is_not_null().any())
     has_chips = bool(shown["n_accelerators"].is_not_null().any())
@@ -171,12 +171,13 @@ def spreads(page: Page) -> list[Part]:
         )
     ]
     if further := every.height - shown.height:
-        single = int((every["n_offers"] == 1).sum())
+        low, high = every["usd_per_accelerator_hour_low"], every["usd_per_accelerator_hour_high"]
+        single = int(((every["n_offers"] == 1) | (low == high)).sum())
         what = f"{words.plural(further, 'further market')}"
         if single == further:
-            what += " has one offer; it is" if further == 1 else " have one offer each; they are"
+            what += " has one price; it is" if further == 1 else " have one price each; they are"
         else:
-            what += f", {single:,} of them with one offer, are"
+            what += f", {single:,} of them with one price, are"
         notes.append(f"{what} in market_statistics.csv.")
     return [heading, table_part(columns, body, notes)]
 
@@ -184,6 +185,12 @@ def spreads(page: Page) -> list[Part]:
 def discrepancies(page: Page) -> list[Part]:
     """Where two sources disagree on the same offer."""
     every = view.plain(page.analysis.discrepancies)
+    # What the report rests on comes first.
+    prices = (
+        view.plain(page.analysis.market_prices).select("network", "accelerator", "terms", _used=pl.lit(True)).unique()
+    )
+    every = every.join(prices, on=["network", "accelerator", "terms"], how="left", maintain_order="left")
+    every = every.sort("_used", nulls_last=True, maintain_order=True)
     heading = subheading("Where sources disagree")
     if every.is_empty():
         return [heading, paragraph("No two sources differ by more than 10% on the same offer.", quiet=True)]

@@ -47,7 +47,7 @@ def comparisons(page: Page) -> Part:
     if page.compared.is_empty():
         return {"title": title, "parts": [*parts, paragraph("No network could be compared in this run.")]}
     parts += [
-        subheading("What the clouds ask for it"),
+        subheading("What the clouds ask for the same work"),
         {"type": "tags", "items": [[k, v] for k, v in KIND_WORDS.items()]},
     ]
     return {"title": title, "parts": [*parts, _clouds(page)]}
@@ -186,6 +186,7 @@ def every_comparison(page: Page) -> Part | None:
                 "text": words.shorten(head["display_name"], 34),
                 "strong": True,
                 "to": anchor_of(page, head["network"]),
+                "colour": page.colour_of(head["network"]),
                 "under": f"{page.names(head['accelerator'])}, {page.names(head['llm'])}: "
                 f"{usd(first['usd_per_mtok_network'])} per Mtok",
                 "rows": len(blocks),

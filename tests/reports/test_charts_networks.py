@@ -83,7 +83,7 @@ class TestAdvantageHeatMap:
         figure = heat_map(analysis, lost)
         (cell,) = marks(figure, "none:list:ionet:llama-3.1-8b")
         assert cell.get_hatch()
-        assert "the model does not fit the network's machines (2 cells)" in alt_text(figure)
+        assert "(a) the model does not fit the network's machines, 2 cells" in alt_text(figure)
         assert not marks(figure, "cell:list:ionet:llama-3.1-8b")
 
     def test_cells_that_rest_on_old_prices_are_marked(self, analysis: Analysis) -> None:

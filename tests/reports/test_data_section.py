@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import polars as pl
+import report_data
+
 from depin_compare.refdata import networks
 from fetchers import FETCHERS
-from reports.sections.data import _packaged_copies
+from reports.sections.data import _packaged_copies, data_states, sources
+from reports.sections.page import Page
+from reports.sections.prices import every_price
+from reports.view import plain, spreads_shown
 from reports.words import Names
 
 
@@ -21,3 +27,41 @@ def test_copies_in_the_package_are_told_with_their_use() -> None:
     feeds = {"litellm-1-109-1": ["token prices", "names"], "litellm-1-14-4": ["token prices"], "skypilot-x": ["prices"]}
     assert _packaged_copies("litellm", feeds) == {"text": "packaged copies: token prices", "tone": "muted"}
     assert _packaged_copies("golem", feeds) == {"text": "none of its own", "quiet": True}
+
+
+def test_answers_stand_among_the_sources_with_their_day() -> None:
+    live = report_data.live_shaped()
+    (table,) = sources(Page(live, {}, {}))["parts"]
+    answers = {row[0]: row for row in table["rows"] if str(row[1]).startswith("Answer of the source: ")}
+    told = plain(live.market_prices).filter(pl.col("layer") == "live")["source"].unique().to_list()
+    assert "akash" in told
+    assert answers["Akash"][3] == "2026-11-22"
+    assert answers["Akash"][4].startswith("prices")
+    assert answers["OpenComputePrices"][5]["kind"] == "third_party"
+    assert answers["Akash"][5]["kind"] == "published"
+
+
+def test_a_source_is_overdue_and_a_price_stale_each_by_a_rule_that_is_told() -> None:
+    page = Page(report_data.reference_only(), {}, {})
+    (states,) = (part for part in data_states(page)["parts"] if part.get("columns", [{}])[0].get("title") == "Source")
+    ages = [row[3]["text"] for row in states["rows"] if "days" in row[3]["text"]]
+    assert ages
+    assert all(text.endswith(", overdue") for text in ages)
+    made = every_price(page)
+    assert made is not None
+    (table,) = made["parts"]
+    told = table["notes"][0]
+    assert "a packaged one older than 90 days (ask, bid, indicative) and 180 days (list)" in told
+    limits = {"ask": 90, "bid": 90, "indicative": 90, "list": 180}
+    for row in table["rows"]:
+        kind, age = str(row[5]).partition(":")[0].partition(",")[0], row[-1]["text"]
+        assert ("stale" in age) == (int(age.partition(",")[0]) > limits[kind])
+
+
+def test_a_market_of_one_price_has_no_spread() -> None:
+    every = plain(report_data.live_shaped().market_statistics)
+    flat = every.filter(
+        pl.col("n_offers") > 1, pl.col("usd_per_accelerator_hour_low") == pl.col("usd_per_accelerator_hour_high")
+    )
+    assert flat.height
+    assert spreads_shown(every, every.height).join(flat, on=flat.columns, how="semi", nulls_equal=True).is_empty()

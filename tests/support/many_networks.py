@@ -138,14 +138,14 @@ def _offers() -> pl.DataFrame:
             for number, price in enumerate(prices):
                 rows.append(
                     {
-                        "source": network, "offer_id": f"{chip}-{number}", "network": network,
+                        "source": "opencomputeprices", "offer_id": f"{network}-{chip}-{number}", "network": network,
                         "segment": made.segment, "accelerator": chip, "accelerator_name": chip.upper(),
                         "accelerator_count": 1, "usd_per_accelerator_hour": price, "terms": "on_demand",
                         "price_kind": made.price_kind, "available": made.free, "total": made.total,
                         "listed_price": f"{price:g}",
                         "listed_unit": "USD per GPU-hour", "listed_currency": "USD",
                         "observed_at": NOW - timedelta(days=made.age_days), "layer": made.layer,
-                        "source_url": f"https://prices.example.org/{network}",
+                        "source_url": f"https://prices.example.org/{network}", "kind": "third_party",
                     }
                 )  # fmt: skip
     return Offers.validate(pl.DataFrame(rows, schema=Offers.create_empty().schema))
