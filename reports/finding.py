@@ -11,7 +11,7 @@ from depin_compare.analysis import Analysis
 from reports import view
 from reports.words import Names, of_them, percent
 
-__all__ = ["finding", "standings"]
+__all__ = ["finding", "standings", "undercut_otherwise"]
 
 _COMPARED = ("list", "committed", "modelled_cost")
 
@@ -37,14 +37,37 @@ def standings(analysis: Analysis, names: Names) -> tuple[tuple[str, str] | None,
     return pair, sorted(made, key=lambda one: one["list"] is None and one["modelled_cost"] is None)
 
 
+def undercut_otherwise(analysis: Analysis, pair: tuple[str, str] | None) -> tuple[pl.DataFrame, int]:
+    """Networks whose own chip and model do not undercut a cloud's modelled cost, but another one does.
+
+    Returns
+    -------
+    DataFrame
+        network, accelerator, llm and advantage over the modelled cost of ``pair``: the best of each network.
+    int
+        How many networks undercut the modelled cost of any cloud with any chip and model.
+    """
+    known = view.plain(analysis.comparison.filter(pl.col("reference") == "modelled_cost", pl.col("advantage") > 0))
+    known = known.filter(
+        pl.col("match") == "cheapest", pl.col("network").is_in(analysis.headlines["network"].to_list())
+    )
+    here = view.of_pair(known, pair) if pair else known.clear()
+    own = here.join(view.plain(analysis.headlines), on=["network", "accelerator", "llm", "workload"], how="semi")
+    other = here.filter(~pl.col("network").is_in(own["network"].to_list()))
+    best = other.sort("advantage", "network", descending=[True, False]).unique(
+        "network", keep="first", maintain_order=True
+    )
+    return best.select("network", "accelerator", "llm", "advantage"), known["network"].n_unique()
+
+
 def finding(networks: Sequence[dict[str, Any]], cloud: str, *, suppliers: bool = False) -> str:
     """How many networks undercut a cloud's list price and its modelled cost; true of any `standings`.
 
     ``suppliers`` adds on how many a provider covers all cost.
 
     >>> akash = {"list": 0.3, "modelled_cost": -2.0, "margin": 0.1}
-    >>> finding([akash, akash | {"margin": None}], "AWS", suppliers=True)
-    "Both networks undercut AWS's list price, neither its modelled cost; a supplier covers all cost on 1 of 1"
+    >>> finding([akash, akash | {"margin": None}], "AWS")
+    "With one chip for each, both networks undercut AWS's list price, neither its modelled cost"
     """
     if len(networks) == 1:
         return _of_one(networks[0], cloud, suppliers=suppliers)
@@ -64,12 +87,12 @@ def finding(networks: Sequence[dict[str, Any]], cloud: str, *, suppliers: bool =
             told.append(f"{some} {verb} {words if key == 'list' else f'{cloud}{chr(39)}s modelled cost'}")
     if not told:
         return "No network can be compared with a cloud today"
-    text = ", ".join(told)
+    text = f"With one chip for each, {', '.join(told)}"
     if suppliers and (margins := [one["margin"] for one in networks if one["margin"] is not None]):
         covered = sum(value >= 0 for value in margins)
         text += f"; a supplier covers all cost on {of_them(covered, len(margins))}"
         text += " whose margin is known" if len(margins) < len(networks) and len(margins) > 1 else ""
-    return text[0].upper() + text[1:]
+    return text
 
 
 def _of_one(one: dict[str, Any], cloud: str, *, suppliers: bool) -> str:
@@ -83,7 +106,8 @@ def _of_one(one: dict[str, Any], cloud: str, *, suppliers: bool) -> str:
     if len(told) == 1 and one["list"] is None:
         told = [(told[0][0], f"{cloud}'s modelled cost")]
     (first, words), *rest = told
-    text = f"{one['name']} {'undercuts' if first else 'does not undercut'} {words}"
+    chip = f" with {told_chip}" if (told_chip := one.get("accelerator_display_name")) else ""
+    text = f"{one['name']}{chip} {'undercuts' if first else 'does not undercut'} {words}"
     for also, other in rest:
         text += (
             f" and {other}"

@@ -13,7 +13,7 @@ from reports.sections.first_page import headline, sentences
 from reports.sections.page import Page
 from reports.since import Since, shown, since_lines
 from reports.summary import ADVICE_NOTE, ages_line, left_out_lines
-from reports.verdict_words import FOR_ITS_MARGIN, lacks_margin_alone, verdict_note
+from reports.verdict_words import FOR_ITS_MARGIN, lacks_margin_alone, today_words, verdict_note
 from reports.verdicts import NOT_COMPARABLE, verdicts
 from reports.words import REFERENCE_WORDS
 
@@ -88,7 +88,7 @@ def _verdict_table(analysis: Analysis, page: Page) -> list[str]:
         chip = [page.names(row[key]) for key in ("accelerator", "llm") if row[key] is not None]
         savings = [at[ref]["advantage_printed"] if ref in at else NOT_COMPARABLE for ref in view.REFERENCE_ORDER]
         gone = at["list"]["advantage_gone_printed"] if "list" in at else NOT_COMPARABLE
-        marks = ", ".join(filter(None, under))
+        marks = "; ".join(filter(None, under))
         verdict = f"{row['verdict']} ({marks})" if marks else row["verdict"]
         body.append(
             [
@@ -108,8 +108,8 @@ def _verdict_table(analysis: Analysis, page: Page) -> list[str]:
     notes = (
         f"{against}Supplier keeps: "
         "full-cost margin, % of receipts, without token rewards. List lead gone: when half of the draws have lost the "
-        "lead over the list price in the base scenario; already lost: at central inputs; half of draws today: though "
-        f"central inputs lead. n/k: not known; n/c: not comparable. {verdict_note(page.outlook)}"
+        "lead over the list price in the base scenario; already lost: at central inputs."
+        f"{today_words(row[6] for row in body)} n/k: not known; n/c: not comparable. {verdict_note(page.outlook)}"
     )
     more = len(networks) - len(shown_networks)
     rest = f"{words.plural(more, 'further network')} and every other cloud" if more else "Every other cloud"

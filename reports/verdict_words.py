@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
 
 import polars as pl
@@ -9,11 +10,26 @@ import polars as pl
 from depin_compare.economics.scenarios import BASE
 from reports import view, words
 
-__all__ = ["FOR_ITS_MARGIN", "at_odds", "gone", "lacks_margin_alone", "verdict_note"]
+__all__ = [
+    "FOR_ITS_MARGIN",
+    "at_odds",
+    "gone",
+    "lacks_margin_alone",
+    "not_so_in",
+    "share_at_odds",
+    "today_words",
+    "verdict_note",
+]
 
 
 # Beneath a verdict that rests on nothing else.
-FOR_ITS_MARGIN = "as margin not known"
+FOR_ITS_MARGIN = "margin not known"
+# Instead of the month of the data, which would pass for one to come.
+_MOST_TODAY, _THIS_MONTH = "most draws today", "this month"
+_MEANINGS = {
+    _MOST_TODAY: "half of them or more have lost it already, though central inputs have not",
+    _THIS_MONTH: "half of the draws have lost it by its end",
+}
 
 
 def verdict_note(outlook: pl.DataFrame, *, brief: bool = False) -> str:
@@ -35,13 +51,23 @@ def gone(value: date | None, as_of: date, *, never: str) -> str:
     """By when half of the draws are lost: a month, but not that of the data, which would pass for one to come.
 
     >>> [gone(at, date(2026, 11, 22), never="not reached") for at in (date(2026, 11, 22), date(2026, 11, 28), None)]
-    ['half of draws today', 'this month', 'not reached']
+    ['most draws today', 'this month', 'not reached']
     >>> gone(date(2027, 11, 1), date(2026, 11, 22), never="not reached")
     'Nov 2027'
     """
     if value is None or (value.year, value.month) > (as_of.year, as_of.month):
         return words.month(value, unknown=never)
-    return "half of draws today" if value <= as_of else "this month"
+    return _MOST_TODAY if value <= as_of else _THIS_MONTH
+
+
+def today_words(told: Iterable[str]) -> str:
+    """What the words for today and its month mean, of those that some cells begin with."""
+    cells = list(told)
+    return "".join(
+        f" {term[0].upper()}{term[1:]}: {meaning}."
+        for term, meaning in _MEANINGS.items()
+        if any(cell.startswith(term) for cell in cells)
+    )
 
 
 def at_odds(row: view.Row, as_of: date) -> bool:
@@ -53,6 +79,29 @@ def at_odds(row: view.Row, as_of: date) -> bool:
         return False
     half = row["date_p50"] is not None and row["date_p50"] <= as_of
     return bool(half == (row["state"] != "already_lost"))
+
+
+def share_at_odds(row: view.Row, as_of: date) -> str:
+    """In how many draws it is otherwise than at central inputs: the bound that the dates of a row `at_odds` tell.
+
+    >>> row = {"state": "not_reached", "date_p10": date(2026, 11, 22), "date_p90": date(2026, 11, 22)}
+    >>> share_at_odds(row, date(2026, 11, 22)), share_at_odds(row | {"date_p90": None}, date(2026, 11, 22))
+    ('90% or more', 'half or more')
+    >>> share_at_odds(row | {"state": "already_lost"}, date(2026, 11, 22))
+    'more than half'
+    """
+    if row["state"] == "already_lost":
+        tenth = row["date_p10"]
+        return "more than half" if tenth is not None and tenth <= as_of else "more than 90%"
+    nine = row["date_p90"]
+    return "90% or more" if nine is not None and nine <= as_of else "half or more"
+
+
+def not_so_in(row: view.Row, as_of: date) -> str:
+    """Beneath what central inputs say is lost today: in how many draws it is not, where that is most; else nothing."""
+    if row["state"] != "already_lost" or not at_odds(row, as_of):
+        return ""
+    return f"not so in {'>90% of' if share_at_odds(row, as_of).endswith('90%') else 'most'} draws"
 
 
 def lacks_margin_alone(outlook: pl.DataFrame) -> bool:

@@ -11,8 +11,8 @@ from depin_compare.analysis import Analysis
 from depin_compare.economics.scenarios import BASE
 from depin_compare.market.freshness import FRESHNESS
 from reports import view, words
-from reports.sections.parts import NOT_IN_HALF, span_words, use_words
-from reports.verdict_words import at_odds, gone
+from reports.sections.parts import span_words, use_words
+from reports.verdict_words import gone, not_so_in
 
 __all__ = ["NOT_COMPARABLE", "NOT_KNOWN", "Verdicts", "verdicts"]
 
@@ -158,12 +158,12 @@ def advantage_gone(outlook: view.Row | None, as_of: date) -> str:
     >>> advantage_gone(row | {"date_p50": None, "probability_lost": 0.0}, today)
     'not reached by 2036'
     >>> advantage_gone(row | {"date_p50": today}, today)
-    'half of draws today, not reached in 35% of draws'
+    'most draws today, not reached in 35% of draws'
     """
     if outlook is None or outlook["state"] == "not_comparable":
         return NOT_COMPARABLE
     if outlook["state"] == "already_lost":
-        return f"already lost, {NOT_IN_HALF}" if at_odds(outlook, as_of) else "already lost"
+        return ", ".join(filter(None, ["already lost", not_so_in(outlook, as_of)]))
     lost, never = outlook["probability_lost"], f"not reached by {outlook['horizon'].year}"
     if lost is None:  # of an earlier version, without draws: the central path is all there is
         return gone(outlook["date"], as_of, never=never)

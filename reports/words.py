@@ -330,8 +330,8 @@ def of_many(some: int, many: int) -> str:
 
 
 def of_them(some: int, many: int) -> str:
-    """As `of_many`, but of two ``"both"`` and ``"neither of 2"``."""
-    return of_many(some, many) if many != 2 or some == 1 else "both" if some else "neither of 2"
+    """As `of_many`, but of two ``"both"`` and ``"neither of the 2"``."""
+    return of_many(some, many) if many != 2 or some == 1 else "both" if some else "neither of the 2"
 
 
 def of_networks(some: int, many: int) -> str:

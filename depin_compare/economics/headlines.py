@@ -13,7 +13,7 @@ from depin_compare.bands import Band
 from depin_compare.doors import Schema
 from depin_compare.economics.comparison import Comparison
 from depin_compare.economics.margins import Margins, provider_freshness
-from depin_compare.economics.nodes import archetypes_of, node
+from depin_compare.economics.nodes import NO_NODE, archetypes_of, node
 from depin_compare.economics.outlook_frames import Outlook
 from depin_compare.economics.scenarios import BASE
 from depin_compare.economics.starts import Subject
@@ -151,7 +151,7 @@ def headlines(
     """One row a network with its verdict and sentence; every number in the sentence stands in the frames.
 
     ``offers``, where given, say why a network has no price that counts; ``as_of`` is the day of the run, on which
-    some leads are lost already in half of the draws; ``tokens``, the token economics, which rewards are only the most
+    some leads are lost already in half of the draws or more; ``tokens``, the token economics, which rewards are only the most
     they can be.
     """
     by_network = {subject.network: subject for subject in chosen}
@@ -319,6 +319,8 @@ def _supplier(subject: Subject, margins: pl.DataFrame, *, at_most: bool) -> str:
         pl.col("accelerator") == subject.accelerator,
         pl.col("archetype") == (subject.archetype or ""),
     )
+    if subject.archetype is None:
+        return f"A provider's use and margin are not known: {NO_NODE}"
     if margin.is_empty():
         return ""
     row = margin.row(0, named=True)
@@ -372,20 +374,28 @@ def _future(outlook: pl.DataFrame, as_of: date | None) -> str:
     # A run of an earlier version did not draw: its central path is all there is.
     drawn = pl.col("probability_lost").is_not_null()
     lost = ahead.select(pl.when(drawn).then("date_p50").otherwise("date").alias("lost"))["lost"].drop_nulls().sort()
-    start = "In the base scenario it loses"
     led, horizon = len(ahead), rows["horizon"][0].year
     if lost.is_empty():
-        few = {1: "not the one reference", 2: "neither of the 2 references"}.get(led, f"none of the {led} references")
-        return f"{start} {few} it leads today by {horizon}"
+        leads = {1: "the one lead", 2: "both leads"}.get(led, f"all {led} leads")
+        return f"In the base scenario it keeps {leads} it has today until the end of {horizon}"
+    start = "In the base scenario it loses"
     already = int((lost <= as_of).sum()) if as_of is not None else 0
     now = as_of is not None and (lost[0].year, lost[0].month) == (as_of.year, as_of.month)
     month = "this month" if now else f"in {_MONTHS[lost[0].month - 1]} {lost[0].year}"
-    first = "in half of the draws today already" if already else month
+    first = f"today already in {_share_lost(ahead, already, as_of)}" if already else month
     if led == 1:
         return f"{start} the one reference it leads today by {horizon}, {first}"
     some = ("both" if led == 2 else f"all {led}") if len(lost) == led else f"{len(lost)} of the {led}"
     which = "" if already == len(lost) else f"{already} of them " if already else "the first "
     return f"{start} {some} references it leads today by {horizon}, {which}{first}"
+
+
+def _share_lost(ahead: pl.DataFrame, already: int, as_of: date | None) -> str:
+    """In how many draws the references of which most have lost the lead today are lost; most are never told as half."""
+    surer = int((ahead["date_p90"] <= as_of).sum())
+    if surer == already:
+        return "90% or more of the draws"
+    return f"half or more of the draws{f' ({surer} of them in 90% or more)' if surer else ''}"
 
 
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")

@@ -18,7 +18,7 @@ from depin_compare.economics.drivers import Moved, leading, ranked, unit_of
 from depin_compare.economics.erosion import margin_headroom
 from depin_compare.economics.lineage import Lineage
 from depin_compare.economics.margins import node_breakeven_price
-from depin_compare.economics.nodes import Node
+from depin_compare.economics.nodes import NO_NODE, Node
 from depin_compare.economics.outlook_frames import (
     OUTLOOK_STATES,
     QUANTITIES,
@@ -199,7 +199,7 @@ class _Start:
         node = self.subject.node
         if self.subject.expired is not None:
             return self.subject.expired
-        return (node.missing or _PAID_IN_TOKENS) if node else "only its maker runs this chip"
+        return (node.missing or _PAID_IN_TOKENS) if node else NO_NODE
 
     def today(self, node: Node) -> Band:
         """Full margin of today with its band, as the margins have it."""

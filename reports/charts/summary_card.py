@@ -8,19 +8,20 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from depin_compare.analysis import Analysis
-from reports.finding import finding, standings
-from reports.style import INK, LINE, MUTED, NEGATIVE, Look, fit, styled, text_width, wrap
+from reports.finding import finding, standings, undercut_otherwise
+from reports.style import INK, LINE, MUTED, NEGATIVE, Look, fit, is_drawable, styled, text_width, wrap
 from reports.verdict_words import verdict_note
-from reports.words import aged, percent
+from reports.words import aged, percent, plural, shorten
 
 __all__ = ["MOST_NETWORKS", "card_png", "summary_card"]
 
 WIDTH, HEIGHT, DPI = 8.0, 4.5, 150
 MOST_NETWORKS = 6
-# Up to so many have room for the sentence of the report.
+# Up to so many have room for the sentence of the report; one alone is written larger.
 _MOST_TOLD = 3
+_LARGE = 1.45
 _TONES = {"resilient": "#1b5e20", "exposed": "#8a6100", "eroded": NEGATIVE}
-_NAME = 1.5
+_NAME = 1.4
 _SMALL = 7.2
 _COLUMNS = (0.30, 2.2, 3.22, 4.3, 5.42, 7.7)
 
@@ -61,28 +62,35 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
     missing = sum(cell["list"] is None and cell["modelled_cost"] is None for cell in cells[MOST_NETWORKS:])
     more = f"{len(cells) - MOST_NETWORKS} more in the report" if len(cells) > MOST_NETWORKS else ""
     more += f", {missing} of them without a price to compare." if missing and more else "." if more else ""
+    others = undercut_otherwise(analysis, pair)[0].height
+    if pair and others:
+        does = "does" if others == 1 else "do"
+        more += f" With another chip or model {plural(others, 'network')} {does} undercut {look.names(pair[0])}'s cost."
+    ids = [cell["name"] for cell in drawn if not is_drawable(cell["display_name"])]
+    more += f" {', '.join(ids)}: name in letters that can't be drawn." if ids else ""
     unknown = "; n/k: not known" if any(cell["margin"] is None for cell in drawn) else ""
     blank = any(cell[key] is None for cell in drawn for key in ("list", "committed", "modelled_cost"))
     meaning = (
-        "+ cheaper than the cloud, in % of its price or cost; supplier keeps: full-cost margin, % of receipts, no "
-        f"token rewards{unknown}{'; n/c: not comparable' if blank else ''}. "
+        "+ cheaper, in % of the cloud's price or cost; supplier keeps: full-cost margin, % of receipts, no token "
+        f"rewards{unknown}{'; n/c: not comparable' if blank else ''}. "
         f"{verdict_note(analysis.outlook, brief=True)}"
     )
     told_below = [
-        more,
+        more.strip(),
         *wrap(meaning, _SMALL, WIDTH - 0.6),
         f"depin-compare, {look.dated()}. A model of public prices and stated assumptions; not investment advice.",
     ]
     notes = [note for note in told_below if note]
     foot = 0.2 + 0.16 * len(notes) + 0.04
-    in_words = len(drawn) <= _MOST_TOLD
-    step = min(1.5 if in_words else 0.5, (top - 0.13 - foot) / max(1, len(drawn)))
+    in_words, large = len(drawn) <= _MOST_TOLD, _LARGE if len(drawn) == 1 else 1.0
+    step = (top - 0.13 - foot) / max(1, len(drawn))
     for i, cell in enumerate(drawn):
-        above = 0.24 if in_words else 0.55 * step
-        _row(put, top - 0.13 - step * i - above, cell, look)
-        lines = _whole_sentences(cell["sentence"], int((step - 0.42) / 0.16)) if in_words else []
+        lines = _whole_sentences(cell["sentence"], int((step / large - 0.35) / 0.16), 8 * large) if in_words else []
+        above = 0.2 * large if lines else 0.5 * step
+        _row(put, top - 0.13 - step * i - above, cell, look, large if in_words else min(1.0, step / 0.36))
         for k, line in enumerate(lines):
-            put(0.3, top - 0.13 - step * i - 0.52 - 0.16 * k, line, 8, color=MUTED, gid=f"told:{cell['network']}:{k}")
+            y = top - 0.13 - step * i - (0.44 + 0.16 * k) * large
+            put(0.3, y, line, 8 * large, color=MUTED, gid=f"told:{cell['network']}:{k}")
         y = (top - 0.13 - step * (i + 1)) / HEIGHT
         figure.add_artist(Rectangle((0.3 / WIDTH, y), (WIDTH - 0.6) / WIDTH, 0.004 / HEIGHT, color=LINE))
     if not cells:
@@ -92,46 +100,62 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
     return figure
 
 
-def _whole_sentences(text: str, most_lines: int) -> list[str]:
+def _whole_sentences(text: str, most_lines: int, size: float) -> list[str]:
     """As many sentences as fit: one that ends in the middle says something else."""
     lines: list[str] = []
     sentences = [part.rstrip(".") + "." for part in text.split(". ") if part]
     for n in range(1, len(sentences) + 1):
-        longer = wrap(" ".join(sentences[:n]), 8, WIDTH - 0.6)
+        longer = wrap(" ".join(sentences[:n]), size, WIDTH - 0.6)
         if len(longer) > most_lines:
             break
         lines = longer
     return lines
 
 
-def _row(put: Any, y: float, cell: dict[str, Any], look: Look) -> None:
+def _fit_words(text: str, size: float) -> str:
+    """The name, cut to its column behind a word where enough of it stays."""
+    longest = fit(text, size, _NAME, bold=True)
+    for room in range(len(longest), len(longest) // 2, -1) if longest != text else ():
+        cut = shorten(text, room)
+        if not text[len(cut) - 1 : len(cut)].isalnum():
+            return cut
+    return longest
+
+
+def _row(put: Any, y: float, cell: dict[str, Any], look: Look, scale: float) -> None:
+    """A network's row: letters of 12 points, by ``scale``; low rows have smaller ones where there are two lines."""
     colour, _ = look.network(cell["network"])
-    whole = text_width(cell["name"], 12, bold=True) <= _NAME
-    names = [cell["name"]] if whole else wrap(cell["name"], 9, _NAME, bold=True)
-    size = 12.0 if whole else 9.0
-    lines = [(fit(n, size, _NAME, bold=True), size, colour, "bold") for n in [names[0], " ".join(names[1:])] if n]
+    large, two = 12.0 * max(1.0, scale), 9.0 * min(1.0, scale)
+    whole = text_width(cell["name"], large, bold=True) <= _NAME
+    names = [cell["name"]] if whole else wrap(cell["name"], two, _NAME, bold=True)
+    size = large if whole else two
+    lines = [(_fit_words(n, size), size, colour, "bold") for n in [names[0], " ".join(names[1:])] if n]
     mark = f"data {aged(cell['freshness'])}" if aged(cell["freshness"]) else ""
-    lines += [(fit(mark, 6.3, _NAME + 0.2), 6.3, MUTED, "normal")] if mark else []
-    for i, (line, size, tint, weight) in enumerate(lines):
+    beside = text_width(cell["name"], large, bold=True) + 0.06 if whole else _NAME
+    if mark and beside + text_width(mark, 6.3) <= _NAME + 0.1:
+        put(_COLUMNS[0] + beside, y - 0.015, mark, 6.3, color=MUTED)
+    elif mark:
+        lines += [(fit(mark, 6.3, _NAME + 0.2), 6.3, MUTED, "normal")]
+    for i, (line, points, tint, weight) in enumerate(lines):
         put(
-            _COLUMNS[0], y + 0.07 * (len(lines) - 1) - 0.14 * i, line, size, weight=weight, color=tint,
-            gid=f"name:{cell['network']}:{i}",
+            _COLUMNS[0], y + 0.07 * scale * (len(lines) - 1) - 0.14 * scale * i, line, points, weight=weight,
+            color=tint, gid=f"name:{cell['network']}:{i}",
         )  # fmt: skip
     for x, key in zip(_COLUMNS[1:5], ("list", "committed", "modelled_cost", "margin"), strict=True):
         value = cell[key]
         unknown = "n/k" if key == "margin" else "n/c"
         put(
-            x, y, percent(value, signed=True, unknown=unknown), 12 if value is not None else 8.5, ha="center",
+            x, y, percent(value, signed=True, unknown=unknown), large if value is not None else 8.5, ha="center",
             color=MUTED if value is None else NEGATIVE if value < 0 else INK, gid=f"{key}:{cell['network']}",
         )  # fmt: skip
     first, comma, rest = str(cell["verdict"]).partition(", ")
-    parts = [f"{first},", rest] if comma else wrap(first, 8.5, 1.45)[:2]
+    parts = [f"{first},", rest] if comma else wrap(first, 8.5 * scale, 1.45 * max(1.0, scale))[:2]
     for i, part in enumerate(parts):
         put(
             _COLUMNS[5],
-            y + (0.075 if len(parts) > 1 else 0.0) - 0.15 * i,
+            y + (0.07 * scale if len(parts) > 1 else 0.0) - 0.14 * scale * i,
             part,
-            8.5,
+            8.5 * scale,
             ha="right",
             color=_TONES.get((part if comma else first).split(" ")[0], MUTED),
             weight="bold",

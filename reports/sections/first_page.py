@@ -8,8 +8,8 @@ from typing import Any
 import polars as pl
 
 from reports import view, words
-from reports.finding import finding, standings
-from reports.sections.networks import anchor_of, only_two_prices
+from reports.finding import finding, standings, undercut_otherwise
+from reports.sections.networks import anchor_of, its_letters, only_two_prices
 from reports.sections.page import Page
 from reports.sections.parts import (
     Cell,
@@ -22,7 +22,7 @@ from reports.sections.parts import (
     use_words,
     verdict_cell,
 )
-from reports.verdict_words import FOR_ITS_MARGIN, at_odds, lacks_margin_alone, verdict_note
+from reports.verdict_words import FOR_ITS_MARGIN, at_odds, lacks_margin_alone, share_at_odds, verdict_note
 from reports.words import REFERENCE_WORDS, percent, roughly, usd
 
 __all__ = ["first_page", "headline", "other_networks", "sentences"]
@@ -74,26 +74,74 @@ def other_networks(page: Page) -> Part | None:
     """The networks that had no room in the first page's table."""
     heads = view.rows(page.headlines)
     heads = heads[_on_first_page(heads) :]
-    return {"title": "Further networks", "parts": [_one_row_each(page, heads, notes=False)]} if heads else None
+    return {"title": "Further networks", "parts": [_one_row_each(page, heads, first=False)]} if heads else None
 
 
 _SAVINGS = "Buyer's savings in % of the cloud's price or cost of the same tokens, at central inputs"
-_KEEPS = (
-    "Supplier keeps: full-cost margin, % of receipts, without token rewards, low to high beneath. n/c: not comparable."
-)
+_KEEPS = "Supplier keeps: full-cost margin, % of receipts, without token rewards, low to high beneath."
+_MOST_NAMED = 3
 
 
-def _notes(page: Page, what: str) -> list[str]:
-    """What the table's words mean, which chip stands for a network, what hosts ask, and the oldest price."""
-    margins = (page.margin_of.get(network, {}).get("full_margin") for network in page.headlines["network"])
-    unknown = f" {_UNKNOWN}: not known." if None in margins else ""
-    notes = [
-        f"{what}. {_KEEPS}{unknown} {verdict_note(page.outlook)}",
-        "A network's chip: of those it prices firmly and has in number, else of all it prices, the one that does the "
-        "work for the least; another may be better or worse. Its "
-        f"model: the first that it can serve.{_hosts(page)}{_oldest(page)}",
-    ]
+def _notes(page: Page, what: str, heads: Sequence[view.Row], body: Sequence[Sequence[Cell]]) -> list[str]:
+    """What the words and signs of a table mean, of those that stand in it."""
+    told = {cell["text"] for row in body for cell in row if isinstance(cell, dict) and "text" in cell}
+    signs = "".join(f" {sign}: {meaning}." for sign, meaning in _SIGNS.items() if sign in told)
+    letters = "".join(f" {note}" for head in heads if (note := its_letters(head)))
+    return [f"{what}. {_KEEPS}{signs} {verdict_note(page.outlook)}{letters}"]
+
+
+_SIGNS = {"n/c": "not comparable", _UNKNOWN: "not known"}
+
+
+def _more_notes(page: Page, shown: int) -> list[str]:
+    """Which chip stands for a network and what others would say, how many clouds are shown, what hosts ask."""
+    every = len(view.ordered_pairs(page.compared)) if page.compared.height else 0
+    part = f" {shown} of {every} clouds with their chips are shown, all on the network pages." if shown < every else ""
+    chip = (
+        "A network's chip is the cheapest for the work of those that it has in number at a firm price, or of all that "
+        "it prices where it has none such; its model the first that the chip can serve."
+    )
+    notes = [f"{chip}{_otherwise(page)}{part}", f"{_hosts(page)}{_oldest(page)}{_medians(page)}".strip()]
     return [note for note in notes if note]
+
+
+def _otherwise(page: Page) -> str:
+    """Which networks undercut a modelled cost with another chip or model than the one that stands for them."""
+    best, anywhere = undercut_otherwise(page.analysis, page.future_pair)
+    if not anywhere or page.future_pair is None:
+        return " Another may be better or worse."
+    named = [
+        f"{page.names(r['network'])} ({page.names(r['accelerator'])}, {page.names(r['llm'])}: "
+        f"{percent(r['advantage'], signed=True)})"
+        for r in view.rows(best.head(_MOST_NAMED))
+    ]
+    named += [f"{best.height - _MOST_NAMED} more"] if best.height > _MOST_NAMED else []
+    does = "undercuts" if best.height == 1 else "undercut"
+    cloud = page.names(page.future_pair[0])
+    here = f" With another chip or model {words.listing(named)} {does} {cloud}'s modelled cost." if named else ""
+    some = "1 network undercuts" if anywhere == 1 else f"{anywhere} networks undercut"
+    return f"{here} Counting all chips, models and clouds, {some} a modelled cost."
+
+
+def _medians(page: Page) -> str:
+    """The networks of which the medians of the draws stand on the other side of zero today than the table."""
+    base = page.outlook.filter(pl.col("scenario") == "base", pl.col("pricing") == "fleet_average")
+    today, told = page.analysis.as_of.date(), []
+    for network in page.headlines["network"]:
+        mine = base.filter(pl.col("network") == network)
+        lead = mine.filter(pl.col("quantity") == "advantage", pl.col("reference") == "list")
+        lead = view.of_pair(lead, page.future_pair) if page.future_pair else lead.clear()
+        margin = mine.filter(pl.col("quantity") == "full_margin")
+        odd = [
+            what
+            for what, rows in (("lead", lead), ("margin", margin))
+            if any(at_odds(row, today) for row in view.rows(rows.head(1)))
+        ]
+        if odd:
+            told.append(f"{page.names(network)} ({words.listing(odd)})")
+    if not told:
+        return ""
+    return f" On the other side of zero today in the median of the draws, as the chart has it: {words.listing(told)}."
 
 
 def _hosts(page: Page) -> str:
@@ -108,12 +156,15 @@ def _hosts(page: Page) -> str:
     first, over = rows.row(0, named=True), rows["asked_over_modelled"].median()
     source = page.publications.get(first["source"], {}).get("publisher") or page.names(first["source"])
     told = (
-        f" Hosts ask for the same {page.names(llm)} tokens {usd(first['usd_per_mtok_asked'])} a million and more "
-        f"({page.names(first['provider'])}, by {source}, {words.day(first['observed_at'])})"
+        f"Hosts of {page.names(llm)} ask {usd(first['usd_per_mtok_asked'])} or more for a million tokens of the same "
+        f"work (least: {page.names(first['provider'])}, listed by {source}, {words.day(first['observed_at'])})."
     )
     if not isinstance(over, float):
-        return f"{told}."
-    return f"{told}, in the median {words.times(over)} times the modelled cost: that is an owner's at full load."
+        return told
+    return (
+        f"{told} In the median that is {words.times(over)} times the modelled cost, which is an owner's whose chips "
+        "never stand idle."
+    )
 
 
 def _oldest(page: Page) -> str:
@@ -133,6 +184,11 @@ def _name_cell(page: Page, head: view.Row, under: str, rows: int = 1) -> Cell:
         "colour": page.colour_of(head["network"]),
     }
     return made | ({"under": under} if under else {}) | ({"rows": rows} if rows > 1 else {})
+
+
+def _two_ends(page: Page, head: view.Row) -> str:
+    """The mark of a network whose price is known only as two ends."""
+    return f"; price known as two ends, {ends}" if (ends := only_two_prices(page, head)) else ""
 
 
 def _supplier_cells(page: Page, head: view.Row, rows: int = 1) -> list[Cell]:
@@ -172,15 +228,18 @@ def _split_verdict(page: Page, head: view.Row) -> list[Cell]:
 
 def _detailed(page: Page, heads: Sequence[view.Row]) -> Part:
     """A row a network and cloud, every reference."""
-    pairs: list[tuple[str, str] | None] = [*view.headline_pairs(page.compared)]
+    pairs = view.headline_pairs(page.compared)
     claims = view.claimed_pairs(page.compared)
     body: list[list[Cell]] = []
+    pairs_shown: list[list[tuple[str, str]]] = []
     for head in heads:
         mine = page.compared.filter(pl.col("network") == head["network"])
         hardest = view.hardest_pairs(mine).get("list")
         shown = [*pairs, *([hardest] if pairs and hardest is not None and hardest not in pairs else [])]
+        pairs_shown.append(shown)
         span = max(1, len(shown))
         work = ", ".join(page.names(head[k]) for k in ("accelerator", "llm", "workload") if head[k] is not None)
+        work += _two_ends(page, head)
         for i, pair in enumerate(shown or [None]):
             cells: list[Cell] = [_name_cell(page, head, work, span)] if i == 0 else []
             if pair is None:
@@ -200,10 +259,11 @@ def _detailed(page: Page, heads: Sequence[view.Row]) -> Part:
         column("Breaks even at", 1.1, right=True),
         column("Verdict", 1.4),
     ]
-    return table_part(columns, body, _notes(page, _SAVINGS))
+    told = len({pair for row in pairs_shown for pair in row})
+    return table_part(columns, body, [*_notes(page, _SAVINGS, heads, body), *_more_notes(page, told)])
 
 
-def _one_row_each(page: Page, heads: Sequence[view.Row], *, notes: bool = True) -> Part:
+def _one_row_each(page: Page, heads: Sequence[view.Row], *, first: bool = True) -> Part:
     """A row a network: list prices and modelled costs of the first page's clouds."""
     shown = page.compared.filter(pl.col("advantage").is_not_null())
     pairs = view.headline_pairs(page.compared)
@@ -213,7 +273,13 @@ def _one_row_each(page: Page, heads: Sequence[view.Row], *, notes: bool = True) 
     at = {(r["network"], r["reference"], r["cloud"], r["silicon"]): r["advantage"] for r in view.rows(shown)}
     body = [
         [
-            _name_cell(page, head, words.shorten(page.names(head["accelerator"]), 40) if head["accelerator"] else ""),
+            _name_cell(
+                page,
+                head,
+                f"{words.shorten(page.names(head['accelerator']), 40)}{_two_ends(page, head)}"
+                if head["accelerator"]
+                else "",
+            ),
             *(change_cell(at.get((head["network"], *key))) for key in sought),
             *_supplier_cells(page, head)[:-1],
             *_split_verdict(page, head),
@@ -237,7 +303,8 @@ def _one_row_each(page: Page, heads: Sequence[view.Row], *, notes: bool = True) 
         column("v. cost", 0.7),
     ]
     what = "What the buyer saves (+) or pays more against each cloud's list price and modelled cost, in % of it"
-    return table_part(columns, body, _notes(page, what) if notes else [])
+    more = _more_notes(page, len({key[1:] for key in sought})) if first else []
+    return table_part(columns, body, [*_notes(page, what, heads, body), *more])
 
 
 def sentences(page: Page) -> list[str]:
@@ -261,10 +328,13 @@ def _price(page: Page) -> str:
         cheaper = int((least["advantage"] > 0).sum())
         if n == 1:
             ahead, many = int((rows["advantage"] > 0).sum()), rows.height
-            told.append(f"less than {words.of_them(ahead, many)} {name}{'s' if many > 1 else ''}")
+            beaten = f"less than {words.of_things(ahead, many, name)}"
+            other = f"no less than {f'any of the {many} {name}s' if many > 1 else f'the one {name}'}"
+            told.append(beaten if ahead else other)
         else:
-            same = told and least.height == n and 0 < cheaper < n
-            told.append(f"{cheaper if same else words.of_them(cheaper, least.height)} than every {name}")
+            same = told and least.height == n and cheaper < n
+            some = str(cheaper) if cheaper else "neither" if n == 2 else "none"
+            told.append(f"{some if same else words.of_them(cheaper, least.height)} than every {name}")
     if n == 1:
         (name,) = known["network"].unique().to_list()
         return (
@@ -272,7 +342,7 @@ def _price(page: Page) -> str:
         )
     first, *rest = told
     first = first.replace(" than", " networks are cheaper than", 1)
-    first = first.replace("neither of 2 networks are", "neither of 2 networks is")
+    first = first.replace("neither of the 2 networks are", "neither of the 2 networks is")
     return f"Price: for the same tokens {', '.join([first, *rest])} known of the clouds.{_hardest(page)}"
 
 
@@ -309,7 +379,7 @@ def _margin(page: Page) -> str:
         spread = f"{high} at best"
     return (
         f"Supplier: with the chip that stands for it, a provider covers all cost, capital included, on "
-        f"{words.of_them(covers, len(known))} networks whose margin is known, and keeps {spread}."
+        f"{words.of_them(covers, len(known))} networks whose margin is known; it keeps {spread}."
     )
 
 
@@ -340,26 +410,35 @@ def _future(page: Page) -> str:
         return (
             f"Future: in the base scenario {page.names(drawn[0]['network'])}'s lead over the list price of {cloud} is "
             f"lost at some time by {year} with a probability of {words.likelihood(drawn[0]['probability_lost'])}."
-            f"{_half_already(page, drawn)}"
+            f"{_already(page, drawn)}"
         )
     likely = sum(r["date_p50"] is not None for r in drawn)
-    least, most = ranked[0], ranked[-1]
+    least, most = (_probability(page, ranked, row) for row in (ranked[0], ranked[-1]))
     return (
         f"Future: in the base scenario {words.of_them(likely, len(drawn))} networks that lead over the list price of "
-        f"{cloud} today will more likely than not lose it at some time by {year}; the probability goes from "
-        f"{words.likelihood(least['probability_lost'])} ({page.names(least['network'])}) to "
-        f"{words.likelihood(most['probability_lost'])} ({page.names(most['network'])}).{_half_already(page, drawn)}"
+        f"{cloud} today will more likely than not lose it at some time by {year}; the probability "
+        f"{f'is {least}' if least == most else f'goes from {least} to {most}'}.{_already(page, drawn)}"
     )
 
 
-def _half_already(page: Page, leads: Sequence[view.Row]) -> str:
-    """The networks whose lead half of the draws have lost today already, and whose price is known only as two ends."""
+def _probability(page: Page, leads: Sequence[view.Row], row: view.Row) -> str:
+    """A probability, and who has it: the network, or how many networks."""
+    told = words.likelihood(row["probability_lost"])
+    alike = [r["network"] for r in leads if words.likelihood(r["probability_lost"]) == told]
+    return f"{told} ({page.names(alike[0]) if len(alike) == 1 else words.plural(len(alike), 'network')})"
+
+
+def _already(page: Page, leads: Sequence[view.Row]) -> str:
+    """The networks whose lead most draws have lost today already, in how many, and whose price is only two ends."""
     heads = {head["network"]: head for head in view.rows(page.headlines)}
-    told = []
+    today = page.analysis.as_of.date()
+    told: dict[str, list[str]] = {}  # share of the draws -> networks
     for row in leads:
-        if at_odds(row, page.analysis.as_of.date()):
+        if at_odds(row, today):
             ends = only_two_prices(page, heads[row["network"]])
             known = f" (its price is known only as two ends, {ends})" if ends else ""
-            told.append(f"{page.names(row['network'])}{known}")
-    have = "has" if len(told) == 1 else "have"
-    return f" In half of the draws {words.listing(told)} {have} lost it today already." if told else ""
+            told.setdefault(share_at_odds(row, today), []).append(f"{page.names(row['network'])}{known}")
+    return "".join(
+        f" {words.listing(who)} {'has' if len(who) == 1 else 'have'} lost it today already in {share} of the draws."
+        for share, who in told.items()
+    )

@@ -25,10 +25,17 @@ from reports.sections.parts import (
     use_words,
     verdict_cell,
 )
-from reports.verdict_words import FOR_ITS_MARGIN, at_odds, lacks_margin_alone, verdict_note
+from reports.verdict_words import (
+    FOR_ITS_MARGIN,
+    at_odds,
+    lacks_margin_alone,
+    share_at_odds,
+    today_words,
+    verdict_note,
+)
 from reports.words import DASH, KIND_WORDS, NOT_KNOWN, REFERENCE_WORDS, percent, usd
 
-__all__ = ["anchor_of", "has_own_page", "networks", "only_two_prices"]
+__all__ = ["anchor_of", "has_own_page", "its_letters", "networks", "only_two_prices"]
 
 _SHARED = "networks-nothing-known"
 _MOST_SHARED_ROWS = 40
@@ -94,7 +101,7 @@ def one_page(page: Page, head: view.Row) -> list[Part]:
     # What the sentence has said already is not said again.
     if why := "; ".join(reason for reason in reasons if reason and reason not in told):
         parts.append(paragraph(f"Supplier's margin {NOT_KNOWN}: {words.shorten(why, _LONGEST_REASON)}.", quiet=True))
-    if also := " ".join(filter(None, [_its_letters(head), _at_odds(page, head, outlook)])):
+    if also := " ".join(filter(None, [its_letters(head), _at_odds(page, head, outlook)])):
         parts.append(paragraph(also, quiet=True))
     parts += against(page, mine, outlook)
     parts += scenarios(page, mine, outlook)
@@ -196,7 +203,7 @@ def against(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Part]
     note = (
         "At central inputs; beneath a saving: the cloud's USD per million tokens; bold: the hardest of its kind. Gone "
         "by: base scenario, the month by which half of the draws have lost it; lost today: at central inputs; kept in: "
-        f"the share of draws that never lose it by the end of the horizon.{_half_today(base, today)}"
+        f"the share of draws that never lose it by the end of the horizon.{_today_in(body)}"
     )
     return [subheading("Against the clouds"), table_part(columns, body, [note]) | {"large": True}]
 
@@ -236,24 +243,22 @@ def scenarios(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Par
             column("Below zero at some time", 1.1, right=True),
         ]
     cloud = f"Cloud: {page.names.long_pair(*pair)}. " if pair else ""
-    apart = _half_today(known, today)
     new_node = "New node: bought at the time, not today; its margin may turn positive again." if margin_known else ""
     note = (
         f"{cloud}Months are those by which half of the draws are lost. At some time: the share of all draws by "
         f"{outlook['horizon'][0].year}, beneath it of those in which the scenario's event happens. {new_node}"
-    ).strip() + apart
+    ).strip() + _today_in(body)
     dropped = len(told) - len(body)
     notes = [note] + ([f"{words.plural(dropped, 'further scenario')} in erosion.csv."] if dropped else [])
     return [subheading("In every scenario"), table_part(columns, body, notes) | {"large": True}]
 
 
-def _half_today(rows: pl.DataFrame, today: date) -> str:
-    """What it means that half of the draws are lost today where central inputs lead; nothing where none are."""
-    told = [row for row in view.rows(rows) if row["state"] != "already_lost" and at_odds(row, today)]
-    return " Half of draws today: they have lost it already, though central inputs have not." if told else ""
+def _today_in(body: list[list[Cell]]) -> str:
+    """What the words for today and its month mean, of those that stand in the rows."""
+    return today_words(cell["text"] for row in body for cell in row if isinstance(cell, dict))
 
 
-def _its_letters(head: view.Row) -> str:
+def its_letters(head: view.Row) -> str:
     """Why a name stands as its id."""
     from reports.style import is_drawable  # matplotlib: heavy, and no other text needs it
 
@@ -265,7 +270,7 @@ def _its_letters(head: view.Row) -> str:
 def only_two_prices(page: Page, head: view.Row) -> str:
     """``$0.250 and $25.00 an hour`` where two offers far apart are all that is known of a network's price."""
     mine = page.analysis.market_prices.filter(
-        pl.col("network") == head["network"], pl.col("accelerator") == head["accelerator"],
+        pl.col("network") == head["network"], pl.col("accelerator").eq_missing(head["accelerator"]),
         pl.col("terms") == "on_demand", pl.col("n_offers") == 2,
     )  # fmt: skip
     if mine.is_empty():
@@ -275,23 +280,48 @@ def only_two_prices(page: Page, head: view.Row) -> str:
 
 
 def _at_odds(page: Page, head: view.Row, outlook: pl.DataFrame) -> str:
-    """Where half of the draws stand on the other side of zero today than the tables, which are at central inputs."""
+    """Where most draws stand on the other side of zero today than the tables, which are at central inputs."""
     today, base = page.analysis.as_of.date(), outlook.filter(pl.col("scenario") == "base")
     rows = [row for row in view.rows(base) if row["state"] != "not_comparable"]
     told = []
-    for lost, what in ((False, "leads at central inputs"), (True, "references lost at central inputs")):
+    for lost in (False, True):
         mine = [r for r in rows if r["quantity"] == "advantage" and (r["state"] == "already_lost") == lost]
-        if n := sum(at_odds(row, today) for row in mine):
-            told.append(f"{n} of the {len(mine)} {what} {'is' if n == 1 else 'are'} {'not ' if lost else ''}lost")
+        shares = [share_at_odds(row, today) for row in mine if at_odds(row, today)]
+        if not shares:
+            continue
+        least, most = ("more than half", "more than 90%") if lost else ("half or more", "90% or more")
+        n, surer = len(shares), shares.count(most)
+        share = most if surer == n else least
+        also = f" ({surer} of them in {most})" if 0 < surer < n else ""
+        what = f"{words.plural(len(mine), 'reference')} {'is' if len(mine) == 1 else 'are'} lost" if lost else (
+            f"it leads {words.plural(len(mine), 'reference')}"
+        )  # fmt: skip
+        told.append(f"{what} today, but in {share} of the draws {_of_these(n, len(mine), lost=lost)}{also}")
     margin = next((row for row in rows if row["quantity"] == "full_margin"), None)
     if margin is not None and at_odds(margin, today):
         other = "above" if margin["state"] == "already_lost" else "below"
-        told.append(f"the supplier's margin ({percent(margin['today'], signed=True)}) is {other} zero")
+        told.append(
+            f"the supplier's margin is {percent(margin['today'], signed=True)}, but in "
+            f"{share_at_odds(margin, today)} of the draws it is {other} zero"
+        )
     if not told:
         return ""
     ends = only_two_prices(page, head)
     why = f" Its price is known only as two ends, {ends}, and the draws range from one to the other." if ends else ""
-    return f"In half of the draws, today already, {words.listing(told)}.{why}"
+    return f"At central inputs {'; '.join(told)}.{why}"
+
+
+def _of_these(n: int, many: int, *, lost: bool) -> str:
+    """How many of the references just named are lost in the draws; where ``lost`` at central inputs, how many not.
+
+    >>> _of_these(16, 16, lost=False), _of_these(1, 14, lost=True), _of_these(14, 14, lost=True)
+    ('all are lost', '1 of them is not', 'none is')
+    """
+    if n < many:
+        return f"{n} of them {'is' if n == 1 else 'are'} {'not' if lost else 'lost'}"
+    if many == 1:
+        return "it is not" if lost else "it is lost"
+    return "none is" if lost else "all are lost"
 
 
 def _followed(page: Page, mine: pl.DataFrame) -> tuple[str, str] | None:
@@ -349,7 +379,9 @@ def token_facts(page: Page, head: view.Row) -> str:
 
     told = []
     keeps = take_cell(page, head["network"])
-    if not keeps.get("quiet"):
+    if no_share := _NO_SHARE.get(keeps["text"]):
+        told.append(no_share)
+    elif not keeps.get("quiet"):
         told.append(f"the network keeps {_kept(keeps['text'], keeps.get('under', ''))}")
     if row := first("burned_tokens"):
         told.append(f"{_amount(row)} burned, gross{_when(row)}")
@@ -381,6 +413,10 @@ def _kept(share: str, ways: str) -> str:
     return f"{share} of the tenant's bill{f' ({ways})' if ways else ''}"
 
 
+_NO_SHARE = {
+    "burned": "the payment is burned, and nodes are paid in minted tokens",
+    "no fee known": "no fee of the network is known",
+}
 _BOUNDS = {"upper": "at most ", "lower": "at least "}
 
 

@@ -88,7 +88,7 @@ def erosion(page: Page) -> Part:
     parts.append(
         paragraph(
             "Today, and lost today: at central inputs. A month is the first in which it is below zero in half of the "
-            "draws; half of draws today: at the start already, whatever central inputs say; not reached: in fewer than "
+            "draws; most draws today: at the start already, whatever central inputs say; not reached: in fewer than "
             f"half, up to the end of {average['horizon'][0].year}. Beneath it the share of the draws in which it is "
             "below zero at some time. Clouds price at the average cost of their whole fleet. Every cloud and "
             "reference is in erosion.csv.",

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any, TypeAlias
 
-from reports.verdict_words import at_odds, gone
+from depin_compare.economics.margins import PAID_IN_TOKENS
+from reports.verdict_words import gone, not_so_in
 from reports.words import KIND_WORDS, aged, fee, likelihood, percent
 
 Cell: TypeAlias = "str | dict[str, Any]"
@@ -58,10 +59,6 @@ def change_cell(value: float | None, *, unknown: str = "n/c") -> Cell:
     return {"text": percent(value, signed=True), "tone": "good" if value > 0 else "bad" if value < 0 else "muted"}
 
 
-# Beneath what central inputs say is lost today, where the draws say otherwise.
-NOT_IN_HALF = "not in half of draws"
-
-
 def date_cell(
     row: Mapping[str, Any] | None, as_of: date, *, already: str = "lost today", unknown: str = "n/c", lost: bool = False
 ) -> dict[str, Any]:
@@ -69,7 +66,9 @@ def date_cell(
     if row is None or row["state"] == "not_comparable":
         return {"text": unknown, "quiet": True}
     if row["state"] == "already_lost":
-        return {"text": already, "tone": "bad"} | ({"under": NOT_IN_HALF} if at_odds(dict(row), as_of) else {})
+        return {"text": already, "tone": "bad"} | (
+            {"under": beneath} if (beneath := not_so_in(dict(row), as_of)) else {}
+        )
     share = row["probability_lost"]
     day = row["date_p50"] if share is not None else row["date"]
     told = {"text": gone(day, as_of, never="not reached"), "tone": "good" if day is None else "warn"}
@@ -132,11 +131,19 @@ def network_keeps(share: float | None, takes: Iterable[Mapping[str, Any]], *, na
     ('at least 35% (container) or 60% (gateway)', 'at least 35% or 60%')
     >>> network_keeps(None, [{"subject": None, "value": 0.1, "bound": "lower"}]), network_keeps(None, [])
     ({'text': '10%', 'under': 'at least'}, {'text': 'n/k', 'quiet': True})
+    >>> network_keeps(1.0, [{"subject": None, "value": 1.0, "note": PAID_IN_TOKENS}])
+    {'text': 'burned', 'under': 'nodes are paid in minted tokens'}
+    >>> network_keeps(0.0, [{"subject": None, "value": 0.0, "bound": "lower"}])
+    {'text': 'no fee known'}
     """
     known = [take for take in takes if take["value"] is not None]
+    if any(take.get("note") == PAID_IN_TOKENS for take in known):
+        return {"text": "burned"} | ({} if narrow else {"under": "nodes are paid in minted tokens"})
     ends = list(dict.fromkeys(fee(value) for value in sorted(take["value"] for take in known)))
     if share is None and not ends:
         return {"text": "n/k", "quiet": True}
+    if not share and ends in ([], ["0%"]) and any(take["bound"] == "lower" for take in known):
+        return {"text": "no fee known"}
     span = " to ".join(dict.fromkeys((ends[0], ends[-1]))) if ends else ""
     least = any(take["bound"] == "lower" for take in known)
     under = "at least" if least else ""
@@ -173,7 +180,7 @@ def verdict_cell(head: dict[str, Any], because: str = "") -> dict[str, Any]:
         made["tone"] = tone
     under = [f"data {mark}" if (mark := aged(head["freshness"])) else "", because]
     if any(under):
-        made["under"] = ", ".join(filter(None, under))
+        made["under"] = "; ".join(filter(None, under))
     return made
 
 

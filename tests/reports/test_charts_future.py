@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from depin_compare.analysis import Analysis
 from depin_compare.economics.margins import PAID_IN_TOKENS
+from depin_compare.selection import selected
 from reports.charts import CHARTS
 from reports.charts.network_outlook import network_outlook
 from reports.charts.stress import rewards_lacking
@@ -109,7 +110,9 @@ class TestTitlesFollowTheWorld:
             title_of(draw("breakeven_dates", lost)),
         )
         assert "before any fall of the clouds' cost" in title_of(draw("stress", lost))
-        assert title_of(card(lost)).startswith("None of 3 networks undercut AWS's list price, none its modelled cost")
+        assert title_of(card(lost)).startswith(
+            "With one chip for each, none of 3 networks undercut AWS's list price, none its modelled cost"
+        )
 
     def test_nothing_lost_is_said(self, worlds: dict[str, Analysis]) -> None:
         kept = worlds["nothing_reached"]
@@ -120,7 +123,7 @@ class TestTitlesFollowTheWorld:
             r"probably none will be by \d+$",
             title_of(draw("breakeven_dates", kept)),
         )
-        assert title_of(card(kept)).startswith("All 3 networks undercut Azure's list price")
+        assert title_of(card(kept)).startswith("With one chip for each, all 3 networks undercut Azure's list price")
 
     def test_nothing_known_is_said(self, worlds: dict[str, Analysis]) -> None:
         nothing = worlds["no_network_price"]
@@ -661,6 +664,17 @@ class TestCard:
         n = thirty_networks.headlines.height
         assert len([t for t in texts(figure) if re.match(r"name:.*:0", str(t.get_gid()))]) == 6
         assert f"{n - 6} more in the report" in alt_text(figure)
+
+    def test_a_name_in_letters_that_can_not_be_drawn_is_explained(self) -> None:
+        told = alt_text(card(report_data.thirty_networks()))
+        assert "[cjk-names]: name in letters that can't be drawn" in told
+
+    def test_no_letters_stand_on_others_whatever_the_number_of_networks(self, reference_only: Analysis) -> None:
+        made_up = report_data.thirty_networks()
+        for made in (made_up, report_data.live_shaped(), reference_only, selected(made_up, networks=("bergwerk",))):
+            figure = card(made)
+            assert overlapping(figure, "") == []
+            assert list(cut_off(figure)) == []
 
 
 class TestNotLive:

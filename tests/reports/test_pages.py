@@ -18,14 +18,15 @@ from contradictions import WORLDS
 from depin_compare.analysis import Analysis
 from reports import view, words
 from reports.charts import CHARTS, network_charts
+from reports.charts.summary_card import summary_card
 from reports.content import report_content
 from reports.finding import finding
 from reports.lettering import breakable, settable
 from reports.pdf import report_pdf
-from reports.sections.first_page import headline, sentences
+from reports.sections.first_page import first_page, headline, other_networks, sentences
 from reports.sections.networks import decisive, has_own_page, one_page, take_cell, token_facts
 from reports.sections.page import Page
-from reports.style import Look, is_drawable
+from reports.style import Look, alt_text, is_drawable
 from reports.verdict_words import at_odds, lacks_margin_alone
 from reports.verdicts import advantage_gone
 
@@ -109,7 +110,7 @@ class TestFirstPageSentences:
 
     def test_how_far_below_all_receipts_a_margin_is_says_nothing(self) -> None:
         told = sentences_of(WORLDS["everything_lost"](report_data.live_shaped()))[1]
-        assert re.search(rf"and keeps below {words.MINUS}1,000% of receipts \([\w.]+\) at best\.$", told)
+        assert re.search(rf"; it keeps below {words.MINUS}1,000% of receipts \([\w.]+\) at best\.$", told)
 
     def test_one_network_is_named(self) -> None:
         price, supplier, future = sentences_of(report_data.one_network())
@@ -121,7 +122,7 @@ class TestFirstPageSentences:
     @pytest.mark.parametrize(
         ("world", "number", "told"),
         [
-            ("dearer_than_every_list_price", 0, r"less than none of \d+ list prices"),
+            ("dearer_than_every_list_price", 0, r"no less than any of the \d+ list prices"),
             (
                 "cheaper_than_every_modelled_cost",
                 0,
@@ -160,6 +161,15 @@ def network_page(analysis: Analysis, network: str) -> str:
     page = Page(analysis, {}, {})
     (head,) = [h for h in view.rows(page.headlines) if h["network"] == network]
     return json.dumps(one_page(page, head), ensure_ascii=False)
+
+
+def notes_of(parts: list[dict[str, Any]]) -> str:
+    """All notes beneath the tables of some parts."""
+    return " ".join(note for part in parts if part["type"] == "table" for note in part["notes"])
+
+
+def alt_of_card(analysis: Analysis) -> str:
+    return alt_text(summary_card(analysis, Look.of(analysis)))
 
 
 class TestNetworkPages:
@@ -242,13 +252,15 @@ class TestNetworkPages:
     def test_where_half_of_the_draws_contradict_the_tables_of_today_the_page_says_so(self) -> None:
         analysis = report_data.thirty_networks()
         told = network_page(analysis, "two-prices")
-        assert f"the supplier's margin ({words.MINUS}268%) is above zero" in told
-        assert "16 of the 16 leads at central inputs are lost" in told
+        assert f"the supplier's margin is {words.MINUS}268%, but in more than 90% of the draws it is above zero" in told
+        assert "it leads 16 references today, but in half or more of the draws all are lost" in told
         assert "known only as two ends, $0.250 and $25.00 an hour" in told
-        assert "half of draws today" in told
+        assert "most draws today" in told
         assert "Nov 2026" not in told
         assert "known only as two ends, $0.250 and $25.00 an hour" in sentences_of(analysis)[2]
-        assert "In half of the draws, today already" not in network_page(analysis, "aurora")
+        assert "but in" not in network_page(analysis, "aurora")
+        # Where few draws contradict, the words for it are not explained.
+        assert "Most draws today" not in network_page(analysis, "aurora")
 
     def test_a_name_without_letters_is_told_as_its_id_everywhere_and_explained_once(self) -> None:
         analysis = report_data.thirty_networks()
@@ -287,18 +299,87 @@ def test_the_finding_counts_what_the_table_has() -> None:
     listed = against.filter(pl.col("reference") == "list")["advantage"]
     margins = [m["full_margin"] for m in page.margin_of.values() if m["full_margin"] is not None]
     told = headline(page)
-    assert told.startswith(f"{words.of_them(int((listed > 0).sum()), len(listed))} comparable networks".capitalize())
+    better = words.of_them(int((listed > 0).sum()), len(listed))
+    assert told.startswith(f"With one chip for each, {better} comparable networks undercut")
     assert f"on {words.of_them(sum(m >= 0 for m in margins), len(margins))} whose margin is known" in told
 
 
 @pytest.mark.parametrize(("better", "told"), [
-    (0, "Neither network undercuts AWS's list price, neither its modelled cost"),
+    (0, "neither network undercuts AWS's list price, neither its modelled cost"),
     (1, "1 of 2 networks undercuts AWS's list price, 1 of 2 its modelled cost"),
-    (2, "Both networks undercut AWS's list price, both its modelled cost"),
+    (2, "both networks undercut AWS's list price, both its modelled cost"),
 ])  # fmt: skip
 def test_of_two_networks_the_finding_says_both_and_neither(better: int, told: str) -> None:
     two = [{"list": i < better or -1, "modelled_cost": i < better or -1, "margin": None} for i in range(2)]
-    assert finding(two, "AWS") == told
+    assert finding(two, "AWS") == f"With one chip for each, {told}"
+
+
+def test_the_first_page_names_who_undercuts_a_modelled_cost_with_another_chip() -> None:
+    analysis = report_data.live_shaped()
+    page = Page(analysis, {}, {})
+    cost = view.plain(analysis.comparison).filter(
+        pl.col("match") == "cheapest", pl.col("reference") == "modelled_cost", pl.col("advantage") > 0
+    )
+    assert "none its modelled cost" in headline(page)
+    here = view.of_pair(cost, ("aws", "nvidia"))
+    assert set(here["network"]) == {"nosana", "clore"}
+    told = notes_of(first_page(page))
+    best = here.filter(pl.col("network") == "nosana").sort("advantage").row(-1, named=True)
+    assert f"Nosana ({page.names(best['accelerator'])}, Llama 3.1-8B: +{best['advantage']:.0%})" in told
+    assert re.search(r"and Clore\.ai \(.*?\) undercut AWS's modelled cost\.", told)
+    assert f"{cost['network'].n_unique()} networks undercut a modelled cost" in told
+    assert "With another chip or model 2 networks do undercut AWS's cost" in alt_of_card(analysis)
+
+
+def test_the_first_page_marks_prices_known_as_two_ends_and_medians_of_the_other_sign() -> None:
+    page = Page(report_data.thirty_networks(), {}, {})
+    told = notes_of(first_page(page))
+    assert "in the median of the draws, as the chart has it: " in told
+    assert "Two Prices, a Hundredfold Apart (lead and margin)" in told
+    further = other_networks(page)
+    assert further is not None
+    (row,) = (r for r in further["parts"][0]["rows"] if r[0]["text"].startswith("Two Prices"))
+    assert "price known as two ends, $0.250 and $25.00 an hour" in row[0]["under"]
+    # The second table has a key of its own, of its own signs.
+    assert "pays more" in notes_of(further["parts"])
+    assert "n/k: not known." in notes_of(further["parts"])
+    assert "[cjk-names] is its id" in told
+    assert "[cjk-names]" not in notes_of(further["parts"])
+
+
+def test_what_most_draws_have_lost_is_not_told_as_half() -> None:
+    """More than nine in ten draws have lost the lead of the two prices over AWS's list price on the first day."""
+    analysis = report_data.thirty_networks()
+    start = analysis.advantage_paths.filter(
+        pl.col("network") == "two-prices", pl.col("cloud") == "aws", pl.col("silicon") == "nvidia",
+        pl.col("reference") == "list", pl.col("scenario") == "base", pl.col("month") == 0,
+    )  # fmt: skip
+    assert (start["advantage_p90"] < 0).all()
+    assert sentences_of(analysis)[2].endswith("has lost it today already in 90% or more of the draws.")
+
+
+def test_several_networks_of_one_probability_are_counted() -> None:
+    analysis = report_data.live_shaped()
+    page = Page(analysis, {}, {})
+    lead = page.outlook.filter(
+        pl.col("scenario") == "base", pl.col("pricing") == "fleet_average", pl.col("quantity") == "advantage",
+        pl.col("reference") == "list", pl.col("cloud") == "aws", pl.col("silicon") == "nvidia",
+        pl.col("state") != "already_lost", pl.col("probability_lost") == 0,
+    )  # fmt: skip
+    assert lead.height > 1
+    assert f"from 0% ({lead.height} networks) to " in sentences_of(analysis)[2]
+
+
+def test_a_burned_payment_and_a_fee_nobody_knows_are_no_share() -> None:
+    analysis = report_data.thirty_networks()
+    page = Page(analysis, {}, {})
+    assert take_cell(page, "minted-work") == {"text": "burned", "under": "nodes are paid in minted tokens"}
+    assert take_cell(page, "overfull") == {"text": "no fee known"}
+    told = {network: network_page(analysis, network) for network in ("minted-work", "overfull")}
+    assert "the payment is burned, and nodes are paid in minted tokens" in told["minted-work"]
+    assert "no fee of the network is known" in told["overfull"]
+    assert not any("100% of the tenant" in one or "at least 0%" in one for one in told.values())
+    assert "A provider's use and margin are not known: " in network_page(analysis, "gaudi-garden")
 
 
 def test_a_run_in_which_no_lead_can_be_followed_still_has_its_network_pages() -> None:

@@ -97,9 +97,10 @@ def test_when_the_advantage_is_gone_says_in_how_many_draws_it_lasts() -> None:
     assert advantage_gone(row | {"date_p50": None, "probability_lost": None}, TODAY) == "Jan 2030"
     assert advantage_gone({"state": "already_lost", "probability_lost": None}, TODAY) == "already lost"
     today = row | {"date_p50": TODAY, "probability_lost": 0.975}
-    assert advantage_gone(today, TODAY) == "half of draws today, not reached in 2.5% of draws"
-    other = {"state": "already_lost", "date_p50": date(2027, 1, 15), "probability_lost": 0.9}
-    assert advantage_gone(other, TODAY) == "already lost, not in half of draws"
+    assert advantage_gone(today, TODAY) == "most draws today, not reached in 2.5% of draws"
+    other = {"state": "already_lost", "date_p10": TODAY, "date_p50": date(2027, 1, 15), "probability_lost": 0.9}
+    assert advantage_gone(other, TODAY) == "already lost, not so in most draws"
+    assert advantage_gone(other | {"date_p10": date(2027, 1, 1)}, TODAY) == "already lost, not so in >90% of draws"
     assert advantage_gone({"state": "not_comparable"}, TODAY) == advantage_gone(None, TODAY) == "n/c"
 
 

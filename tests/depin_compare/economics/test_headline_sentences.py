@@ -59,8 +59,23 @@ def test_rewards_known_only_as_a_bound_leave_at_most_so_much(live: Analysis) -> 
 def outlook(*rows: tuple[str, date | None, float | None]) -> pl.DataFrame:
     """Base rows of one network: state, month by which half of the draws have lost it, share lost."""
     frame = pl.DataFrame(
-        [{"state": s, "date_p50": d, "probability_lost": p, "date": date(2030, 5, 1)} for s, d, p in rows],
-        schema={"state": pl.String, "date_p50": pl.Date, "probability_lost": pl.Float64, "date": pl.Date},
+        [
+            {
+                "state": s,
+                "date_p50": d,
+                "date_p90": d if p == 0.95 else None,
+                "probability_lost": p,
+                "date": date(2030, 5, 1),
+            }
+            for s, d, p in rows
+        ],
+        schema={
+            "state": pl.String,
+            "date_p50": pl.Date,
+            "date_p90": pl.Date,
+            "probability_lost": pl.Float64,
+            "date": pl.Date,
+        },
     )
     return frame.with_columns(
         scenario=pl.lit("base"), pricing=pl.lit("fleet_average"), verdict=pl.lit("exposed"),
@@ -72,9 +87,9 @@ def test_what_is_not_led_today_is_never_counted() -> None:
     kept = ("not_reached", None, 0.1)
     gone = ("already_lost", date(2026, 11, 22), 1.0)
     start = "In the base scenario it loses"
-    assert _future(outlook(kept, kept, kept, gone), TODAY) == f"{start} none of the 3 references it leads today by 2036"
-    assert _future(outlook(kept, kept), TODAY) == f"{start} neither of the 2 references it leads today by 2036"
-    assert _future(outlook(kept, gone), TODAY) == f"{start} not the one reference it leads today by 2036"
+    for led, leads in ((3, "all 3 leads"), (2, "both leads"), (1, "the one lead")):
+        told = f"In the base scenario it keeps {leads} it has today until the end of 2036"
+        assert _future(outlook(*[kept] * led, gone), TODAY) == told
     # Half of the draws lose it, whatever the central path does.
     half = ("not_reached", date(2028, 1, 28), 0.58)
     assert (
@@ -84,10 +99,16 @@ def test_what_is_not_led_today_is_never_counted() -> None:
     # Month and day of the data would pass for something to come.
     today = ("lost_within_horizon", TODAY, 0.9)
     assert _future(outlook(kept, today, half), TODAY) == (
-        f"{start} 2 of the 3 references it leads today by 2036, 1 of them in half of the draws today already"
+        f"{start} 2 of the 3 references it leads today by 2036, 1 of them today already in half or more of the draws"
     )
     assert _future(outlook(today, today), TODAY) == (
-        f"{start} both references it leads today by 2036, in half of the draws today already"
+        f"{start} both references it leads today by 2036, today already in half or more of the draws"
+    )
+    # More than nine in ten are not told as half.
+    most = ("lost_within_horizon", TODAY, 0.95)
+    assert _future(outlook(most, kept), TODAY).endswith("today already in 90% or more of the draws")
+    assert _future(outlook(most, today), TODAY).endswith(
+        "today already in half or more of the draws (1 of them in 90% or more)"
     )
     # A run that did not draw has its central path.
     assert _future(outlook(kept, ("lost_within_horizon", None, None)), TODAY).endswith("the first in May 2030")
