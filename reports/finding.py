@@ -37,15 +37,15 @@ def standings(analysis: Analysis, names: Names) -> tuple[tuple[str, str] | None,
     return pair, sorted(made, key=lambda one: one["list"] is None and one["modelled_cost"] is None)
 
 
-def undercut_otherwise(analysis: Analysis, pair: tuple[str, str] | None) -> tuple[pl.DataFrame, int]:
+def undercut_otherwise(analysis: Analysis, pair: tuple[str, str] | None) -> tuple[pl.DataFrame, list[str]]:
     """Networks whose own chip and model do not undercut a cloud's modelled cost, but another one does.
 
     Returns
     -------
     DataFrame
         network, accelerator, llm and advantage over the modelled cost of ``pair``: the best of each network.
-    int
-        How many networks undercut the modelled cost of any cloud with any chip and model.
+    list of str
+        The networks that undercut the modelled cost of any cloud with any chip and model.
     """
     known = view.plain(analysis.comparison.filter(pl.col("reference") == "modelled_cost", pl.col("advantage") > 0))
     known = known.filter(
@@ -57,7 +57,7 @@ def undercut_otherwise(analysis: Analysis, pair: tuple[str, str] | None) -> tupl
     best = other.sort("advantage", "network", descending=[True, False]).unique(
         "network", keep="first", maintain_order=True
     )
-    return best.select("network", "accelerator", "llm", "advantage"), known["network"].n_unique()
+    return best.select("network", "accelerator", "llm", "advantage"), known["network"].unique().sort().to_list()
 
 
 def finding(networks: Sequence[dict[str, Any]], cloud: str, *, suppliers: bool = False) -> str:

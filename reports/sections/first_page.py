@@ -9,7 +9,7 @@ import polars as pl
 
 from reports import view, words
 from reports.finding import finding, standings, undercut_otherwise
-from reports.sections.networks import anchor_of, its_letters, only_two_prices
+from reports.sections.networks import anchor_of, drawable, only_two_prices
 from reports.sections.page import Page
 from reports.sections.parts import (
     Cell,
@@ -86,7 +86,8 @@ def _notes(page: Page, what: str, heads: Sequence[view.Row], body: Sequence[Sequ
     """What the words and signs of a table mean, of those that stand in it."""
     told = {cell["text"] for row in body for cell in row if isinstance(cell, dict) and "text" in cell}
     signs = "".join(f" {sign}: {meaning}." for sign, meaning in _SIGNS.items() if sign in told)
-    letters = "".join(f" {note}" for head in heads if (note := its_letters(head)))
+    ids = [f"[{head['network']}]" for head in heads if not drawable(head)]
+    letters = f" {words.listing(ids)}: name in letters that can't be drawn here; summary.md has it." if ids else ""
     return [f"{what}. {_KEEPS}{signs} {verdict_note(page.outlook)}{letters}"]
 
 
@@ -119,7 +120,7 @@ def _otherwise(page: Page) -> str:
     does = "undercuts" if best.height == 1 else "undercut"
     cloud = page.names(page.future_pair[0])
     here = f" With another chip or model {words.listing(named)} {does} {cloud}'s modelled cost." if named else ""
-    some = "1 network undercuts" if anywhere == 1 else f"{anywhere} networks undercut"
+    some = f"{page.names(anywhere[0])} undercuts" if len(anywhere) == 1 else f"{len(anywhere)} networks undercut"
     return f"{here} Counting all chips, models and clouds, {some} a modelled cost."
 
 
@@ -141,7 +142,10 @@ def _medians(page: Page) -> str:
             told.append(f"{page.names(network)} ({words.listing(odd)})")
     if not told:
         return ""
-    return f" On the other side of zero today in the median of the draws, as the chart has it: {words.listing(told)}."
+    return (
+        " Today the median of the draws, which the chart beneath has, is on the other side of zero than the table for "
+        f"{words.listing(told)}."
+    )
 
 
 def _hosts(page: Page) -> str:

@@ -35,7 +35,7 @@ from reports.verdict_words import (
 )
 from reports.words import DASH, KIND_WORDS, NOT_KNOWN, REFERENCE_WORDS, percent, usd
 
-__all__ = ["anchor_of", "has_own_page", "its_letters", "networks", "only_two_prices"]
+__all__ = ["anchor_of", "drawable", "has_own_page", "networks", "only_two_prices"]
 
 _SHARED = "networks-nothing-known"
 _MOST_SHARED_ROWS = 40
@@ -84,7 +84,7 @@ def networks(page: Page) -> Part | None:
     ]
     after = []
     if rest:
-        after = [subheading("Networks that can't be compared") | {"anchor": _SHARED}, *_nothing_known(page, rest)]
+        after = [subheading("Networks that cannot be compared") | {"anchor": _SHARED}, *_nothing_known(page, rest)]
     return {"title": "The networks", "parts": after, "pages": pages} if pages else {
         "title": "The networks", "parts": after
     }  # fmt: skip
@@ -101,7 +101,7 @@ def one_page(page: Page, head: view.Row) -> list[Part]:
     # What the sentence has said already is not said again.
     if why := "; ".join(reason for reason in reasons if reason and reason not in told):
         parts.append(paragraph(f"Supplier's margin {NOT_KNOWN}: {words.shorten(why, _LONGEST_REASON)}.", quiet=True))
-    if also := " ".join(filter(None, [its_letters(head), _at_odds(page, head, outlook)])):
+    if also := " ".join(filter(None, [_its_letters(head), _at_odds(page, head, outlook)])):
         parts.append(paragraph(also, quiet=True))
     parts += against(page, mine, outlook)
     parts += scenarios(page, mine, outlook)
@@ -258,13 +258,17 @@ def _today_in(body: list[list[Cell]]) -> str:
     return today_words(cell["text"] for row in body for cell in row if isinstance(cell, dict))
 
 
-def its_letters(head: view.Row) -> str:
-    """Why a name stands as its id."""
+def drawable(head: view.Row) -> bool:
+    """Whether the fonts have every letter of a network's name; else it stands as its id."""
     from reports.style import is_drawable  # matplotlib: heavy, and no other text needs it
 
-    if is_drawable(head["display_name"]):
-        return ""
-    return f"[{head['network']}] is its id: the fonts here lack letters of its name, which summary.md has."
+    return is_drawable(head["display_name"])
+
+
+def _its_letters(head: view.Row) -> str:
+    """Why a name stands as its id."""
+    told = f"[{head['network']}] is its id: the fonts here lack letters of its name, which summary.md has."
+    return "" if drawable(head) else told
 
 
 def only_two_prices(page: Page, head: view.Row) -> str:

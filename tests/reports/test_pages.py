@@ -79,7 +79,7 @@ def test_every_network_has_one_page_and_the_report_is_bounded(made: Callable[[],
     assert set(range(start, start + len(own))) <= set(pages)
     if shared:
         assert any(
-            "Networks that can't be compared" in text_of(one) for one in reader.pages[start + len(own) : after + 1]
+            "Networks that cannot be compared" in text_of(one) for one in reader.pages[start + len(own) : after + 1]
         )
     for number, head in enumerate(own, start):
         text = text_of(reader.pages[number])
@@ -285,7 +285,7 @@ class TestNetworkPages:
         )
         assert paged["parts"] == []
         chart, heading, table = prices["parts"][:3]
-        assert (chart["type"], heading["text"]) == ("chart", "Networks that can't be compared")
+        assert (chart["type"], heading["text"]) == ("chart", "Networks that cannot be compared")
         assert heading["anchor"] in content["anchors"]
         reasons = [row[3] for row in table["rows"]]
         assert reasons == [reason[:1].upper() + reason[1:] for reason in reasons]
@@ -334,7 +334,7 @@ def test_the_first_page_names_who_undercuts_a_modelled_cost_with_another_chip() 
 def test_the_first_page_marks_prices_known_as_two_ends_and_medians_of_the_other_sign() -> None:
     page = Page(report_data.thirty_networks(), {}, {})
     told = notes_of(first_page(page))
-    assert "in the median of the draws, as the chart has it: " in told
+    assert "Today the median of the draws, which the chart beneath has, is on the other side of zero" in told
     assert "Two Prices, a Hundredfold Apart (lead and margin)" in told
     further = other_networks(page)
     assert further is not None
@@ -343,7 +343,7 @@ def test_the_first_page_marks_prices_known_as_two_ends_and_medians_of_the_other_
     # The second table has a key of its own, of its own signs.
     assert "pays more" in notes_of(further["parts"])
     assert "n/k: not known." in notes_of(further["parts"])
-    assert "[cjk-names] is its id" in told
+    assert "[cjk-names]: name in letters that can't be drawn here" in told
     assert "[cjk-names]" not in notes_of(further["parts"])
 
 
