@@ -151,8 +151,8 @@ def headlines(
     """One row a network with its verdict and sentence; every number in the sentence stands in the frames.
 
     ``offers``, where given, say why a network has no price that counts; ``as_of`` is the day of the run, on which
-    some leads are lost already in half of the draws or more; ``tokens``, the token economics, which rewards are only the most
-    they can be.
+    some leads are lost already in half of the draws or more; ``tokens``, the token economics, which rewards are only
+    the most they can be.
     """
     by_network = {subject.network: subject for subject in chosen}
     at_most = _only_bounded(tokens)

@@ -9,7 +9,8 @@ import polars as pl
 
 from reports import view, words
 from reports.finding import finding, standings, undercut_otherwise
-from reports.sections.networks import anchor_of, drawable, only_two_prices
+from reports.sections.networks import anchor_of, drawable
+from reports.sections.odds import already, medians, only_two_prices
 from reports.sections.page import Page
 from reports.sections.parts import (
     Cell,
@@ -22,7 +23,7 @@ from reports.sections.parts import (
     use_words,
     verdict_cell,
 )
-from reports.verdict_words import FOR_ITS_MARGIN, at_odds, lacks_margin_alone, share_at_odds, verdict_note
+from reports.verdict_words import FOR_ITS_MARGIN, lacks_margin_alone, verdict_note
 from reports.words import REFERENCE_WORDS, percent, roughly, usd
 
 __all__ = ["first_page", "headline", "other_networks", "sentences"]
@@ -102,7 +103,7 @@ def _more_notes(page: Page, shown: int) -> list[str]:
         "A network's chip is the cheapest for the work of those that it has in number at a firm price, or of all that "
         "it prices where it has none such; its model the first that the chip can serve."
     )
-    notes = [f"{chip}{_otherwise(page)}{part}", f"{_hosts(page)}{_oldest(page)}{_medians(page)}".strip()]
+    notes = [f"{chip}{_otherwise(page)}{part}", f"{_hosts(page)}{_oldest(page)}{medians(page)}".strip()]
     return [note for note in notes if note]
 
 
@@ -122,30 +123,6 @@ def _otherwise(page: Page) -> str:
     here = f" With another chip or model {words.listing(named)} {does} {cloud}'s modelled cost." if named else ""
     some = f"{page.names(anywhere[0])} undercuts" if len(anywhere) == 1 else f"{len(anywhere)} networks undercut"
     return f"{here} Counting all chips, models and clouds, {some} a modelled cost."
-
-
-def _medians(page: Page) -> str:
-    """The networks of which the medians of the draws stand on the other side of zero today than the table."""
-    base = page.outlook.filter(pl.col("scenario") == "base", pl.col("pricing") == "fleet_average")
-    today, told = page.analysis.as_of.date(), []
-    for network in page.headlines["network"]:
-        mine = base.filter(pl.col("network") == network)
-        lead = mine.filter(pl.col("quantity") == "advantage", pl.col("reference") == "list")
-        lead = view.of_pair(lead, page.future_pair) if page.future_pair else lead.clear()
-        margin = mine.filter(pl.col("quantity") == "full_margin")
-        odd = [
-            what
-            for what, rows in (("lead", lead), ("margin", margin))
-            if any(at_odds(row, today) for row in view.rows(rows.head(1)))
-        ]
-        if odd:
-            told.append(f"{page.names(network)} ({words.listing(odd)})")
-    if not told:
-        return ""
-    return (
-        " Today the median of the draws, which the chart beneath has, is on the other side of zero than the table for "
-        f"{words.listing(told)}."
-    )
 
 
 def _hosts(page: Page) -> str:
@@ -414,14 +391,14 @@ def _future(page: Page) -> str:
         return (
             f"Future: in the base scenario {page.names(drawn[0]['network'])}'s lead over the list price of {cloud} is "
             f"lost at some time by {year} with a probability of {words.likelihood(drawn[0]['probability_lost'])}."
-            f"{_already(page, drawn)}"
+            f"{already(page, drawn)}"
         )
     likely = sum(r["date_p50"] is not None for r in drawn)
     least, most = (_probability(page, ranked, row) for row in (ranked[0], ranked[-1]))
     return (
         f"Future: in the base scenario {words.of_them(likely, len(drawn))} networks that lead over the list price of "
         f"{cloud} today will more likely than not lose it at some time by {year}; the probability "
-        f"{f'is {least}' if least == most else f'goes from {least} to {most}'}.{_already(page, drawn)}"
+        f"{f'is {least}' if least == most else f'goes from {least} to {most}'}.{already(page, drawn)}"
     )
 
 
@@ -430,19 +407,3 @@ def _probability(page: Page, leads: Sequence[view.Row], row: view.Row) -> str:
     told = words.likelihood(row["probability_lost"])
     alike = [r["network"] for r in leads if words.likelihood(r["probability_lost"]) == told]
     return f"{told} ({page.names(alike[0]) if len(alike) == 1 else words.plural(len(alike), 'network')})"
-
-
-def _already(page: Page, leads: Sequence[view.Row]) -> str:
-    """The networks whose lead most draws have lost today already, in how many, and whose price is only two ends."""
-    heads = {head["network"]: head for head in view.rows(page.headlines)}
-    today = page.analysis.as_of.date()
-    told: dict[str, list[str]] = {}  # share of the draws -> networks
-    for row in leads:
-        if at_odds(row, today):
-            ends = only_two_prices(page, heads[row["network"]])
-            known = f" (its price is known only as two ends, {ends})" if ends else ""
-            told.setdefault(share_at_odds(row, today), []).append(f"{page.names(row['network'])}{known}")
-    return "".join(
-        f" {words.listing(who)} {'has' if len(who) == 1 else 'have'} lost it today already in {share} of the draws."
-        for share, who in told.items()
-    )

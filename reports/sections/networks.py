@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from reports import view, words
+from reports.sections.odds import against_draws
 from reports.sections.page import Page
 from reports.sections.parts import (
     Cell,
@@ -29,20 +30,17 @@ from reports.verdict_words import (
     FOR_ITS_MARGIN,
     at_odds,
     lacks_margin_alone,
-    share_at_odds,
     today_words,
     verdict_note,
 )
 from reports.words import DASH, KIND_WORDS, NOT_KNOWN, REFERENCE_WORDS, percent, usd
 
-__all__ = ["anchor_of", "drawable", "has_own_page", "networks", "only_two_prices"]
+__all__ = ["anchor_of", "drawable", "has_own_page", "networks"]
 
 _SHARED = "networks-nothing-known"
 _MOST_SHARED_ROWS = 40
 _MOST_SCENARIOS = 9
 _LONGEST_REASON = 260
-# Of two prices, the dearer to the cheaper: closer ones are much alike.
-_FAR_APART = 2.0
 _EARNED = ("full_margin", "full_margin_with_rewards")
 _UNKNOWN = "n/k"
 _GONE_BY = {
@@ -101,7 +99,7 @@ def one_page(page: Page, head: view.Row) -> list[Part]:
     # What the sentence has said already is not said again.
     if why := "; ".join(reason for reason in reasons if reason and reason not in told):
         parts.append(paragraph(f"Supplier's margin {NOT_KNOWN}: {words.shorten(why, _LONGEST_REASON)}.", quiet=True))
-    if also := " ".join(filter(None, [_its_letters(head), _at_odds(page, head, outlook)])):
+    if also := " ".join(filter(None, [_its_letters(head), against_draws(page, head, outlook)])):
         parts.append(paragraph(also, quiet=True))
     parts += against(page, mine, outlook)
     parts += scenarios(page, mine, outlook)
@@ -269,63 +267,6 @@ def _its_letters(head: view.Row) -> str:
     """Why a name stands as its id."""
     told = f"[{head['network']}] is its id: the fonts here lack letters of its name, which summary.md has."
     return "" if drawable(head) else told
-
-
-def only_two_prices(page: Page, head: view.Row) -> str:
-    """``$0.250 and $25.00 an hour`` where two offers far apart are all that is known of a network's price."""
-    mine = page.analysis.market_prices.filter(
-        pl.col("network") == head["network"], pl.col("accelerator").eq_missing(head["accelerator"]),
-        pl.col("terms") == "on_demand", pl.col("n_offers") == 2,
-    )  # fmt: skip
-    if mine.is_empty():
-        return ""
-    low, high = (mine[f"usd_per_accelerator_hour_{end}"][0] for end in ("low", "high"))
-    return f"{usd(low)} and {usd(high)} an hour" if high >= _FAR_APART * low else ""
-
-
-def _at_odds(page: Page, head: view.Row, outlook: pl.DataFrame) -> str:
-    """Where most draws stand on the other side of zero today than the tables, which are at central inputs."""
-    today, base = page.analysis.as_of.date(), outlook.filter(pl.col("scenario") == "base")
-    rows = [row for row in view.rows(base) if row["state"] != "not_comparable"]
-    told = []
-    for lost in (False, True):
-        mine = [r for r in rows if r["quantity"] == "advantage" and (r["state"] == "already_lost") == lost]
-        shares = [share_at_odds(row, today) for row in mine if at_odds(row, today)]
-        if not shares:
-            continue
-        least, most = ("more than half", "more than 90%") if lost else ("half or more", "90% or more")
-        n, surer = len(shares), shares.count(most)
-        share = most if surer == n else least
-        also = f" ({surer} of them in {most})" if 0 < surer < n else ""
-        what = f"{words.plural(len(mine), 'reference')} {'is' if len(mine) == 1 else 'are'} lost" if lost else (
-            f"it leads {words.plural(len(mine), 'reference')}"
-        )  # fmt: skip
-        told.append(f"{what} today, but in {share} of the draws {_of_these(n, len(mine), lost=lost)}{also}")
-    margin = next((row for row in rows if row["quantity"] == "full_margin"), None)
-    if margin is not None and at_odds(margin, today):
-        other = "above" if margin["state"] == "already_lost" else "below"
-        told.append(
-            f"the supplier's margin is {percent(margin['today'], signed=True)}, but in "
-            f"{share_at_odds(margin, today)} of the draws it is {other} zero"
-        )
-    if not told:
-        return ""
-    ends = only_two_prices(page, head)
-    why = f" Its price is known only as two ends, {ends}, and the draws range from one to the other." if ends else ""
-    return f"At central inputs {'; '.join(told)}.{why}"
-
-
-def _of_these(n: int, many: int, *, lost: bool) -> str:
-    """How many of the references just named are lost in the draws; where ``lost`` at central inputs, how many not.
-
-    >>> _of_these(16, 16, lost=False), _of_these(1, 14, lost=True), _of_these(14, 14, lost=True)
-    ('all are lost', '1 of them is not', 'none is')
-    """
-    if n < many:
-        return f"{n} of them {'is' if n == 1 else 'are'} {'not' if lost else 'lost'}"
-    if many == 1:
-        return "it is not" if lost else "it is lost"
-    return "none is" if lost else "all are lost"
 
 
 def _followed(page: Page, mine: pl.DataFrame) -> tuple[str, str] | None:

@@ -142,7 +142,7 @@ def network_keeps(share: float | None, takes: Iterable[Mapping[str, Any]], *, na
     ends = list(dict.fromkeys(fee(value) for value in sorted(take["value"] for take in known)))
     if share is None and not ends:
         return {"text": "n/k", "quiet": True}
-    if not share and ends in ([], ["0%"]) and any(take["bound"] == "lower" for take in known):
+    if not share and ends == ["0%"] and any(take["bound"] == "lower" for take in known):
         return {"text": "no fee known"}
     span = " to ".join(dict.fromkeys((ends[0], ends[-1]))) if ends else ""
     least = any(take["bound"] == "lower" for take in known)
