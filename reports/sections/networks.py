@@ -94,7 +94,7 @@ def one_page(page: Page, head: view.Row) -> list[Part]:
     mine = page.compared.filter(pl.col("network") == network)
     outlook = page.outlook.filter(pl.col("network") == network, pl.col("pricing") == "fleet_average")
     told = page.told(head["sentence"])
-    parts: list[Part] = [paragraph(words.shorten(told, 420)), glance(page, head, mine, outlook)]
+    parts: list[Part] = [paragraph(words.shorten(told, 480)), glance(page, head, mine, outlook)]
     reasons = page.told(page.margin_of.get(network, {}).get("not_known") or "").split("; ")
     # What the sentence has said already is not said again.
     if why := "; ".join(reason for reason in reasons if reason and reason not in told):
