@@ -65,7 +65,7 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
     others = undercut_otherwise(analysis, pair)[0].height
     if pair and others:
         does = "does" if others == 1 else "do"
-        more += f" With another chip or model {plural(others, 'network')} {does} undercut {look.names(pair[0])}'s cost."
+        more += f" With another chip or model {plural(others, 'network')} {does} undercut {look.names(pair[0])}'s modelled cost."
     ids = [cell["name"] for cell in drawn if not is_drawable(cell["display_name"])]
     more += f" {', '.join(ids)}: name in letters that can't be drawn." if ids else ""
     unknown = "; n/k: not known" if any(cell["margin"] is None for cell in drawn) else ""

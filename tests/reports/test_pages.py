@@ -328,7 +328,7 @@ def test_the_first_page_names_who_undercuts_a_modelled_cost_with_another_chip() 
     assert f"Nosana ({page.names(best['accelerator'])}, Llama 3.1-8B: +{best['advantage']:.0%})" in told
     assert re.search(r"and Clore\.ai \(.*?\) undercut AWS's modelled cost\.", told)
     assert f"{cost['network'].n_unique()} networks undercut a modelled cost" in told
-    assert "With another chip or model 2 networks do undercut AWS's cost" in alt_of_card(analysis)
+    assert "With another chip or model 2 networks do undercut AWS's modelled cost" in alt_of_card(analysis)
 
 
 def test_the_first_page_marks_prices_known_as_two_ends_and_medians_of_the_other_sign() -> None:
