@@ -64,8 +64,8 @@ def summary_card(analysis: Analysis, look: Look) -> Figure:
     more += f", {missing} of them without a price to compare." if missing and more else "." if more else ""
     others = undercut_otherwise(analysis, pair)[0].height
     if pair and others:
-        does = "does" if others == 1 else "do"
-        more += f" With another chip or model {plural(others, 'network')} {does} undercut {look.names(pair[0])}'s modelled cost."
+        some = f"{plural(others, 'network')} {'does' if others == 1 else 'do'}"
+        more += f" With another chip or model {some} undercut {look.names(pair[0])}'s modelled cost."
     ids = [cell["name"] for cell in drawn if not is_drawable(cell["display_name"])]
     more += f" {', '.join(ids)}: name in letters that can't be drawn." if ids else ""
     unknown = "; n/k: not known" if any(cell["margin"] is None for cell in drawn) else ""
