@@ -253,15 +253,19 @@ def marker_style(colour: str, layer: str | None) -> dict[str, Any]:
     }
 
 
-@functools.lru_cache(maxsize=4096)
+@functools.cache
+def _letters() -> frozenset[str]:
+    """Every letter of the charts' font."""
+    return frozenset(map(chr, get_font(findfont(FontProperties(family=FONT_FAMILY))).get_charmap()))
+
+
 def is_drawable(text: str) -> bool:
     """Whether the charts' font has every letter of a text; a name it can't write is drawn as its id.
 
     >>> is_drawable("Gaudí's Garden"), is_drawable("分散型")
     (True, False)
     """
-    letters = get_font(findfont(FontProperties(family=FONT_FAMILY))).get_charmap()
-    return all(ord(letter) in letters for letter in text)
+    return _letters().issuperset(text)
 
 
 @functools.lru_cache(maxsize=4096)

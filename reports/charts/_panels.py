@@ -218,14 +218,16 @@ def draw_path(
     line: Literal["-", "--"] = "-",
     band: bool = True,
     ring: bool = True,
+    step: int = 1,
     gid: str = "",
 ) -> None:
     """One median line with its band, the 10th to the 90th percentile, edged in the line's colour, in months.
 
     The line stops being drawn below the floor, where an arrow says so. With ``ring`` its first fall below zero is
-    marked.
+    marked. Every ``step``-th month is a point of it, and the last.
     """
-    part = part.sort("month")
+    every = part.sort("month")
+    part = every.filter((pl.col("month") % step == 0) | (pl.col("month") == pl.col("month").max()))
     xs, floor = years(part["date"]), floor_of(axes)
     # Nothing is drawn beneath the floor, where words may stand.
     inside = Rectangle((0, floor), 1, axes.get_ylim()[1] - floor, transform=axes.get_yaxis_transform())
@@ -241,8 +243,8 @@ def draw_path(
     values = part[quantity].to_numpy()
     (drawn,) = axes.plot(xs, values, color=colour, lw=1.5 if line == "-" else 1.1, ls=line, gid=f"path:{gid}")
     drawn.set_clip_path(inside)
-    crossing = part.filter(pl.col(quantity) <= 0)
-    if ring and crossing.height and part[quantity][0] > 0:
+    crossing = every.filter(pl.col(quantity) <= 0)
+    if ring and crossing.height and every[quantity][0] > 0:
         axes.plot(
             years(crossing["date"][:1]),
             [0],
@@ -256,7 +258,7 @@ def draw_path(
             zorder=4,
         )
     if is_below(part[quantity][-1], floor):
-        below = part.filter(pl.col(quantity) < floor)
+        below = every.filter(pl.col(quantity) < floor)
         axes.plot(
             years(below["date"][:1]),
             [floor * 0.95],

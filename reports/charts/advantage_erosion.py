@@ -30,6 +30,7 @@ __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "advantage_erosion"]
 
 MOST_NETWORKS = 6
 MOST_SCENARIOS = 8
+_STEP = 3  # months between the points of lines in panels of an inch
 # Inches by the number of rows: one leaves room for the next chart, a few have the page for themselves.
 _ROW_HEIGHTS = {2: 1.6, 3: 1.6, 4: 1.35}
 # The two lines whose bands are drawn: four would hide each other.
@@ -209,8 +210,9 @@ def _panel(axes: Axes, here: pl.DataFrame, references: list[str], *, gid: str) -
             continue
         tint, banded = REFERENCE_COLOUR[reference], reference in _BANDED
         draw_path(
-            axes, part, "advantage", colour=tint, line="-" if banded else "--", band=banded, gid=f"{gid}:{reference}"
-        )
+            axes, part, "advantage", colour=tint, line="-" if banded else "--", band=banded, step=_STEP,
+            gid=f"{gid}:{reference}",
+        )  # fmt: skip
         if banded:
             words = fate(part, "advantage")
             axes.text(0.99, 0.98 - 0.115 * told, f"{_SHORT[reference]} {words}", transform=axes.transAxes, ha="right",

@@ -33,6 +33,7 @@ __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "margin_erosion"]
 
 MOST_NETWORKS = 5
 MOST_SCENARIOS = 8
+_STEP = 3  # months between the points of lines in panels of an inch
 _AT_ONCE = 3  # months
 _FIRST_YEAR = 12  # months
 
@@ -197,7 +198,16 @@ def _panel(axes: Axes, here: pl.DataFrame, colour: str, *, gid: str, live: bool)
     for pricing, line in lines:
         part = here.filter(pl.col("pricing") == pricing)
         if part.height:
-            draw_path(axes, part, "full_margin", colour=colour, line=line, band=line == "-", gid=f"{gid}:{pricing}")
+            draw_path(
+                axes,
+                part,
+                "full_margin",
+                colour=colour,
+                line=line,
+                band=line == "-",
+                step=_STEP,
+                gid=f"{gid}:{pricing}",
+            )
     average = here.filter(pl.col("pricing") == "fleet_average").sort("month")
     told = "not known" if average.is_empty() else fate(average, "full_margin")
     if average.height:
