@@ -443,7 +443,7 @@ def _margin_row(market: Mapping[str, object], archetype: str, costed: Node, fact
     usable = unpriced is None
     reward = reward_usd_per_rented_hour(facts, network, accelerator)
     values = costed.central()
-    row |= {"take_rate": values["take_rate"], "capex_usd": values["capex_usd"]}
+    row |= {"take_rate": values["take_rate"], "capex_usd": values["capex_usd"]} | _costs(values)
     if usable:
         row |= _amounts(market, costed, fee[0].central if fee else 0.0, reward)
     if costed.paid_in_tokens:
@@ -486,10 +486,16 @@ def _needed_prices(values: Mapping[str, float]) -> dict[str, object]:
     }
 
 
+def _costs(values: Mapping[str, float]) -> dict[str, object]:
+    """What a node costs per calendar hour, whatever the market pays."""
+    here = node_margin(values, 1.0)
+    return {name: getattr(here, name) for name in ("power_usd_per_hour", "opex_usd_per_hour", "capital_usd_per_hour")}
+
+
 def _amounts(
     market: Mapping[str, object], costed: Node, buyer_fee: float, reward_per_rented_hour: float | None
 ) -> dict[str, object]:
-    """What a node costs and takes in per calendar hour, and its margin with token rewards where they are known."""
+    """What a node takes in per calendar hour, and its margin with token rewards where they are known."""
     values, price = costed.central(), _price_band(market).central
     tenant = price * (1.0 + buyer_fee) * values["utilisation"]
     receipts = float(node_margin(values, price).receipts_usd_per_hour)
@@ -499,9 +505,6 @@ def _amounts(
         "tenant_usd_per_hour": tenant,
         "network_take_usd_per_hour": tenant - receipts,
         "network_take_share": None if tenant <= 0 else 1.0 - receipts / tenant,
-        "power_usd_per_hour": here.power_usd_per_hour,
-        "opex_usd_per_hour": here.opex_usd_per_hour,
-        "capital_usd_per_hour": here.capital_usd_per_hour,
         "reward_usd_per_hour": reward,
         "full_margin_with_rewards": None if reward is None else here.full,
     }

@@ -62,7 +62,8 @@ def event_chances(scenarios: pl.DataFrame | None) -> dict[str, float]:
     """Scenario -> how likely its event is, of those that have one."""
     if scenarios is None or "parameter" not in scenarios.columns:
         return {}
-    found = scenarios.filter(pl.col("parameter").str.split(".").list.first() == "event_probability")
+    # One that holds of a part of a scenario alone, as of one chip among several, is not the chance of the whole.
+    found = scenarios.filter(pl.col("parameter") == "event_probability")
     return dict(found.select("scenario", "central").unique(subset="scenario", keep="first").iter_rows())
 
 

@@ -15,12 +15,14 @@ from reports.charts._panels import (
     fate,
     floor_for,
     floor_note,
+    floor_of,
     is_below,
     medians,
     prepare,
     row_label,
     scenario_head,
     span_of_dates,
+    years,
 )
 from reports.style import INK, MUTED, NEGATIVE, REFERENCE_COLOUR, Key, Look, Sheet, empty, styled
 from reports.view import REFERENCE_ORDER, future_pair, headline_paths, of_pair, ordered_scenarios
@@ -136,6 +138,7 @@ def advantage_erosion(
     notes.append(
         f"Source: this model; {look.dated('prices')}, scenarios and their sources among the assumptions. "
         f"{_back_note(shown)}A projection, not a forecast.{floor_note(floors.values())}"
+        f"{look.not_live_note(drawn, 'Hollow diamond')}"
     )
     banded = [r for r in references if r in _BANDED]
     sheet = Sheet(
@@ -167,7 +170,8 @@ def advantage_erosion(
             axes = grid[i][j]
             prepare(axes, first, last, left=j == 0, bottom=i == len(drawn) - 1, zero=None, few=few, head=0.25,
                     floor=floors[network])  # fmt: skip
-            _panel(axes, mine.filter(pl.col("scenario") == scenario), references, gid=f"{network}:{scenario}")
+            _panel(axes, mine.filter(pl.col("scenario") == scenario), references, gid=f"{network}:{scenario}",
+                   live=network not in look.not_live)  # fmt: skip
             if i == 0:
                 scenario_head(axes, sheet, look, scenario, chances, gap=gap)
         row_label(sheet, grid[i], look, network, *heads.get(network, (None, None)))
@@ -201,7 +205,7 @@ def _back_note(shown: pl.DataFrame) -> str:
     return "Back to: below zero for a time, ahead again at the end. " if back else ""
 
 
-def _panel(axes: Axes, here: pl.DataFrame, references: list[str], *, gid: str) -> None:
+def _panel(axes: Axes, here: pl.DataFrame, references: list[str], *, gid: str, live: bool) -> None:
     """A line a reference, and in words what becomes of the two with a band."""
     told = 0
     for reference in references:
@@ -213,6 +217,10 @@ def _panel(axes: Axes, here: pl.DataFrame, references: list[str], *, gid: str) -
             axes, part, "advantage", colour=tint, line="-" if banded else "--", band=banded, step=_STEP,
             gid=f"{gid}:{reference}",
         )  # fmt: skip
+        first = part.sort("month").head(1)
+        if banded and not live and not is_below(first["advantage"][0], floor_of(axes)):
+            axes.plot(years(first["date"]), first["advantage"], marker="D", ms=2.8, mfc="white", mec=tint, mew=0.9,
+                      linestyle="none", zorder=5, clip_on=False, gid=f"start:{gid}:{reference}")  # fmt: skip
         if banded:
             words = fate(part, "advantage")
             axes.text(0.99, 0.98 - 0.115 * told, f"{_SHORT[reference]} {words}", transform=axes.transAxes, ha="right",

@@ -43,7 +43,8 @@ _PITCH, _TALLEST = 0.215, 6.6
 _NETWORK, _CLOUD, _AGAINST, _GAP = 1.4, 0.88, 0.48, 0.1
 # Inches a mark takes with the gap around it: a network's, and one with letters in it.
 _MARK, _LETTERED = 0.085, 0.146
-_MOST_SPREADS, _MOST_UNLISTED = 6, 6
+_MOST_SPREADS, _MOST_UNLISTED, _MOST_TOLD = 6, 6, 3
+_FAR_APART = 2.0  # the dearer offer to the cheaper
 # So many networks of one price, and more, are one mark with their number.
 _ONE_MARK = 3
 
@@ -141,7 +142,7 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
         title=finding(prices, look),
         subtitle="USD per accelerator-hour, on demand: the median of what each seller asks, weighted by chips on "
         "offer; of a cloud, of its list prices. Right: the cheapest of both sides. Log scale",
-        footer=[*too_old, *_not_listed_note(not_listed, chips, look), *cut, note],
+        footer=[*too_old, *_not_listed_note(not_listed, chips, look), *_two_offers_note(shown, look), *cut, note],
         plot_height=0.5 + plan.height,
         keys=keys,
     )
@@ -163,6 +164,18 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
     )  # fmt: skip
     axes.set_xlabel("USD per accelerator-hour", labelpad=2)
     return sheet.figure
+
+
+def _two_offers_note(shown: pl.DataFrame, look: Look) -> list[str]:
+    """Networks whose median of two offers is the cheaper by far, which the mark alone does not tell."""
+    low, high = pl.col("usd_per_accelerator_hour_low"), pl.col("usd_per_accelerator_hour_high")
+    far = shown.filter(pl.col("segment") != "hyperscaler", pl.col("n_offers") == 2, high >= _FAR_APART * low)
+    told = [
+        f"{look.names(n)} on {look.names(chip)} ({usd(cheap)} and {usd(dear)})"
+        for n, chip, cheap, dear in far.select("network", "accelerator", low, high).iter_rows()
+    ]
+    more = [plural(len(told) - _MOST_TOLD, "other")] if len(told) > _MOST_TOLD else []
+    return [f"Of two offers far apart, the cheaper is drawn: {listing([*told[:_MOST_TOLD], *more])}."] if told else []
 
 
 class _Plan:

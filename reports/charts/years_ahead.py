@@ -125,7 +125,8 @@ def years_ahead(
 
 def _panel(axes: Axes, frame: pl.DataFrame, quantity: str, first: date, last: date, floor: float, look: Look) -> None:
     prepare(axes, first, last, left=True, bottom=True, zero=None, floor=floor)
-    networks = frame["network"].unique(maintain_order=True).to_list()
+    # The grey ones beneath.
+    networks = sorted(frame["network"].unique(maintain_order=True), key=look.is_named)
     # Those without a colour of their own share one grey and one label.
     others = [network for network in networks if not look.is_named(network)]
     ends, of_others = [], []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 import polars as pl
 
@@ -273,18 +274,21 @@ def _answers(page: Page) -> list[list[Cell]]:
     )
     uses: dict[str, list[str]] = {}
     sites: dict[str, str] = {}
+    days: dict[str, datetime] = {}
     for use, frame in frames:
-        told = frame.filter(pl.col("layer").cast(pl.String) != "reference").unique("source").sort("source")
-        for source, url in told.select("source", "source_url").iter_rows():
+        told = frame.filter(pl.col("layer").cast(pl.String) != "reference").sort("observed_at", "source_url")
+        newest = told.unique("source", keep="last", maintain_order=True).sort("source")
+        for source, url, day in newest.select("source", "source_url", "observed_at").iter_rows():
             uses.setdefault(source, []).append(use)
             sites.setdefault(source, url or "")
+            days[source] = max(days.get(source, day), day)
     asked, _ = view.sources_and_sellers(run.source_states)
     return [
         [
             page.names(r["source"]),
             f"Answer of the source: {r['gives']}",
             {"text": words.host(sites[r["source"]], unknown="no address on record"), "quiet": True},
-            words.day(r["newest_observed_at"]),
+            words.day(days[r["source"]]),
             words.listing(uses[r["source"]]),
             kind_cell("third_party" if "second hand" in r["gives"] else "published"),
         ]

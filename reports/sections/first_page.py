@@ -10,7 +10,7 @@ import polars as pl
 from reports import view, words
 from reports.finding import finding, standings, undercut_otherwise
 from reports.sections.networks import anchor_of, drawable
-from reports.sections.odds import already, medians, only_two_prices
+from reports.sections.odds import already, indicative, medians, only_two_prices
 from reports.sections.page import Page
 from reports.sections.parts import (
     Cell,
@@ -167,9 +167,10 @@ def _name_cell(page: Page, head: view.Row, under: str, rows: int = 1) -> Cell:
     return made | ({"under": under} if under else {}) | ({"rows": rows} if rows > 1 else {})
 
 
-def _two_ends(page: Page, head: view.Row) -> str:
-    """The mark of a network whose price is known only as two ends."""
-    return f"; price known as two ends, {ends}" if (ends := only_two_prices(page, head)) else ""
+def _price_marks(page: Page, head: view.Row) -> str:
+    """The marks of a network whose price is known only as two ends, or which nobody asks."""
+    ends = only_two_prices(page, head)
+    return (f"; price known as two ends, {ends}" if ends else "") + "; indicative price" * indicative(page, head)
 
 
 def _supplier_cells(page: Page, head: view.Row, rows: int = 1) -> list[Cell]:
@@ -220,7 +221,7 @@ def _detailed(page: Page, heads: Sequence[view.Row]) -> Part:
         pairs_shown.append(shown)
         span = max(1, len(shown))
         work = ", ".join(page.names(head[k]) for k in ("accelerator", "llm", "workload") if head[k] is not None)
-        work += _two_ends(page, head)
+        work += _price_marks(page, head)
         for i, pair in enumerate(shown or [None]):
             cells: list[Cell] = [_name_cell(page, head, work, span)] if i == 0 else []
             if pair is None:
@@ -257,7 +258,7 @@ def _one_row_each(page: Page, heads: Sequence[view.Row], *, first: bool = True) 
             _name_cell(
                 page,
                 head,
-                f"{words.shorten(page.names(head['accelerator']), 40)}{_two_ends(page, head)}"
+                f"{words.shorten(page.names(head['accelerator']), 40)}{_price_marks(page, head)}"
                 if head["accelerator"]
                 else "",
             ),

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from reports import view, words
-from reports.sections.odds import against_draws
+from reports.sections.odds import against_draws, indicative
 from reports.sections.page import Page
 from reports.sections.parts import (
     Cell,
@@ -94,7 +94,7 @@ def one_page(page: Page, head: view.Row) -> list[Part]:
     mine = page.compared.filter(pl.col("network") == network)
     outlook = page.outlook.filter(pl.col("network") == network, pl.col("pricing") == "fleet_average")
     told = page.told(head["sentence"])
-    parts: list[Part] = [paragraph(words.shorten(told, 480)), glance(page, head, mine, outlook)]
+    parts: list[Part] = [paragraph(words.shorten(told, 900)), glance(page, head, mine, outlook)]
     reasons = page.told(page.margin_of.get(network, {}).get("not_known") or "").split("; ")
     # What the sentence has said already is not said again.
     if why := "; ".join(reason for reason in reasons if reason and reason not in told):
@@ -132,7 +132,11 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
         },
         {
             **(_told(f"{usd(price)}/h") | {"strong": True} if price is not None else _told(None)),
-            "under": ", ".join(w for w in (source, page.observed(seen, layer) if seen else "") if w),
+            "under": ", ".join(
+                w
+                for w in (source, page.observed(seen, layer) if seen else "", "indicative" * indicative(page, head))
+                if w
+            ),
         },
         {
             **(_told(usd(per_mtok)) | {"strong": True} if per_mtok is not None else _told(None)),
@@ -244,7 +248,8 @@ def scenarios(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Par
     new_node = "New node: bought at the time, not today; its margin may turn positive again." if margin_known else ""
     note = (
         f"{cloud}Months are those by which half of the draws are lost. At some time: the share of all draws by "
-        f"{outlook['horizon'][0].year}, beneath it of those in which the scenario's event happens. {new_node}"
+        f"{outlook['horizon'][0].year}, beneath it of those with the scenario's event (in ours: a newcomer's chip "
+        f"ships). {new_node}"
     ).strip() + _today_in(body)
     dropped = len(told) - len(body)
     notes = [note] + ([f"{words.plural(dropped, 'further scenario')} in erosion.csv."] if dropped else [])
@@ -285,7 +290,7 @@ def _future_cells(row: view.Row | None, today: date, *, already: str = "lost tod
     if lost is None or (row["state"] == "already_lost" and not at_odds(row, today)):
         return [when, {"text": DASH if row["state"] == "already_lost" else "not drawn", "quiet": True}]
     share: dict[str, Any] = {"text": words.likelihood(lost)}
-    return [when, share | ({"under": f"if it happens {words.likelihood(if_event)}"} if if_event is not None else {})]
+    return [when, share | ({"under": f"with the event {words.likelihood(if_event)}"} if if_event is not None else {})]
 
 
 def decisive(page: Page, network: str) -> list[Part]:
@@ -311,7 +316,7 @@ def decisive(page: Page, network: str) -> list[Part]:
 
 
 def _driver(row: view.Row) -> str:
-    ends = f"{words.roughly(row['at_low'], signed=True)} to {words.roughly(row['at_high'], signed=True)}"
+    ends = f"{percent(row['at_low'], signed=True)} to {percent(row['at_high'], signed=True)}"
     return f"{words.input_words(row['input'].split('[')[0])} ({ends})"
 
 
@@ -351,6 +356,8 @@ def _kept(share: str, ways: str) -> str:
     >>> _kept("60%", "at least 35% (a) or 60% (b)")
     "at least 35% (a) or 60% (b) of the tenant's bill (60% is used)"
     """
+    if ways == "at least" and share == "0%":
+        return "0% of the tenant's bill or more: no more is published of its fee"
     if ways == "at least":
         return f"at least {share} of the tenant's bill"
     if ways.startswith("at least "):
@@ -360,7 +367,6 @@ def _kept(share: str, ways: str) -> str:
 
 _NO_SHARE = {
     "burned": "the payment is burned, and nodes are paid in minted tokens",
-    "no fee known": "no fee of the network is known",
 }
 _BOUNDS = {"upper": "at most ", "lower": "at least "}
 

@@ -11,18 +11,28 @@ from reports.sections.page import Page
 from reports.verdict_words import at_odds, share_at_odds
 from reports.words import percent, usd
 
-__all__ = ["against_draws", "already", "medians", "only_two_prices"]
+__all__ = ["against_draws", "already", "indicative", "medians", "only_two_prices"]
 
 # Of two prices, the dearer to the cheaper: closer ones are much alike.
 _FAR_APART = 2.0
 
 
+def _price_of(page: Page, head: view.Row) -> pl.DataFrame:
+    """The price in use of a network's chip, one row or none."""
+    return page.analysis.market_prices.filter(
+        pl.col("network") == head["network"], pl.col("accelerator").eq_missing(head["accelerator"]),
+        pl.col("terms") == "on_demand",
+    )  # fmt: skip
+
+
+def indicative(page: Page, head: view.Row) -> bool:
+    """Whether nobody asks the price that stands for a network: it is calculated, or an example."""
+    return bool((_price_of(page, head)["price_kind"].cast(pl.String) == "indicative").any())
+
+
 def only_two_prices(page: Page, head: view.Row) -> str:
     """``$0.250 and $25.00 an hour`` where two offers far apart are all that is known of a network's price."""
-    mine = page.analysis.market_prices.filter(
-        pl.col("network") == head["network"], pl.col("accelerator").eq_missing(head["accelerator"]),
-        pl.col("terms") == "on_demand", pl.col("n_offers") == 2,
-    )  # fmt: skip
+    mine = _price_of(page, head).filter(pl.col("n_offers") == 2)
     if mine.is_empty():
         return ""
     low, high = (mine[f"usd_per_accelerator_hour_{end}"][0] for end in ("low", "high"))

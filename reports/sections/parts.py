@@ -134,7 +134,7 @@ def network_keeps(share: float | None, takes: Iterable[Mapping[str, Any]], *, na
     >>> network_keeps(1.0, [{"subject": None, "value": 1.0, "note": PAID_IN_TOKENS}])
     {'text': 'burned', 'under': 'nodes are paid in minted tokens'}
     >>> network_keeps(0.0, [{"subject": None, "value": 0.0, "bound": "lower"}])
-    {'text': 'no fee known'}
+    {'text': '0%', 'under': 'at least'}
     """
     known = [take for take in takes if take["value"] is not None]
     if any(take.get("note") == PAID_IN_TOKENS for take in known):
@@ -142,8 +142,6 @@ def network_keeps(share: float | None, takes: Iterable[Mapping[str, Any]], *, na
     ends = list(dict.fromkeys(fee(value) for value in sorted(take["value"] for take in known)))
     if share is None and not ends:
         return {"text": "n/k", "quiet": True}
-    if not share and ends == ["0%"] and any(take["bound"] == "lower" for take in known):
-        return {"text": "no fee known"}
     span = " to ".join(dict.fromkeys((ends[0], ends[-1]))) if ends else ""
     least = any(take["bound"] == "lower" for take in known)
     under = "at least" if least else ""

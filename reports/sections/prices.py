@@ -89,7 +89,7 @@ def every_price(page: Page) -> Part | None:
         notes.append(CHEAPEST_OF_A_CLOUD)
     left_out = page.analysis.market_prices.height - market.height
     if left_out:
-        notes.append(f"{left_out:,} further market prices, not used on these pages, are in offers.parquet.")
+        notes.append(f"{left_out:,} further market prices are in offers.parquet.")
     if cut := market.height - shown.height:
         notes.append(f"{words.plural(cut, 'further price')} in use are in offers.parquet.")
     return {"title": "Appendix: prices in use", "parts": [table_part(columns, body, notes)]}

@@ -698,3 +698,14 @@ class TestNotLive:
 
     def test_a_row_of_panels_says_it(self, reference_only: Analysis) -> None:
         assert re.search(r"reference, \d+ days", said(draw("advantage_erosion", reference_only), "row:render"))
+
+
+def test_a_chance_of_a_part_of_a_scenario_is_not_the_scenarios() -> None:
+    from reports.charts._panels import event_chances
+
+    told = pl.DataFrame(
+        [("fractile", "event_probability", 0.15), ("cloud_mix", "event_probability.startup", 0.2)],
+        schema=["scenario", "parameter", "central"], orient="row",
+    )  # fmt: skip
+    # The lab's work moves for certain; one of the chips it moves to may not come.
+    assert event_chances(told) == {"fractile": 0.15}

@@ -13,6 +13,7 @@ import polars as pl
 import pypdf
 import pytest
 import report_data
+from chart_artists import said
 from contradictions import WORLDS
 
 from depin_compare.analysis import Analysis
@@ -374,12 +375,36 @@ def test_a_burned_payment_and_a_fee_nobody_knows_are_no_share() -> None:
     analysis = report_data.thirty_networks()
     page = Page(analysis, {}, {})
     assert take_cell(page, "minted-work") == {"text": "burned", "under": "nodes are paid in minted tokens"}
-    assert take_cell(page, "overfull") == {"text": "no fee known"}
+    assert take_cell(page, "overfull") == {
+        "text": "0%", "under": "at least", "kind": "published", "words": "published",
+    }  # fmt: skip
     told = {network: network_page(analysis, network) for network in ("minted-work", "overfull")}
     assert "the payment is burned, and nodes are paid in minted tokens" in told["minted-work"]
-    assert "no fee of the network is known" in told["overfull"]
+    assert "0% of the tenant's bill or more" in told["overfull"]
     assert not any("100% of the tenant" in one or "at least 0%" in one for one in told.values())
     assert "A provider's use and margin are not known: " in network_page(analysis, "gaudi-garden")
+
+
+def test_a_price_nobody_asks_and_one_of_two_ends_are_marked_where_they_stand() -> None:
+    analysis = report_data.thirty_networks()
+    assert "indicative" in network_page(analysis, "examples-only")
+    assert "indicative" not in network_page(analysis, "aurora")
+    ladder = CHARTS["price_ladder"](analysis, Look.of(analysis))
+    footer = said(ladder, "footer").replace("\n", " ")
+    assert "Of two offers far apart, the cheaper is drawn: Two Prices" in footer
+    assert "($0.250 and $25.00)" in footer
+
+
+def test_costs_of_a_node_are_known_where_the_price_is_too_old() -> None:
+    (row,) = (
+        report_data.thirty_networks()
+        .margins.filter(pl.col("network") == "dormant", pl.col("breakeven_usd_per_accelerator_hour").is_not_null())
+        .to_dicts()
+    )
+    costs = row["power_usd_per_hour"] + row["opex_usd_per_hour"] + row["capital_usd_per_hour"]
+    kept = (1 - row["take_rate"]) * row["utilisation"]
+    assert row["full_margin"] is None
+    assert costs == pytest.approx(row["breakeven_usd_per_accelerator_hour"] * kept, rel=1e-9)
 
 
 def test_a_run_in_which_no_lead_can_be_followed_still_has_its_network_pages() -> None:
