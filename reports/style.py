@@ -28,7 +28,15 @@ from matplotlib.transforms import Bbox
 from depin_compare.analysis import Analysis
 from depin_compare.market.discrepancies import CATALOGUES
 from reports import words
-from reports.view import ages_in_days, network_order, not_fetched, not_live, scenario_titles
+from reports.view import (
+    ages_in_days,
+    cost_sources,
+    network_order,
+    not_fetched,
+    not_live,
+    ordered_pairs,
+    scenario_titles,
+)
 from reports.words import Names
 
 __all__ = [
@@ -159,6 +167,7 @@ class Look:
     networks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     not_live: Mapping[str, str] = field(default_factory=dict)  # network -> "reference, 103 days"
     not_fetched: str = ""  # "reference" where no source was asked
+    cost_tellers: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (cloud, silicon) -> "SemiAnalysis"
 
     @classmethod
     def of(cls, analysis: Analysis) -> Look:
@@ -187,7 +196,22 @@ class Look:
                 for network, (layer, days) in not_live(headlines, analysis.unit_costs, analysis.as_of).items()
             },
             not_fetched=not_fetched(analysis.source_states),
+            cost_tellers={
+                pair: words.source_name(s, None, Names(known=known))
+                for pair, s in cost_sources(analysis.unit_costs).items()
+            },
         )
+
+    def modelled_by(self, shown: pl.DataFrame) -> list[str]:
+        """For a footer: who the modelled costs of a comparison's rows rest on; nothing where nobody is known.
+
+        >>> shown = pl.DataFrame({"cloud": ["aws"], "silicon": ["nvidia"], "reference": ["modelled_cost"]})
+        >>> Look(as_of=datetime(2026, 11, 22), cost_tellers={("aws", "nvidia"): "SemiAnalysis"}).modelled_by(shown)
+        ['modelled costs after SemiAnalysis']
+        """
+        pairs = ordered_pairs(shown.filter(pl.col("reference") == "modelled_cost"))
+        tellers = dict.fromkeys(self.cost_tellers[pair] for pair in pairs if pair in self.cost_tellers)
+        return [f"modelled costs after {words.listing(tellers)}"] if tellers else []
 
     def dated(self, what: str = "data") -> str:
         """Of when the numbers are: ``prices as of 2026-11-22``; where nothing was fetched, what is compared as of it.

@@ -403,6 +403,15 @@ def reference_origins(unit_costs: pl.DataFrame) -> dict[tuple[str, ...], tuple[s
     return {tuple(r[k] for k in keys): (r["source"], r["source_url"]) for r in clouds.iter_rows(named=True)}
 
 
+def cost_sources(unit_costs: pl.DataFrame) -> dict[tuple[str, str], str]:
+    """(cloud, silicon) -> the source most of its modelled costs rest on."""
+    known = plain(unit_costs).filter(
+        pl.col("reference") == "modelled_cost", pl.col("usd_per_mtok").is_not_null(), pl.col("source").is_not_null()
+    )
+    most = known.group_by("seller", "silicon").agg(pl.col("source").mode().sort().first()).sort("seller", "silicon")
+    return {(cloud, silicon): source for cloud, silicon, source in most.iter_rows()}
+
+
 def margins_in_order(headlines: pl.DataFrame, margins: pl.DataFrame, market_prices: pl.DataFrame) -> pl.DataFrame:
     """All margin rows: networks in the headlines' order, each one's headline chip first, then those most on offer."""
     frame = plain(margins)

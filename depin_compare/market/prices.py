@@ -20,7 +20,7 @@ class MarketPrices(Schema):
     """One row a network x accelerator x terms, over the offers a renter can take and nobody resells.
 
     ``source`` is the source, or the id of the sources table for a reference price; it, the day and the rest are
-    those of the offer in the middle.
+    those of the offer in the middle. ``n_sources`` and ``oldest_observed_at`` are of all its offers.
 
     ``usd_per_accelerator_hour`` is the median weighted by accelerators on offer; ``low`` and ``high`` are the
     cheapest and the dearest offer (equal to it where there is one). ``freshness`` and the ages beside it are those of
@@ -43,6 +43,9 @@ class MarketPrices(Schema):
     kind = dy.Enum(KINDS, nullable=False)
     source = dy.String(nullable=False)
     source_url = dy.String(nullable=False)
+    # Null in an analysis saved by a version that did not know them.
+    n_sources = dy.Int64(nullable=True, min=1)
+    oldest_observed_at = dy.Datetime(time_zone="UTC", time_unit="us", nullable=True)
     age_days = dy.Float64(nullable=True, min=0)
     expected_age_days = dy.Float64(nullable=True, min_exclusive=0)
     limit_age_days = dy.Float64(nullable=True, min_exclusive=0)
@@ -123,6 +126,7 @@ def market_prices(
         .with_columns(weight.alias("weight"))
         .with_columns(pl.col("weight").cum_sum().over(_KEY).alias("below"))
     )
+    said_by = pl.coalesce("source_id", "source")
     middle = pl.col("below") * 2 >= pl.col("weight").sum()
     frame = (
         kept.group_by(_KEY, maintain_order=True)
@@ -133,7 +137,9 @@ def market_prices(
             pl.len().cast(pl.Int64).alias("n_offers"),
             _machines().sum().alias("n_accelerators"),
             *(pl.col(c).filter(middle).first() for c in ("price_kind", "region", "layer", "source_url", "observed_at")),
-            pl.coalesce("source_id", "source").filter(middle).first().alias("source"),
+            said_by.filter(middle).first().alias("source"),
+            said_by.n_unique().cast(pl.Int64).alias("n_sources"),
+            pl.col("observed_at").min().alias("oldest_observed_at"),
             pl.col("kind").cast(pl.String).fill_null("published").filter(middle).first(),
             *(pl.col(c).get(_STALEST) for c in AGE_COLUMNS),
         )

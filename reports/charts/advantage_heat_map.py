@@ -178,7 +178,13 @@ def advantage_heat_map(headlines: pl.DataFrame, comparison: pl.DataFrame, look: 
         why = "its cost is its maker's claim" if len(claims) == 1 else "their costs are their makers' claims"
         notes.append(f"{who} left out: {'' if booked else 'nobody can book it, and '}{why}.")
     notes.append(
-        source_note(look, frame, layers, [f"networks' prices and those of {clouds}"], marks="Rings in the cells")
+        source_note(
+            look,
+            frame,
+            layers,
+            [f"networks' prices and those of {clouds}", *look.modelled_by(frame)],
+            marks="Rings in the cells",
+        )
     )
     stale = any(_is_old(c) for c in shown)
     left = left_room([look.names(n) for n in networks], 1.75)

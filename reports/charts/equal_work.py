@@ -117,7 +117,11 @@ def equal_work(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
         look,
         plain(shown),
         [("network_layer", "network_observed_at"), ("reference_layer", "reference_observed_at")],
-        [look.names(n) for n in drawn] + list(dict.fromkeys(look.names(c) for c, _ in pairs)),
+        [
+            *(look.names(n) for n in drawn),
+            *dict.fromkeys(look.names(c) for c, _ in pairs),
+            *look.modelled_by(shown),
+        ],
         marks="Hollow, or a dashed line",
     )
     cuts = [

@@ -56,7 +56,7 @@ def every_price(page: Page) -> Part | None:
             _span_if_wider(r),
             f"{r['n_offers']:,}",
             kind,
-            linked(words.shorten(page.said_by(r["source"], r["source_url"]), 28), r["source_url"]),
+            _sources_cell(page, r),
             *_data_cells(page, r),
         ]
         for r, kind in zip(view.rows(shown), kinds, strict=True)
@@ -263,11 +263,27 @@ def _kind_and_tiers(row: view.Row, tiers: dict[tuple[str, str, str], list[str]])
 
 def _data_cells(page: Page, row: view.Row) -> list[Cell]:
     """Layer, day and age, with a word on what is older than it should be; set apart when it is not live."""
-    (days,) = view.ages_in_days(page.analysis.as_of, [row["observed_at"]])
+    newest, oldest = row["observed_at"], row["oldest_observed_at"] or row["observed_at"]
+    days = [f"{age:,.0f}" for age in view.ages_in_days(page.analysis.as_of, [newest, oldest])]
     mark = {"stale": ", stale", "expired": ", too old"}.get(row["freshness"] or "", "")
-    told = (row["layer"], words.day(row["observed_at"]), f"{days:,.0f}{mark}")
+    # Where a price rests on offers of several days: the day of the middle one, and how far back the others go.
+    apart = days[0] != days[1]
+    told = (
+        row["layer"],
+        words.day(newest) + (f", others since {words.day(oldest)}" if apart else ""),
+        (" to ".join(days) if apart else days[0]) + mark,
+    )
     tone = "bad" if row["freshness"] == "expired" else "warn" if row["layer"] != "live" or mark else ""
     return [{"text": text, "tone": tone} for text in told] if tone else list(told)
+
+
+def _sources_cell(page: Page, row: view.Row) -> Cell:
+    """Who tells the price, with the address; beneath how many more tell of its other offers."""
+    named = linked(words.shorten(page.said_by(row["source"], row["source_url"]), 28), row["source_url"])
+    more = (row["n_sources"] or 1) - 1
+    if not more:
+        return named
+    return (named if isinstance(named, dict) else {"text": named}) | {"under": f"and {words.plural(more, 'other')}"}
 
 
 def _age_cell(page: Page, row: view.Row) -> Cell:
