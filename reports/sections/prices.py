@@ -66,6 +66,7 @@ def every_price(page: Page) -> Part | None:
             "title": "Appendix: prices in use",
             "parts": [paragraph("No network has a price in use, so none of a cloud is held against one.")],
         }
+    apart = (shown["oldest_observed_at"].dt.date() < shown["observed_at"].dt.date()).any()
     columns = [
         column("Seller", width_for((_seller(page, r) for r in view.rows(shown)), 0.8, 1.45)),
         column("Accelerator", 1.38),
@@ -76,8 +77,8 @@ def every_price(page: Page) -> Part | None:
         column("Kind, tiers", width_for(kinds, 0.65, 1.25)),
         column("Source", 1.2),
         column("Layer", 0.5),
-        column("Date", 0.58),
-        column("Days old", 0.56, right=True),
+        column("Date", 0.7 if apart else 0.58),
+        column("Days old", 0.66 if apart else 0.56, right=True),
     ]
     terms = "" if several else f"All {shown['terms'][0].replace('_', ' ')}. "
     notes = [
@@ -263,18 +264,18 @@ def _kind_and_tiers(row: view.Row, tiers: dict[tuple[str, str, str], list[str]])
 
 def _data_cells(page: Page, row: view.Row) -> list[Cell]:
     """Layer, day and age, with a word on what is older than it should be; set apart when it is not live."""
-    newest, oldest = row["observed_at"], row["oldest_observed_at"] or row["observed_at"]
-    days = [f"{age:,.0f}" for age in view.ages_in_days(page.analysis.as_of, [newest, oldest])]
+    middle, oldest = row["observed_at"], row["oldest_observed_at"] or row["observed_at"]
+    days, most = (f"{age:,.0f}" for age in view.ages_in_days(page.analysis.as_of, [middle, oldest]))
     mark = {"stale": ", stale", "expired": ", too old"}.get(row["freshness"] or "", "")
-    # Where a price rests on offers of several days: the day of the middle one, and how far back the others go.
-    apart = days[0] != days[1]
-    told = (
-        row["layer"],
-        words.day(newest) + (f", others since {words.day(oldest)}" if apart else ""),
-        (" to ".join(days) if apart else days[0]) + mark,
-    )
     tone = "bad" if row["freshness"] == "expired" else "warn" if row["layer"] != "live" or mark else ""
-    return [{"text": text, "tone": tone} for text in told] if tone else list(told)
+    told = [{"text": row["layer"]}, {"text": words.day(middle)}, {"text": f"{days}{mark}"}]
+    if days != most:
+        # The day of the offer in the middle, and how far back the others go that the range rests on.
+        told[1:] = [
+            {"text": words.day(middle), "under": f"oldest {words.day(oldest)}"},
+            {"text": days, "under": f"oldest {most}{mark}"},
+        ]
+    return [cell | {"tone": tone} for cell in told] if tone else [*told]
 
 
 def _sources_cell(page: Page, row: view.Row) -> Cell:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from itertools import pairwise
 
 import polars as pl
@@ -12,10 +13,11 @@ from chart_artists import cut_off, is_hollow, lines, marks, overlapping, said, w
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 
 from depin_compare.analysis import Analysis
 from depin_compare.market.freshness import FRESHNESS
-from reports.charts import equal_work, price_ladder
+from reports.charts import advantage_heat_map, equal_work, price_ladder
 from reports.charts._rows import dodged
 from reports.style import (
     CLAIM,
@@ -324,6 +326,19 @@ class TestEqualWork:
         figure = equal_work(headlines, comparison, Look.of(analysis))
         assert len(lines(figure, "parity")) == 2
         assert "Beyond its limit of age, so not drawn: Render." in alt_text(figure)
+
+
+class TestWhoTheCostsComeFrom:
+    @pytest.mark.parametrize("chart", [equal_work, advantage_heat_map])
+    def test_modelled_costs_have_their_source_in_the_footer(self, chart: Callable[..., Figure]) -> None:
+        made = report_data.reference_only()
+        look = Look.of(made)
+        told = said(chart(made.headlines, made.comparison, look), "footer").replace("\n", " ")
+        assert "modelled costs after SemiAnalysis" in told
+        # The heat map leaves vendors' claims out.
+        assert ("Microsoft, as quoted by Tesserapress" in told) == (chart is equal_work)
+        listed = made.comparison.filter(pl.col("reference") != "modelled_cost")
+        assert "modelled costs" not in said(chart(made.headlines, listed, look), "footer")
 
 
 class TestNamesAndPictures:

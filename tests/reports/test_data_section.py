@@ -54,8 +54,22 @@ def test_a_source_is_overdue_and_a_price_stale_each_by_a_rule_that_is_told() -> 
     assert "a packaged one older than 90 days (ask, bid, indicative) and 180 days (list)" in told
     limits = {"ask": 90, "bid": 90, "indicative": 90, "list": 180}
     for row in table["rows"]:
-        kind, age = str(row[5]).partition(":")[0].partition(",")[0], row[-1]["text"]
+        kind = str(row[5]).partition(":")[0].partition(",")[0]
+        age = row[-1].get("under", row[-1]["text"]).removeprefix("oldest ")
         assert ("stale" in age) == (int(age.partition(",")[0]) > limits[kind])
+
+
+def test_a_price_over_offers_of_several_days_tells_the_oldest_and_how_many_tell_it() -> None:
+    made = every_price(Page(report_data.reference_only(), {}, {}))
+    assert made is not None
+    (table,) = made["parts"]
+    (row,) = (row for row in table["rows"] if row[0] == "Render" and str(row[1]).startswith("RTX 5090"))
+    source, _layer, day, age = row[-4:]
+    assert source["under"] == "and 1 other"
+    assert (day["text"], day["under"]) == ("2026-08-11", "oldest 2025-03-31")
+    assert (age["text"], age["under"]) == ("103", "oldest 601, stale")
+    (other,) = (row for row in table["rows"] if row[0] == "Render" and str(row[1]).startswith("RTX 3090"))
+    assert all("under" not in cell for cell in other[-4:])
 
 
 def test_a_market_of_one_price_has_no_spread() -> None:

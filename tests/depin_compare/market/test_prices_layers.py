@@ -26,6 +26,14 @@ def test_the_median_counts_accelerators_not_offers():
     assert (row["n_offers"], row["n_accelerators"]) == (3, 12)
 
 
+def test_a_price_tells_the_oldest_day_and_the_number_of_sources_of_all_its_offers():
+    old = {"observed_at": NOW - timedelta(days=400), "source": "lium"}
+    frame = market_prices(offers({"usd_per_accelerator_hour": 2.0, "available": 9}, {"available": 1, **old}))
+    row = frame.row(0, named=True)
+    assert (row["source"], row["observed_at"]) == ("akash", NOW)
+    assert (row["n_sources"], row["oldest_observed_at"]) == (2, NOW - timedelta(days=400))
+
+
 def test_a_one_card_fat_finger_does_not_move_the_market():
     frame = market_prices(
         offers(
