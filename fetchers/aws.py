@@ -345,8 +345,8 @@ def _blocks(rows: Rows, recording: Recording) -> None:
                         terms="capacity_block",
                         source_url=BLOCKS_URL,
                         kind="third_party",
-                        note=f"{place}; as a third party read AWS's page"
-                        + (f" on {updated:%Y-%m-%d}" if updated else ""),
+                        note=f"{place}; as a third party read AWS's page",
+                        observed_at=updated,
                     )
     where = f"{BLOCKS_URL} $.instance_types"
     rows.check_readable(where)
@@ -407,6 +407,7 @@ def _offer(
     note: str,
     listed_unit: str = "USD per machine and hour",
     kind: str | None = None,
+    observed_at: datetime | None = None,
 ) -> None:
     zone = REGION.fullmatch(region or "")
     local = zone[2] if zone else None
@@ -429,6 +430,7 @@ def _offer(
         source_url=source_url,
         kind=kind,
         note=note,
+        observed_at=observed_at,
     )
 
 

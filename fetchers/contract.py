@@ -344,8 +344,12 @@ class Rows:
         listed_currency: str = "USD",
         kind: str | None = None,
         note: str | None = None,
+        observed_at: datetime | None = None,
     ) -> None:
-        """Add one live offer in USD; an impossible price or a key seen before skips the row."""
+        """Add one live offer in USD; an impossible price or a key seen before skips the row.
+
+        ``observed_at`` is the day of a list that somebody read before us; without one, when we asked.
+        """
         usd = usd_per_accelerator_hour
         if not MIN_USD_PER_ACCELERATOR_HOUR <= usd <= MAX_USD_PER_ACCELERATOR_HOUR:
             raise RowSkipped.unreadable(
@@ -379,7 +383,7 @@ class Rows:
                 "listed_price": listed_price,
                 "listed_unit": listed_unit,
                 "listed_currency": listed_currency,
-                "observed_at": self.observed_at,
+                "observed_at": min(observed_at or self.observed_at, self.observed_at),
                 "layer": "live",
                 "source_url": source_url,
                 "kind": kind,

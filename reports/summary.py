@@ -80,10 +80,19 @@ def data_days(analysis: Analysis) -> str:
 
 
 def _prices_in_use(analysis: Analysis) -> pl.DataFrame:
-    """The prices of accelerators that the report shows and uses, oldest first."""
-    prices = prices_in_use(analysis.market_prices, headline_comparison(analysis.headlines, analysis.comparison))
-    used = prices.filter((pl.col("freshness") != "expired").fill_null(True), pl.col("observed_at").is_not_null())
-    return used.sort("observed_at", "network", "accelerator")
+    """The prices of accelerators that the report shows and uses, those of clouds' commitments among them, oldest first.
+
+    Columns: network, accelerator, observed_at.
+    """
+    compared = headline_comparison(analysis.headlines, analysis.comparison)
+    prices = plain(prices_in_use(analysis.market_prices, compared))
+    used = prices.filter((pl.col("freshness") != "expired").fill_null(True))
+    asked = compared.filter(
+        pl.col("reference").is_in(["list", "committed"]), pl.col("usd_per_mtok_reference").is_not_null()
+    )
+    listed = asked.select(network="cloud", accelerator="reference_accelerator", observed_at="reference_observed_at")
+    every = pl.concat([used.select(listed.columns), listed], how="vertical_relaxed")
+    return every.drop_nulls().unique().sort("observed_at", "network", "accelerator")
 
 
 def _names(analysis: Analysis) -> Names:

@@ -267,33 +267,37 @@ def _answers(page: Page) -> list[list[Cell]]:
     """What the sources asked gave that this report rests on, each with the day of its answer."""
     run = page.analysis
     heads = pl.col("network").is_in(run.headlines["network"].to_list())
+    clouds = run.unit_costs.filter(pl.col("side") == "cloud", pl.col("usd_per_mtok").is_not_null())
     frames = (
         ("prices", view.prices_in_use(run.market_prices, page.compared)),
+        ("prices", clouds),
         ("token prices", run.market_check),
         ("networks' facts", run.facts.filter(heads)),
     )
-    uses: dict[str, list[str]] = {}
-    sites: dict[str, str] = {}
-    days: dict[str, datetime] = {}
-    for use, frame in frames:
-        told = frame.filter(pl.col("layer").cast(pl.String) != "reference").sort("observed_at", "source_url")
-        newest = told.unique("source", keep="last", maintain_order=True).sort("source")
-        for source, url, day in newest.select("source", "source_url", "observed_at").iter_rows():
-            uses.setdefault(source, []).append(use)
-            sites.setdefault(source, url or "")
-            days[source] = max(days.get(source, day), day)
     asked, _ = view.sources_and_sellers(run.source_states)
+    gives = {r["source"]: r["gives"] for r in view.rows(asked)}
+    uses: dict[tuple[str, str], list[str]] = {}
+    newest: dict[tuple[str, str], tuple[datetime, str]] = {}
+    for use, frame in frames:
+        told = frame.filter(pl.col("layer").cast(pl.String) != "reference", pl.col("source").is_in(list(gives)))
+        for source, url, day in told.select("source", "source_url", "observed_at").unique().sort(pl.all()).iter_rows():
+            # A seller's prices that somebody else keeps are another document.
+            key = source, words.source_name(source, url, page.names)
+            if use not in uses.setdefault(key, []):
+                uses[key].append(use)
+            newest[key] = max(newest.get(key, (day, url or "")), (day, url or ""))
     return [
         [
-            page.names(r["source"]),
-            f"Answer of the source: {r['gives']}",
-            {"text": words.host(sites[r["source"]], unknown="no address on record"), "quiet": True},
-            words.day(days[r["source"]]),
-            words.listing(uses[r["source"]]),
-            kind_cell("third_party" if "second hand" in r["gives"] else "published"),
+            name,
+            f"Answer of the source: {gives[source]}"
+            if name == page.names(source)
+            else f"Prices of {page.names(source)}",
+            {"text": words.host(newest[source, name][1], unknown="no address on record"), "quiet": True},
+            words.day(newest[source, name][0]),
+            words.listing(used),
+            kind_cell("third_party" if "second hand" in gives[source] or name != page.names(source) else "published"),
         ]
-        for r in view.rows(asked)
-        if r["source"] in uses
+        for (source, name), used in uses.items()
     ]
 
 

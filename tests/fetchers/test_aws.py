@@ -226,7 +226,8 @@ def test_capacity_blocks_by_machine_or_by_accelerator(result):
     row = offer(result, "capacity_block:us-east-1-dfw-2a:u-p6e-gb200x72")
     assert row["usd_per_accelerator_hour"] == pytest.approx(10.582)  # 761.904 / 72
     assert (row["accelerator_count"], row["tier"], row["terms"]) == (72, "local_zone", "capacity_block")
-    assert row["note"] == ("Dallas Local Zone (US East N. Virginia); as a third party read AWS's page on 2026-11-02")
+    assert row["note"] == "Dallas Local Zone (US East N. Virginia); as a third party read AWS's page"
+    assert row["observed_at"].date().isoformat() == "2026-11-02"  # the list's own day, not that of our asking
     assert (row["source_url"], row["kind"]) == (BLOCKS_URL, "third_party")
     assert set(result.offers.filter(pl.col("terms") == "on_demand")["kind"]) == {None}  # what AWS itself says
 

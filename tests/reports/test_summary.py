@@ -24,7 +24,7 @@ def test_a_line_a_network_then_ages_then_the_note(analysis: Analysis) -> None:
         assert line.startswith(name)
     assert lines[-2] == (
         "Data as of 2026-11-22 09:30 UTC; sources: 2 live, 1 stored, 3 reference; oldest price in use 90 days "
-        "(Google on A100 SXM 80 GB); price not live: Render reference, 90 days."
+        "(AWS on Trainium2); price not live: Render reference, 90 days."
     )
     assert lines[-1] == ADVICE_NOTE
 
