@@ -287,7 +287,12 @@ def _sentence(
         for reference, words in (("list", "list prices"), ("modelled_cost", "modelled costs"))
         if len(rows := pairs.filter(pl.col("reference") == reference))
     ]
-    told = [f"{name} serves a million {model} tokens on {chip} for {_usd(price)}: {_joined(against)} of the clouds"]
+    costs = pairs.filter(pl.col("reference") == "modelled_cost")["reference_kind"].cast(pl.String)
+    claims = int((costs == "vendor_claim").sum())
+    marked = f", {_COUNTS.get(claims, str(claims))} of these costs a vendor's claim" if 0 < claims < len(costs) else ""
+    told = [
+        f"{name} serves a million {model} tokens on {chip} for {_usd(price)}: {_joined(against)} of the clouds{marked}"
+    ]
     told.append(_supplier(subject, margins, at_most=at_most))
     told.append(_future(outlook, as_of))
     return ". ".join(part for part in told if part) + "."
@@ -310,6 +315,7 @@ def _cheaper_than(advantages: pl.Series, words: str) -> str:
     return f"cheaper than {cheaper} of {n} {words}"
 
 
+_COUNTS = {1: "one", 2: "two", 3: "three"}
 _USE_WORDS = {"assumption": "assumed", "third_party": "reported"}
 
 

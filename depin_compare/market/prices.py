@@ -11,6 +11,7 @@ from depin_compare.doors import Schema
 from depin_compare.market.discrepancies import without_double_counting
 from depin_compare.market.freshness import AGE_COLUMNS, FRESHNESS, FRESHNESS_TYPE, Ages
 from depin_compare.market.offers import LAYERS, PRICE_KINDS, RENTER_PRICE_KINDS, Offers
+from depin_compare.market.weights import offer_weight, weighted_quantile
 from depin_compare.refdata import KINDS
 
 __all__ = ["MarketPrices", "market_prices"]
@@ -95,15 +96,10 @@ def market_prices(
 
     Notes
     -----
-    The median is weighted by the accelerators each offer stands for (free ones where known, else all, else
-    those of the machine), so that one large provider counts as large and one fat-fingered card as one card.
+    The median is weighted by the accelerators each offer stands for, see `market.weights`; halfway between two offers
+    where half of the accelerators are asked at either side. The offer in the middle is then the cheaper of the two.
     """
     firm = pl.col("price_kind") != "indicative"
-    weight = pl.coalesce(
-        pl.when(pl.col("available") > 0).then("available"),
-        pl.when(pl.col("total") > 0).then("total"),
-        "accelerator_count",
-    )
     price = pl.col("usd_per_accelerator_hour")
     believed = without_double_counting(offers if ages is None else ages.without_expired(offers))
     kept = (
@@ -123,7 +119,7 @@ def market_prices(
             [*_KEY, "usd_per_accelerator_hour", "observed_at", "source", "offer_id"],
             descending=[False] * (len(_KEY) + 1) + [True, False, False],  # of equal prices the newest stands for both
         )
-        .with_columns(weight.alias("weight"))
+        .with_columns(offer_weight().alias("weight"))
         .with_columns(pl.col("weight").cum_sum().over(_KEY).alias("below"))
     )
     said_by = pl.coalesce("source_id", "source")
@@ -131,7 +127,7 @@ def market_prices(
     frame = (
         kept.group_by(_KEY, maintain_order=True)
         .agg(
-            price.filter(middle).first(),
+            weighted_quantile(price, pl.col("weight"), 50),
             price.min().alias("usd_per_accelerator_hour_low"),
             price.max().alias("usd_per_accelerator_hour_high"),
             pl.len().cast(pl.Int64).alias("n_offers"),

@@ -20,6 +20,7 @@ from depin_compare.market.offers import (
     TERMS,
     Offers,
 )
+from depin_compare.market.weights import offer_weight, weighted_quantile
 
 __all__ = ["MarketStatistics", "marked_outliers", "market_statistics"]
 
@@ -106,8 +107,7 @@ def market_statistics(
     -----
     An offer weighs as many accelerators as are free, else as there are, else as it is sold in, as in
     `market.prices.market_prices`; offers known to be taken are left out wherever another of the same market is known
-    to be free. The price at share q is the lowest at which offers up to it hold q of the weight, so each quantile is a
-    price somebody asks.
+    to be free. Quantiles are those of `market.weights.weighted_quantile`.
 
     An offer at price p is marked where
 
@@ -135,23 +135,17 @@ def market_statistics(
     if minimum_reliability is not None:
         wanted &= pl.col("reliability").is_null() | (pl.col("reliability") >= minimum_reliability)
     free = pl.col("available") > 0
-    weight = pl.coalesce(
-        pl.when(free).then("available"), pl.when(pl.col("total") > 0).then("total"), "accelerator_count"
-    )
     price = pl.col("usd_per_accelerator_hour")
     counted = (
         without_double_counting(Offers.cast(offers.filter(wanted)))
         .lazy()
-        .select(*_KEY, price, weight.alias("weight"), "available", "total", "observed_at", "layer")
+        .select(*_KEY, price, offer_weight().alias("weight"), "available", "total", "observed_at", "layer")
         .filter((pl.col("available") != 0) | pl.col("available").is_null() | ~free.any().over(_KEY))
         .sort(price)
     )
-    heaped = pl.col("weight").cum_sum()
-    quantiles = [
-        price.filter(heaped * 100 >= percent * pl.col("weight").sum()).first().alias(f"_p{percent}")
-        for percent in PERCENTILES
-    ]
-    off = (price.log() - price.filter(heaped * 2 >= pl.col("weight").sum()).first().log()).abs()
+    weight = pl.col("weight")
+    quantiles = [weighted_quantile(price, weight, percent).alias(f"_p{percent}") for percent in PERCENTILES]
+    off = (price.log() - weighted_quantile(price, weight, 50).log()).abs()
     limit = pl.max_horizontal(MAD_TO_SIGMA * k * off.median(), pl.lit(math.log(LEAST_FACTOR)))
     judged = pl.len() >= FEWEST_TO_JUDGE
     frame = (

@@ -132,7 +132,8 @@ def market_check(headlines: pl.DataFrame, market_check: pl.DataFrame, look: Look
     sheet = Sheet(
         title=finding(every),
         subtitle=f"USD per million output tokens with their prompts ({look.names(load)}: {ratio:g} prompt tokens an "
-        "output token, uncached). Modelled: owner's cost of the cheapest cloud chip at full load. Log scale",
+        "output token, uncached). Modelled: owner's cost of the cheapest cloud chip, full in every hour sold. Log "
+        "scale",
         footer=[*cuts, note],
         plot_height=0.64 + top,
         keys=keys,
@@ -212,6 +213,8 @@ def _name_end(axes: Axes, row: Row, name: str, height: float, below: float, *, c
         textcoords="offset points", ha="center" if taken else "right" if cheapest else "left", va="center",
         fontsize=6, color=MUTED, zorder=4, gid=f"end:{row['llm']}",
     )  # fmt: skip
+    if taken:  # a line ties the name to its mark
+        axes.vlines([at], below + 0.05, height, color=MUTED, lw=0.5, zorder=2.5, gid=f"tie:{row['llm']}")
 
 
 def _costs(axes: Axes, row: dict[str, float | None], y: float) -> None:

@@ -144,7 +144,7 @@ def _hosts(page: Page) -> str:
         return told
     return (
         f"{told} In the median that is {words.times(over)} times the modelled cost, which is an owner's whose chips "
-        "never stand idle."
+        "are full in every hour sold."
     )
 
 

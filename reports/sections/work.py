@@ -200,5 +200,11 @@ def every_comparison(page: Page) -> Part | None:
         "not comparable, for the reasons told with the clouds' prices. Same chip: on the chip of the network, where "
         "another of the cloud's does the work for less."
     ]
-    notes += [f"{left_out:,} further rows are in comparison.csv."] if left_out else []
-    return {"title": "Appendix: every comparison", "parts": [table_part(columns, body, notes)]}
+    rest = page.analysis.comparison.height - len(body)
+    notes.append(
+        f"Only the chip and model that stand for each network; {rest:,} further rows, of every other chip, model and "
+        "workload, are in comparison.csv."
+        if rest
+        else ""
+    )
+    return {"title": "Appendix: every cloud compared", "parts": [table_part(columns, body, notes)]}

@@ -224,7 +224,7 @@ def test_there_are_pages_for_everything_promised(reader: pypdf.PdfReader) -> Non
         "Sources",
         "Data of this run",
         "How this report was made",
-        "Appendix: every comparison",
+        "Appendix: every cloud compared",
         "Appendix: prices in use",
     ]
     assert [title for title in titles if title in order] == order

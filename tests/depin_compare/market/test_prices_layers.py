@@ -34,6 +34,14 @@ def test_a_price_tells_the_oldest_day_and_the_number_of_sources_of_all_its_offer
     assert (row["n_sources"], row["oldest_observed_at"]) == (2, NOW - timedelta(days=400))
 
 
+def test_the_median_of_two_equal_offers_favours_neither():
+    frame = market_prices(offers({"usd_per_accelerator_hour": 1.9}, {"usd_per_accelerator_hour": 2.1}))
+    assert frame["usd_per_accelerator_hour"].item() == pytest.approx(2.0)
+    one_more = {"usd_per_accelerator_hour": 1.9}
+    frame = market_prices(offers(one_more, one_more, {"usd_per_accelerator_hour": 2.1}))
+    assert frame["usd_per_accelerator_hour"].item() == 1.9
+
+
 def test_a_one_card_fat_finger_does_not_move_the_market():
     frame = market_prices(
         offers(

@@ -42,7 +42,7 @@ def quantiles(row: dict[str, Any]) -> tuple[float, ...]:
 
 def test_ten_equal_offers_give_every_tenth_price() -> None:
     (row,) = market_statistics(priced(*(float(i) for i in range(1, 11)))).to_dicts()
-    assert quantiles(row) == (1.0, 3.0, 5.0, 8.0, 9.0)
+    assert quantiles(row) == (1.5, 3.0, 5.5, 8.0, 9.5)
     assert (row["n_offers"], row["n_accelerators"]) == (10, None)
 
 
@@ -59,7 +59,7 @@ def test_one_machine_in_four_sizes_is_one_offer() -> None:
     sizes = [{"machine_id": "m1", "accelerator_count": n, "usd_per_accelerator_hour": 2.0 + n} for n in (1, 2, 4, 8)]
     (row,) = market_statistics(offers(*sizes, {"machine_id": "m2", "accelerator_count": 8})).to_dicts()
     assert row["n_offers"] == 2
-    assert quantiles(row) == (2.0, 2.0, 2.0, 10.0, 10.0)
+    assert quantiles(row) == (2.0, 2.0, 6.0, 10.0, 10.0)
 
 
 def test_kinds_terms_and_tiers_are_never_mixed() -> None:
