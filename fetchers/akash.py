@@ -179,7 +179,7 @@ def _offer(rows: Rows, model: Any, row_id: str, typical: _Typical, hosts: Mappin
     limit = OUTLIER_RATIO if (providers or 0) < PROVIDERS_OF_A_MARKET else ABSURD_RATIO
     if usual is not None and usd > limit * usual:
         raise RowSkipped.unreadable(
-            f"{usd:g} USD an hour from {providers if providers is not None else 'unknown'} providers is more than "
+            f"{usd:g} USD an hour (providers: {'unknown' if providers is None else providers}) is more than "
             f"{limit:g} times the median of its memory size, {usual:g}"
         )
     available, total = _counts(model, "availability")

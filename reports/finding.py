@@ -24,6 +24,7 @@ def standings(analysis: Analysis, names: Names) -> tuple[tuple[str, str] | None,
     pair = view.future_pair(view.plain(analysis.advantage_paths.filter(pl.col("month") == 0)))
     compared = view.plain(view.headline_comparison(analysis.headlines, analysis.comparison))
     margins = {r["network"]: r for r in view.rows(view.headline_margins(analysis.headlines, analysis.margins))}
+    floors = view.fee_floors(analysis.token_economics)
     made = []
     for head in view.rows(view.ordered_headlines(analysis.headlines)):
         mine = compared.filter(pl.col("network") == head["network"])
@@ -32,20 +33,22 @@ def standings(analysis: Analysis, names: Names) -> tuple[tuple[str, str] | None,
             **head,
             "name": names(head["network"]),
             "margin": margins.get(head["network"], {}).get("full_margin"),
+            "at_most": head["network"] in floors,
             **{reference: at.get(reference) for reference in _COMPARED},
         })  # fmt: skip
     return pair, sorted(made, key=lambda one: one["list"] is None and one["modelled_cost"] is None)
 
 
-def undercut_otherwise(analysis: Analysis, pair: tuple[str, str] | None) -> tuple[pl.DataFrame, list[str]]:
+def undercut_otherwise(analysis: Analysis, pair: tuple[str, str] | None) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Networks whose own chip and model do not undercut a cloud's modelled cost, but another one does.
 
     Returns
     -------
     DataFrame
         network, accelerator, llm and advantage over the modelled cost of ``pair``: the best of each network.
-    list of str
-        The networks that undercut the modelled cost of any cloud with any chip and model.
+    DataFrame
+        The same of the networks that undercut the modelled cost of any cloud with any chip and model, with the cloud
+        and its silicon: where each does so most.
     """
     known = view.plain(analysis.comparison.filter(pl.col("reference") == "modelled_cost", pl.col("advantage") > 0))
     known = known.filter(
@@ -54,10 +57,14 @@ def undercut_otherwise(analysis: Analysis, pair: tuple[str, str] | None) -> tupl
     here = view.of_pair(known, pair) if pair else known.clear()
     own = here.join(view.plain(analysis.headlines), on=["network", "accelerator", "llm", "workload"], how="semi")
     other = here.filter(~pl.col("network").is_in(own["network"].to_list()))
-    best = other.sort("advantage", "network", descending=[True, False]).unique(
-        "network", keep="first", maintain_order=True
+    columns = ["network", "accelerator", "llm", "advantage", "cloud", "silicon"]
+    best, anywhere = (
+        frame.sort("advantage", *columns[:3], *columns[4:], descending=[True, *[False] * 5])
+        .unique("network", keep="first", maintain_order=True)
+        .select(columns)
+        for frame in (other, known)
     )
-    return best.select("network", "accelerator", "llm", "advantage"), known["network"].unique().sort().to_list()
+    return best.drop("cloud", "silicon"), anywhere
 
 
 def finding(networks: Sequence[dict[str, Any]], cloud: str, *, suppliers: bool = False) -> str:

@@ -12,6 +12,7 @@ from reports import view, words
 
 __all__ = [
     "FOR_ITS_MARGIN",
+    "MOST_TODAY",
     "at_odds",
     "gone",
     "lacks_margin_alone",
@@ -25,9 +26,9 @@ __all__ = [
 # Beneath a verdict that rests on nothing else.
 FOR_ITS_MARGIN = "margin not known"
 # Instead of the month of the data, which would pass for one to come.
-_MOST_TODAY, _THIS_MONTH = "most draws today", "this month"
+MOST_TODAY, _THIS_MONTH = "most draws today", "this month"
 _MEANINGS = {
-    _MOST_TODAY: "half of them or more have lost it already, though central inputs have not",
+    MOST_TODAY: "half of them or more have lost it already, though central inputs have not",
     _THIS_MONTH: "half of the draws have lost it by its end",
 }
 
@@ -57,7 +58,7 @@ def gone(value: date | None, as_of: date, *, never: str) -> str:
     """
     if value is None or (value.year, value.month) > (as_of.year, as_of.month):
         return words.month(value, unknown=never)
-    return _MOST_TODAY if value <= as_of else _THIS_MONTH
+    return MOST_TODAY if value <= as_of else _THIS_MONTH
 
 
 def today_words(told: Iterable[str]) -> str:

@@ -18,7 +18,9 @@ __all__ = [
     "Row",
     "ages_in_days",
     "claimed_pairs",
+    "cost_sources",
     "extremes",
+    "fee_floors",
     "future_pair",
     "hardest_pairs",
     "headline_comparison",
@@ -329,8 +331,13 @@ def ladder_chips(market_prices: pl.DataFrame, most: int) -> list[str]:
     )
 
 
-def prices_in_use(market_prices: pl.DataFrame, compared: pl.DataFrame) -> pl.DataFrame:
-    """Market prices a table or chart of the report rests on: networks first, then the clouds' same chips."""
+def prices_in_use(
+    market_prices: pl.DataFrame, compared: pl.DataFrame, margins: pl.DataFrame | None = None
+) -> pl.DataFrame:
+    """Market prices a table or chart of the report rests on: networks first, then the clouds' same chips.
+
+    With ``margins`` those of chips that only a supplier's margin is told of, too.
+    """
     prices = plain(market_prices)
     if prices.is_empty():
         return prices
@@ -339,8 +346,13 @@ def prices_in_use(market_prices: pl.DataFrame, compared: pl.DataFrame) -> pl.Dat
         chips |= set(compared["accelerator"]) | set(compared["reference_accelerator"].drop_nulls())
     order = network_order(prices["network"].unique().sort())
     ranks = {n: i for i, n in enumerate(order)}
+    told = pl.struct("network", "accelerator")
+    used = pl.col("accelerator").is_in(sorted(chips))
+    if margins is not None:
+        known = margins.filter(pl.col("full_margin").is_not_null() | pl.col("full_margin_with_rewards").is_not_null())
+        used |= told.is_in(known.select(told).to_series().unique().implode()) & (pl.col("terms") == "on_demand")
     return (
-        prices.filter(pl.col("accelerator").is_in(sorted(chips)))
+        prices.filter(used)
         .with_columns(
             _rank=pl.col("network").replace_strict(ranks, return_dtype=pl.Int64)
             + pl.when(pl.col("segment") == "hyperscaler").then(len(order)).otherwise(0)
@@ -440,6 +452,12 @@ def take_shares(margins: pl.DataFrame) -> dict[str, float]:
     """Network -> what it keeps of the tenant's bill, as a fraction: the same for all of its chips."""
     told = margins.select("network", "network_take_share").drop_nulls()
     return dict(told.unique("network", keep="first", maintain_order=True).iter_rows())
+
+
+def fee_floors(token_economics: pl.DataFrame) -> set[str]:
+    """Networks that may keep more than is published: what their suppliers keep is at most what is told."""
+    floor = (pl.col("measure") == "network_take") & (pl.col("bound") == "lower") & pl.col("value").is_not_null()
+    return set(token_economics.filter(floor)["network"])
 
 
 def skipped_summary(skipped: pl.DataFrame) -> list[Row]:

@@ -326,7 +326,7 @@ def _supplier(subject: Subject, margins: pl.DataFrame, *, at_most: bool) -> str:
         pl.col("archetype") == (subject.archetype or ""),
     )
     if subject.archetype is None:
-        return f"A provider's use and margin are not known: {NO_NODE}"
+        return f"A provider's margin is not known: {NO_NODE}"
     if margin.is_empty():
         return ""
     row = margin.row(0, named=True)

@@ -42,7 +42,7 @@ _ARCHETYPES_OF_FAMILY = {
     "custom": (),
 }
 # Why nothing is known of who supplies a chip that has no archetype.
-NO_NODE = "no node with this chip is in the model"
+NO_NODE = "no node with its chip is in the model"
 _BY_ARCHETYPE = ("life_years", "salvage_share", "opex_share_of_capex", "pue", "usd_per_kwh", "idle_power_share")
 # What an owner may know of his node better than the reference data do.
 NODE_INPUTS = (*_BY_ARCHETYPE, "utilisation", "cost_of_capital", "load_kw", "capex_usd")

@@ -15,6 +15,7 @@ from depin_compare.doors import Schema
 from depin_compare.economics.comparison import Comparison, unique_service_premium
 from depin_compare.economics.derivations import Derivation, Input, weakest_kind
 from depin_compare.economics.margins import PAID_IN_TOKENS, Margins
+from depin_compare.economics.nodes import NO_NODE
 from depin_compare.economics.tokenomics import (
     burn_mint_supply_change,
     cumulative_emission,
@@ -486,11 +487,16 @@ def _emitted(book: _Book) -> tuple[Derivation, str | None] | None:
     return scheduled, "upper" if _ruled_by_engine(book, book.as_of) else None
 
 
+# How a reason starts that says there is none, not that nobody knows.
+PAID_BY_TENANTS = "tenants pay"
+
+
 def _nothing_emitted(book: _Book) -> str:
     if book.token is None:
         return f"{book.display_name} has no token on record"
     if book.has("mint_settle_spread"):
-        return f"tenants pay {book.display_name}'s providers: new {book.token} go to stakers"
+        online = ", and an incentive pays for being online" if book.facts.get("guaranteed_pay") else ""
+        return f"{PAID_BY_TENANTS} {book.display_name}'s providers: new {book.token} go to stakers{online}"
     return f"nobody publishes what {book.display_name} emits to providers"
 
 
@@ -669,7 +675,7 @@ def _gap(book: _Book, margins: pl.DataFrame, markets: pl.DataFrame) -> Iterator[
         every = margins["not_known"].drop_nulls().unique().sort().to_list() if margins.height else []
         # Chips share reasons: each is told once.
         reasons = dict.fromkeys(part for reason in every for part in reason.split("; "))
-        lacking = "no cost of its chip on record" if markets.height else "no price on record that a provider is paid"
+        lacking = NO_NODE if markets.height else "no price on record that a provider is paid"
         reason = f"no break-even price: {'; '.join(reasons) or lacking}"
         yield from (book.unknown(measure, reason) for measure in (usd, tokens, required))
         return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from depin_compare.economics.nodes import NO_NODE
 from reports.words import listing
 
 __all__ = ["kind_of_reason", "reasons_note", "without_margin"]
@@ -30,9 +31,9 @@ def without_margin(accelerator: str | None) -> str:
     """Why a network has no row of margins: none of its chips stands for it, or nothing is known of that one's cost.
 
     >>> without_margin(None), without_margin("gaudi3")
-    ('no price that can be compared', 'no cost of its chip on record')
+    ('no chip stands for it: none can be compared', 'no node with its chip is in the model')
     """
-    return "no price that can be compared" if accelerator is None else "no cost of its chip on record"
+    return "no chip stands for it: none can be compared" if accelerator is None else NO_NODE
 
 
 def kind_of_reason(reason: str | None) -> str:

@@ -144,9 +144,11 @@ def _row(put: Any, y: float, cell: dict[str, Any], look: Look, scale: float) -> 
     for x, key in zip(_COLUMNS[1:5], ("list", "committed", "modelled_cost", "margin"), strict=True):
         value = cell[key]
         unknown = "n/k" if key == "margin" else "n/c"
+        at_most = "\N{LESS-THAN OR EQUAL TO} " if key == "margin" and cell["at_most"] and value is not None else ""
         put(
-            x, y, percent(value, signed=True, unknown=unknown), large if value is not None else 8.5, ha="center",
-            color=MUTED if value is None else NEGATIVE if value < 0 else INK, gid=f"{key}:{cell['network']}",
+            x, y, at_most + percent(value, signed=True, unknown=unknown), large if value is not None else 8.5,
+            ha="center", color=MUTED if value is None else NEGATIVE if value < 0 else INK,
+            gid=f"{key}:{cell['network']}",
         )  # fmt: skip
     first, comma, rest = str(cell["verdict"]).partition(", ")
     parts = [f"{first},", rest] if comma else wrap(first, 8.5 * scale, 1.45 * max(1.0, scale))[:2]

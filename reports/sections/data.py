@@ -98,7 +98,11 @@ def data_states(page: Page) -> Part:
                         s["kind"].replace("_", " "),
                         f"{s['n']:,}",
                         {"text": words.shorten(s["reason"], 160)}
-                        | ({"under": f"and {words.plural(s['reasons'] - 1, 'other')}"} if s["reasons"] > 1 else {}),
+                        | (
+                            {"under": f"and {words.plural(s['reasons'] - 1, 'other reason')}"}
+                            if s["reasons"] > 1
+                            else {}
+                        ),
                     ]
                     for s in skipped
                 ],

@@ -13,8 +13,12 @@ from reports.sections.networks import anchor_of, drawable
 from reports.sections.odds import already, indicative, medians, only_two_prices
 from reports.sections.page import Page
 from reports.sections.parts import (
+    AT_LEAST,
+    AT_MOST,
+    BOUNDED_NOTE,
     Cell,
     Part,
+    bounded,
     change_cell,
     column,
     paragraph,
@@ -89,7 +93,8 @@ def _notes(page: Page, what: str, heads: Sequence[view.Row], body: Sequence[Sequ
     signs = "".join(f" {sign}: {meaning}." for sign, meaning in _SIGNS.items() if sign in told)
     ids = [f"[{head['network']}]" for head in heads if not drawable(head)]
     letters = f" {words.listing(ids)}: name in letters that can't be drawn here; summary.md has it." if ids else ""
-    return [f"{what}. {_KEEPS}{signs} {verdict_note(page.outlook)}{letters}"]
+    bounds = f" {BOUNDED_NOTE}" if any(AT_MOST in text for text in told) else ""
+    return [f"{what}. {_KEEPS}{signs}{bounds} {verdict_note(page.outlook)}{letters}"]
 
 
 _SIGNS = {"n/c": "not comparable", _UNKNOWN: "not known"}
@@ -100,17 +105,20 @@ def _more_notes(page: Page, shown: int) -> list[str]:
     every = len(view.ordered_pairs(page.compared)) if page.compared.height else 0
     part = f" {shown} of {every} clouds with their chips are shown, all on the network pages." if shown < every else ""
     chip = (
-        "A network's chip is the cheapest for the work of those that it has in number at a firm price, or of all that "
-        "it prices where it has none such; its model the first that the chip can serve."
+        "Each network stands with one chip: of those it offers in number at a firm price, or else of all it prices, "
+        "the one that does the work for least; its model is the first that fits the chip."
     )
-    notes = [f"{chip}{_otherwise(page)}{part}", f"{_hosts(page)}{_oldest(page)}{medians(page)}".strip()]
+    notes = [
+        f"{chip}{_otherwise(page)}{part}{_one_cost(page)}",
+        f"{_hosts(page)}{_oldest(page)}{medians(page)}".strip(),
+    ]
     return [note for note in notes if note]
 
 
 def _otherwise(page: Page) -> str:
     """Which networks undercut a modelled cost with another chip or model than the one that stands for them."""
     best, anywhere = undercut_otherwise(page.analysis, page.future_pair)
-    if not anywhere or page.future_pair is None:
+    if anywhere.is_empty() or page.future_pair is None:
         return " Another may be better or worse."
     named = [
         f"{page.names(r['network'])} ({page.names(r['accelerator'])}, {page.names(r['llm'])}: "
@@ -121,8 +129,25 @@ def _otherwise(page: Page) -> str:
     does = "undercuts" if best.height == 1 else "undercut"
     cloud = page.names(page.future_pair[0])
     here = f" With another chip or model {words.listing(named)} {does} {cloud}'s modelled cost." if named else ""
-    some = f"{page.names(anywhere[0])} undercuts" if len(anywhere) == 1 else f"{len(anywhere)} networks undercut"
-    return f"{here} Counting all chips, models and clouds, {some} a modelled cost."
+    most = anywhere.row(0, named=True)
+    name, n = page.names(most["network"]), anywhere.height
+    some = f"{name} undercuts a modelled cost" if n == 1 else f"{n} networks undercut a modelled cost, most so {name}"
+    work = f"{page.names(most['accelerator'])}, {page.names(most['llm'])}"
+    cloud = page.names.long_pair(most["cloud"], most["silicon"])
+    told = f"{work} against {cloud}: {percent(most['advantage'], signed=True)}"
+    return f"{here} Counting all chips, models and clouds, {some} ({told})."
+
+
+def _one_cost(page: Page) -> str:
+    """Clouds whose modelled costs are one figure for all networks, and so no further evidence for each other."""
+    costs = page.compared.filter(pl.col("reference") == "modelled_cost", pl.col("usd_per_mtok_reference").is_not_null())
+    by_pair: dict[tuple[float, ...], list[tuple[str, str]]] = {}
+    for pair in view.ordered_pairs(costs):
+        mine = view.of_pair(costs, pair).sort("network")
+        key = (float(mine.height), *(round(cost, 9) for cost in mine["usd_per_mtok_reference"]))
+        by_pair.setdefault(key, []).append(pair)
+    same = [words.listing(page.names.pair(*pair) for pair in pairs) for pairs in by_pair.values() if len(pairs) > 1]
+    return f" One figure is the modelled cost of {'; and of '.join(same)}." if same else ""
 
 
 def _hosts(page: Page) -> str:
@@ -143,8 +168,8 @@ def _hosts(page: Page) -> str:
     if not isinstance(over, float):
         return told
     return (
-        f"{told} In the median that is {words.times(over)} times the modelled cost, which is an owner's whose chips "
-        "are full in every hour sold."
+        f"{told} The median host asks {words.times(over)} times the modelled cost, that of an owner whose chips are "
+        "full in every hour sold."
     )
 
 
@@ -154,7 +179,7 @@ def _oldest(page: Page) -> str:
     if not old:
         return ""
     network, (layer, days) = max(old.items(), key=lambda item: (item[1][1], item[0]))
-    return f" Oldest price of a network here: {page.names(network)}'s, {layer}, {words.age(days)}."
+    return f" The oldest network's price in the table is {page.names(network)}'s: {layer}, {words.age(days)}."
 
 
 def _name_cell(page: Page, head: view.Row, under: str, rows: int = 1) -> Cell:
@@ -178,10 +203,13 @@ def _supplier_cells(page: Page, head: view.Row, rows: int = 1) -> list[Cell]:
     margin = page.margin_of.get(head["network"], {})
     earned = change_cell(margin.get("full_margin"), unknown=_UNKNOWN)
     assert isinstance(earned, dict)
+    floor = head["network"] in page.fee_floors
+    earned = bounded(earned, AT_MOST, when=floor)
     if band := span_words(margin.get("full_margin_low"), margin.get("full_margin_high"), percent):
         earned["under"] = band
     price = margin.get("breakeven_usd_per_accelerator_hour")
     even: dict[str, Any] = {"text": _UNKNOWN, "quiet": True} if price is None else {"text": f"{usd(price)}/h"}
+    even = bounded(even, AT_LEAST, when=floor)
     if use := use_words(margin.get("breakeven_utilisation")):
         even["under"] = use
     mine = page.outlook.filter(pl.col("network") == head["network"])
@@ -349,7 +377,8 @@ def _margin(page: Page) -> str:
         (row,) = known
         band = span_words(row["full_margin_low"], row["full_margin_high"], percent)
         return (
-            f"Supplier: on {page.names(row['network'])} a provider keeps {percent(row['full_margin'])} of receipts "
+            f"Supplier: on {page.names(row['network'])} a provider keeps "
+            f"{'at most ' if row['network'] in page.fee_floors else ''}{percent(row['full_margin'])} of receipts "
             f"after all cost{f' ({band})' if band else ''}."
         )
     ranked = sorted(known, key=lambda r: (r["full_margin"], r["network"]))

@@ -32,6 +32,7 @@ def model_against_market(page: Page) -> Part:
         if modelled
         else paragraph(f"What the work costs an owner is not known in this run: {words.NO_PAIR}.", quiet=True),
     ]
+    parts += [paragraph(told, quiet=True) for told in _own_hosts(page, shown)]
     order = {llm: place for place, llm in enumerate(view.market_check_order(page.headlines, shown))}
     # In the chart's order; of each model the cheapest host and the dearest, every network and every cloud.
     place = pl.col("llm").replace_strict(order, default=len(order), return_dtype=pl.Int64)
@@ -88,3 +89,30 @@ def model_against_market(page: Page) -> Part:
         parts.append(paragraph("No host's price can be set against our model in this run."))
     parts.append(page.chart("token_price_trend"))
     return {"title": "Model against market", "parts": parts}
+
+
+def _own_hosts(page: Page, shown: pl.DataFrame) -> list[str]:
+    """What networks ask for tokens they host themselves, beside what the same tokens cost on their rented hours."""
+    own = page.compared.filter(pl.col("usd_per_mtok_network").is_not_null()).unique(
+        ["network", "llm", "workload"], keep="first", maintain_order=True
+    )
+    rows = (
+        shown.filter(pl.col("usd_per_mtok_asked").is_not_null())
+        .join(
+            own.select("network", "llm", "workload", "accelerator", hours="usd_per_mtok_network"),
+            left_on=["provider", "llm", "workload"], right_on=["network", "llm", "workload"], how="inner",
+        )
+        .sort("usd_per_mtok_asked")
+        .unique(["provider", "llm"], keep="first", maintain_order=True)
+    )  # fmt: skip
+    told = [
+        f"{page.names(r['provider'])} asks {usd(r['usd_per_mtok_asked'])} for {page.names(r['llm'])}, and the same "
+        f"tokens cost {usd(r['hours'])} on its {page.names(r['accelerator'])} by the hour"
+        for r in view.rows(rows.sort("provider"))
+    ]
+    if not told:
+        return []
+    return [
+        f"A network that hosts models itself: {'; '.join(told)}. The first is its own list, the second our model of "
+        "the rented hour, which is what this report compares."
+    ]

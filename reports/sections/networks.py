@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
 from typing import Any
 
 import polars as pl
 
+from depin_compare.economics.nodes import utilisation_facts
 from reports import view, words
+from reports.charts._reasons import kind_of_reason
 from reports.sections.odds import against_draws, indicative
 from reports.sections.page import Page
 from reports.sections.parts import (
+    AT_LEAST,
+    AT_MOST,
+    BOUNDED_NOTE,
     Cell,
     Part,
+    bounded,
     change_cell,
     column,
     coverage_words,
@@ -26,6 +33,8 @@ from reports.sections.parts import (
     use_words,
     verdict_cell,
 )
+from reports.sections.suppliers import price_and_use_ages
+from reports.sections.token import dated
 from reports.verdict_words import (
     FOR_ITS_MARGIN,
     at_odds,
@@ -118,10 +127,11 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
     layer = margin.get("layer") or first.get("network_layer")
     source = page.source_of(head["network"], head["accelerator"])
     work = [page.names(head[k]) for k in ("llm", "workload") if head[k] is not None]
+    floor = head["network"] in page.fee_floors
     keeps = change_cell(margin.get("full_margin"), unknown=_UNKNOWN)
+    keeps = bounded(keeps, AT_MOST, when=floor) if isinstance(keeps, dict) else keeps
     few = _few(page, head)
     band = span_words(margin.get("full_margin_low"), margin.get("full_margin_high"), percent)
-    use, kind = margin.get("utilisation"), margin.get("utilisation_kind")
     per_mtok = first.get("usd_per_mtok_network")
     cells: list[Cell] = [
         verdict_cell(head, FOR_ITS_MARGIN if lacks_margin_alone(outlook) else ""),
@@ -142,11 +152,11 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
             **(_told(usd(per_mtok)) | {"strong": True} if per_mtok is not None else _told(None)),
             "under": span_words(first.get("usd_per_mtok_network_low"), first.get("usd_per_mtok_network_high"), usd),
         },
-        kind_cell(kind, percent(use)) if kind and use is not None else _told(None if use is None else percent(use)),
+        _use_cell(page, head, margin),
         take_cell(page, head["network"]),
         (keeps | {"under": band} if band else keeps) if isinstance(keeps, dict) else keeps,
         {
-            **_hour(margin.get("breakeven_usd_per_accelerator_hour")),
+            **bounded(_hour(margin.get("breakeven_usd_per_accelerator_hour")), AT_LEAST, when=floor),
             "under": use_words(margin.get("breakeven_utilisation")),
         },
         _hour(margin.get("stop_usd_per_accelerator_hour")),
@@ -167,8 +177,27 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
     notes = [
         f"{verdict_note(outlook)} Network keeps: of the tenant's bill. Supplier keeps: of its receipts, after all "
         f"cost. Price to stop at: below it a node earns less than its power and running cost.{meaning}"
+        + (f" {BOUNDED_NOTE}" if floor and margin.get("full_margin") is not None else "")
     ]
     return table_part(columns, [cells], notes) | {"large": True}
+
+
+def _use_cell(page: Page, head: view.Row, margin: view.Row) -> Cell:
+    """The share of hours rented, how it is known, and of which day where it is measured and not live."""
+    use, kind = margin.get("utilisation"), margin.get("utilisation_kind")
+    told = utilisation_facts(page.analysis.facts, head["network"], head["accelerator"] or "").head(1)
+    seen = ""
+    if kind != "assumption" and told.height:
+        (fact,) = view.rows(view.plain(told))
+        if use is None:  # what is told of it stands where nothing is known of the node's cost, too
+            use, kind, seen = fact["value"], fact["kind"], page.observed(fact["observed_at"], fact["layer"])
+        elif aged := price_and_use_ages(page, margin)[1].partition(", ")[2]:
+            seen = f"{words.day(fact['observed_at'])}, {aged}"
+    if use is None:
+        return _told(None)
+    made = kind_cell(kind, percent(use)) if kind else _told(percent(use))
+    assert isinstance(made, dict)
+    return made | ({"under": seen} if seen else {})
 
 
 def take_cell(page: Page, network: str) -> dict[str, Any]:
@@ -234,9 +263,9 @@ def scenarios(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Par
         body.append(cells)
     columns = [
         column("Scenario", 2.2),
-        column("Lead over list price gone by", 1.25, right=True),
+        column("Lead over list gone by", 1.15, right=True),
         column("Gone at some time", 1.0, right=True),
-        column("Lead over modelled cost gone by", 1.25, right=True),
+        column("Lead over modelled cost gone by", 1.4, right=True),
         column("Gone at some time", 1.0, right=True),
     ]
     if margin_known:
@@ -248,8 +277,8 @@ def scenarios(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Par
     new_node = "New node: bought at the time, not today; its margin may turn positive again." if margin_known else ""
     note = (
         f"{cloud}Months are those by which half of the draws are lost. At some time: the share of all draws by "
-        f"{outlook['horizon'][0].year}, beneath it of those with the scenario's event (in ours: a newcomer's chip "
-        f"ships). {new_node}"
+        f"{outlook['horizon'][0].year}; with the event: of those draws alone in which a newcomer's chip ships. "
+        f"{new_node}"
     ).strip() + _today_in(body)
     dropped = len(told) - len(body)
     notes = [note] + ([f"{words.plural(dropped, 'further scenario')} in erosion.csv."] if dropped else [])
@@ -334,15 +363,15 @@ def token_facts(page: Page, head: view.Row) -> str:
     elif not keeps.get("quiet"):
         told.append(f"the network keeps {_kept(keeps['text'], keeps.get('under', ''))}")
     if row := first("burned_tokens"):
-        told.append(f"{_amount(row)} burned, gross{_when(row)}")
+        told.append(f"{_amount(row)} burned, gross{_when(page, row)}")
     if row := first("emission_tokens_per_month"):
-        told.append(f"{_amount(row)} emitted to providers{_when(row)}")
+        told.append(f"{_amount(row)} emitted to providers{_when(page, row)}")
     if row := first("subsidy_usd_per_rented_hour"):
-        told.append(f"a reward of {_amount(row)} per rented hour{_when(row)}")
+        told.append(f"a reward of {_amount(row)} per rented hour{_when(page, row)}")
     if row := first("emission_coverage"):
         # Some say what share of their costs they earn, not of what they emit.
         over = "its costs" if "revenue_covers_cost" in (row["formula"] or "") else "emissions"
-        told.append(f"revenue over {over} {coverage_words(row)}{_when(row)}")
+        told.append(f"revenue over {over} {coverage_words(row)}{_when(page, row)}")
     if not told:
         return "Token and fees: nothing on record."
     return f"Token and fees: {'; '.join(told)}. More on the token pages."
@@ -381,11 +410,12 @@ def _amount(row: view.Row) -> str:
     return f"{bound}{count} {token} {period or 'in all'}"
 
 
-def _when(row: view.Row) -> str:
-    """The day of a number, and that its publisher speaks of itself."""
-    told = [KIND_WORDS["vendor_claim"]] if view.is_claim(row["kind"]) else []
-    told += [words.day(row["observed_at"])] if row["observed_at"] is not None else []
-    return f" ({', '.join(told)})" if told else ""
+def _when(page: Page, row: view.Row) -> str:
+    """The day of a number, and that others say it than the network, or the network of itself."""
+    told = [KIND_WORDS[row["kind"]]] if row["kind"] in ("vendor_claim", "third_party") else []
+    period = re.match(r"period to ([0-9-]+)", row["note"] or "")
+    day = f"period to {period[1]}" if period else dated(page, row).removeprefix("data of ")
+    return f" ({', '.join(filter(None, [*told, day]))})" if told or day else ""
 
 
 def _priced(page: Page, head: view.Row) -> str:
@@ -398,7 +428,11 @@ def _priced(page: Page, head: view.Row) -> str:
 def _why(page: Page, head: view.Row) -> str:
     """Why a network can't be compared: its sentence without the name and the verdict, which stand beside it."""
     why = page.told(head["sentence"]).removeprefix(f"{head['display_name']}: ").removeprefix("not comparable, ")
-    return _capital(why)
+    if not why.endswith("can be compared at equal work."):
+        return _capital(why)
+    mine = page.analysis.comparison.filter(pl.col("network") == head["network"])["not_comparable"].drop_nulls()
+    kinds = mine.map_elements(kind_of_reason, return_dtype=pl.String).value_counts(sort=True)
+    return _capital(f"{why.removesuffix('.')}: {kinds[kinds.columns[0]][0]}." if kinds.height else why)
 
 
 def _capital(text: str) -> str:

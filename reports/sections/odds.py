@@ -15,6 +15,7 @@ __all__ = ["against_draws", "already", "indicative", "medians", "only_two_prices
 
 # Of two prices, the dearer to the cheaper: closer ones are much alike.
 _FAR_APART = 2.0
+_MOST_NAMED = 2
 
 
 def _price_of(page: Page, head: view.Row) -> pl.DataFrame:
@@ -58,7 +59,7 @@ def medians(page: Page) -> str:
     if not told:
         return ""
     return (
-        " Today the median of the draws, which the chart beneath has, is on the other side of zero than the table for "
+        " The table is at central inputs, the chart beneath has medians of the draws: today their signs differ for "
         f"{words.listing(told)}."
     )
 
@@ -86,17 +87,19 @@ def against_draws(page: Page, head: view.Row, outlook: pl.DataFrame) -> str:
     told = []
     for lost in (False, True):
         mine = [r for r in rows if r["quantity"] == "advantage" and (r["state"] == "already_lost") == lost]
-        shares = [share_at_odds(row, today) for row in mine if at_odds(row, today)]
+        odd = [row for row in mine if at_odds(row, today)]
+        shares = [share_at_odds(row, today) for row in odd]
         if not shares:
             continue
         least, most = ("more than half", "more than 90%") if lost else ("half or more", "90% or more")
         n, surer = len(shares), shares.count(most)
         share = most if surer == n else least
         also = f" ({surer} of them in {most})" if 0 < surer < n else ""
+        which = _named(page, odd) if n < len(mine) and n <= _MOST_NAMED else ""
         what = f"{words.plural(len(mine), 'reference')} {'is' if len(mine) == 1 else 'are'} lost" if lost else (
             f"it leads {words.plural(len(mine), 'reference')}"
         )  # fmt: skip
-        told.append(f"{what} today, but in {share} of the draws {_of_these(n, len(mine), lost=lost)}{also}")
+        told.append(f"{what} today, but in {share} of the draws {_of_these(n, len(mine), lost=lost)}{also}{which}")
     margin = next((row for row in rows if row["quantity"] == "full_margin"), None)
     if margin is not None and at_odds(margin, today):
         other = "above" if margin["state"] == "already_lost" else "below"
@@ -109,6 +112,15 @@ def against_draws(page: Page, head: view.Row, outlook: pl.DataFrame) -> str:
     ends = only_two_prices(page, head)
     why = f" Its price is known only as two ends, {ends}, and the draws range from one to the other." if ends else ""
     return f"At central inputs {'; '.join(told)}.{why}"
+
+
+def _named(page: Page, rows: Sequence[view.Row]) -> str:
+    """Which references they are: `` (Azure with AMD GPUs, cost plus floor margin)``."""
+    told = [
+        f"{page.names.long_pair(row['cloud'], row['silicon'])}, {words.REFERENCE_WORDS[row['reference']].lower()}"
+        for row in rows
+    ]
+    return f" ({'; '.join(told)})"
 
 
 def _of_these(n: int, many: int, *, lost: bool) -> str:

@@ -10,6 +10,7 @@ from depin_compare.economics.nodes import hardware_of
 from reports import view, words
 from reports.sections.page import Page
 from reports.sections.parts import Cell, Part, change_cell, column, date_cell, paragraph, subheading, table_part
+from reports.verdict_words import MOST_TODAY
 from reports.words import REFERENCE_WORDS, percent
 
 _MOST_SCENARIOS = 8
@@ -43,7 +44,7 @@ def erosion(page: Page) -> Part:
                 *parts,
             ],
         }
-    shown = scenarios[:_MOST_SCENARIOS]
+    shown, most_today = scenarios[:_MOST_SCENARIOS], False
     pair = page.future_pair or view.ordered_pairs(average)[0]
     cloud, today = page.names.long_pair(*pair), page.analysis.as_of.date()
     for told, unknown, rows in (
@@ -70,6 +71,7 @@ def erosion(page: Page) -> Part:
             by_scenario = {r["scenario"]: r for r in view.rows(known.filter(pl.col("network") == network))}
             central = next(iter(by_scenario.values()))["today"]
             cells = [date_cell(by_scenario.get(s), today, unknown=unknown, lost=True) for s in shown]
+            most_today |= any(cell["text"].startswith(MOST_TODAY) for cell in cells)
             body.append([words.shorten(page.names(network), 34), change_cell(central, unknown=unknown), *cells])
         columns = [
             column("Network", 2.2),
@@ -85,13 +87,13 @@ def erosion(page: Page) -> Part:
         if any(isinstance(cell, dict) and cell["text"] == unknown for row in body for cell in row):
             notes.append(f"{unknown}: {_MEANINGS[unknown]}.")
         parts += [subheading(told), table_part(columns, body, notes)]
+    at_start = "most draws today: at the start already, whatever central inputs say; " if most_today else ""
     parts.append(
         paragraph(
             "Today, and lost today: at central inputs. A month is the first in which it is below zero in half of the "
-            "draws; most draws today: at the start already, whatever central inputs say; not reached: in fewer than "
-            f"half, up to the end of {average['horizon'][0].year}. Beneath it the share of the draws in which it is "
-            "below zero at some time. Clouds price at the average cost of their whole fleet. Every cloud and "
-            "reference is in erosion.csv.",
+            f"draws; {at_start}not reached: in fewer than half, up to the end of {average['horizon'][0].year}. Beneath "
+            "it, where a lead is not lost today, the share of the draws in which it is below zero at some time. Clouds "
+            "price at the average cost of their whole fleet. Every cloud and reference is in erosion.csv.",
             quiet=True,
         )
     )
@@ -140,8 +142,8 @@ def drivers(page: Page) -> list[Part]:
         column("Oldest data", 0.65, right=True),
     ]
     undated = ""
-    if any(isinstance(cell, str) and cell.startswith("not dated") for row in body for cell in row[-1:]):
-        undated = "; not dated: the price of the hardware, on pages that tell the year at most"
+    if any(isinstance(cell, str) and cell.endswith(", no day") for row in body for cell in row[-1:]):
+        undated = "; no day: the price of the hardware, on pages that tell the year at most"
     against = f", against {page.names.long_pair(*page.future_pair)}" if page.future_pair else ""
     note = (
         f"Base scenario{against}, clouds priced at the average of their fleet; at central inputs, medians of the draws "
@@ -169,6 +171,7 @@ def variance_shares(page: Page) -> list[Part]:
     if pair is not None:
         asked.insert(0, view.of_pair(buyer, pair))
         columns.insert(1, column(f"Buyer's lead over the list price of {page.names.long_pair(*pair)}", 3.4))
+    where = f"{page.names.pair(*pair)}, {words.month(known['at'][0])}" if pair is not None else ""
     body: list[list[Cell]] = []
     for network in page.headlines["network"]:
         leading = [part.filter(pl.col("network") == network).sort("total", descending=True) for part in asked]
@@ -188,7 +191,7 @@ def variance_shares(page: Page) -> list[Part]:
     if len(body) > _MOST_NETWORKS:
         notes.append(f"{len(body) - _MOST_NETWORKS} further networks are in analysis.json.")
     return [
-        subheading("What decides when all inputs are uncertain at once"),
+        subheading(f"What decides when all inputs are uncertain at once{f': {where}' if pair else ''}"),
         table_part(columns, body[:_MOST_NETWORKS], notes),
     ]
 
@@ -219,7 +222,7 @@ def _oldest(page: Page, row: view.Row) -> str:
             and len(source["published"] or "") <= len("2026")
             and age < (page.analysis.as_of.date() - date(year, 1, 1)).days
         ):
-            return f"not dated ({year})"
+            return f"{year}, no day"
     return words.age(age)
 
 

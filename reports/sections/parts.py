@@ -113,6 +113,19 @@ def use_words(utilisation: float | None) -> str:
     return "at today's price no use suffices" if utilisation > 1 else f"or {percent(utilisation)} use"
 
 
+AT_MOST, AT_LEAST = "\N{LESS-THAN OR EQUAL TO}", "\N{GREATER-THAN OR EQUAL TO}"
+BOUNDED_NOTE = f"{AT_MOST}, {AT_LEAST}: the network may keep more than it publishes."
+
+
+def bounded(cell: dict[str, Any], sign: str, *, when: bool) -> dict[str, Any]:
+    """A known number that is a bound, with its sign.
+
+    >>> bounded({"text": "5.9%"}, AT_MOST, when=True)["text"], bounded({"text": "n/k", "quiet": True}, "x", when=True)
+    ('≤ 5.9%', {'text': 'n/k', 'quiet': True})
+    """
+    return cell | {"text": f"{sign} {cell['text']}"} if when and not cell.get("quiet") else cell
+
+
 def network_keeps(share: float | None, takes: Iterable[Mapping[str, Any]], *, narrow: bool = False) -> dict[str, Any]:
     """What a network keeps of the tenant's bill, as every page tells it.
 
@@ -135,6 +148,9 @@ def network_keeps(share: float | None, takes: Iterable[Mapping[str, Any]], *, na
     {'text': 'burned', 'under': 'nodes are paid in minted tokens'}
     >>> network_keeps(0.0, [{"subject": None, "value": 0.0, "bound": "lower"}])
     {'text': '0%', 'under': 'at least'}
+    >>> spread = "1 - (1 - take_rate) (1 - mint_settle_spread)"
+    >>> network_keeps(0.0025, [{"subject": "AKT", "value": 0.0025, "bound": None, "formula": spread}])
+    {'text': '0.25%', 'under': 'with its spread on minting'}
     """
     known = [take for take in takes if take["value"] is not None]
     if any(take.get("note") == PAID_IN_TOKENS for take in known):
@@ -150,6 +166,8 @@ def network_keeps(share: float | None, takes: Iterable[Mapping[str, Any]], *, na
         under = f"at least {' or '.join(each)}"
     elif len(ends) > 1:
         under = span if narrow else ", ".join(f"{fee(t['value'])} in {t['subject']}" for t in known if t["subject"])
+    if not (under or narrow) and known and all("mint_settle_spread" in (t.get("formula") or "") for t in known):
+        under = "with its spread on minting"
     made: dict[str, Any] = {"text": span if share is None else fee(share)} | ({"under": under} if under else {})
     kind = None if narrow or not known else known[0].get("kind")
     return made | ({"kind": kind, "words": KIND_WORDS.get(kind, kind)} if kind else {})

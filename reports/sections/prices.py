@@ -36,13 +36,15 @@ CHEAPEST_OF_A_CLOUD = (
 def prices(page: Page) -> Part:
     """What an hour costs, how prices are spread, how they went, and where sources disagree."""
     # The tables between the charts take the room that either leaves on its page.
-    parts = [page.chart("price_ladder"), *spreads(page), *discrepancies(page), *page.charts_if_there("price_history")]
+    went = page.charts_if_there("price_history")
+    parts = [page.chart("price_ladder"), *spreads(page), *discrepancies(page)]
+    parts += [subheading("How prices went"), *went] if went else []
     return {"title": "Prices", "parts": parts}
 
 
 def every_price(page: Page) -> Part | None:
     """Every price in use with its source, date, layer and age."""
-    market = view.prices_in_use(page.analysis.market_prices, page.compared)
+    market = view.prices_in_use(page.analysis.market_prices, page.compared, page.analysis.margins)
     shown = market.head(_MOST_ROWS)
     tiers = view.pooled_tiers(page.analysis.market_statistics)
     several = shown["terms"].n_unique() > 1
@@ -191,10 +193,16 @@ def discrepancies(page: Page) -> list[Part]:
         view.plain(page.analysis.market_prices).select("network", "accelerator", "terms", _used=pl.lit(True)).unique()
     )
     every = every.join(prices, on=["network", "accelerator", "terms"], how="left", maintain_order="left")
-    every = every.sort("_used", nulls_last=True, maintain_order=True)
+    unused = every["_used"].null_count()
+    every = every.drop_nulls("_used")
     heading = subheading("Where sources disagree")
+    elsewhere = (
+        f"{words.plural(unused, 'disagreement')} on what no price here rests on {'is' if unused == 1 else 'are'} in "
+        "discrepancies.csv."
+    )
     if every.is_empty():
-        return [heading, paragraph("No two sources differ by more than 10% on the same offer.", quiet=True)]
+        told = "No two sources differ by more than 10% on an offer that a price here rests on."
+        return [heading, paragraph(f"{told} {elsewhere}" if unused else told, quiet=True)]
     in_use = {
         (r["network"], r["accelerator"], r["terms"]): r["usd_per_accelerator_hour"]
         for r in view.rows(view.plain(page.analysis.market_prices))
@@ -234,13 +242,14 @@ def discrepancies(page: Page) -> list[Part]:
     notes = [
         "USD per accelerator-hour: each source's median over the offers that both tell of, where the two differ by "
         "more than 10%. Price in use: the median over all offers of the believed source, of every region and tier, "
-        "weighted by chips on offer; a dash where no price on these terms is in use. Believed is the seller's own "
+        "weighted by chips on offer. Believed is the seller's own "
         "interface before a catalogue, a catalogue before the package's dated prices, and the newer before the older."
     ]
     clouds = page.analysis.market_prices.filter(pl.col("segment") == "hyperscaler")["network"]
     if every["network"].is_in(clouds.unique().to_list()).any():
         notes.append(CHEAPEST_OF_A_CLOUD)
     notes += [f"{left_out:,} further disagreements are in discrepancies.csv."] if left_out else []
+    notes += [elsewhere] if unused else []
     return [heading, table_part(columns, body, notes)]
 
 

@@ -11,10 +11,15 @@ import polars as pl
 from depin_compare.economics.nodes import utilisation_facts
 from depin_compare.market.freshness import FRESHNESS
 from reports import view, words
+from reports.charts._reasons import without_margin
 from reports.sections.page import Page
 from reports.sections.parts import (
+    AT_LEAST,
+    AT_MOST,
+    BOUNDED_NOTE,
     Cell,
     Part,
+    bounded,
     change_cell,
     column,
     network_keeps,
@@ -26,6 +31,8 @@ from reports.sections.parts import (
     without_advice,
 )
 from reports.words import percent, usd
+
+__all__ = ["every_margin", "margins", "price_and_use_ages"]
 
 _MOST_ROWS = 120
 _MOST_REASONS = 8
@@ -82,7 +89,7 @@ def _reasons(page: Page, rows: Sequence[view.Row]) -> list[str]:
     found: dict[str, dict[str, dict[str, None]]] = {}
     for row in rows:
         network, chip = page.names(row["network"]), page.names(row["accelerator"])
-        told = without_advice(page.told(row["not_known"] or "no price that can be compared"))
+        told = without_advice(page.told(row["not_known"] or without_margin(row["accelerator"])))
         own = f"{network} publishes no "
         reasons = [
             f"no {reason.removeprefix(own)} published" if reason.startswith(own) else reason
@@ -127,8 +134,8 @@ def _age(page: Page, at: datetime | None) -> str:
     return "" if at is None else words.age(view.ages_in_days(page.analysis.as_of, [at])[0])
 
 
-def _price_age(page: Page, row: view.Row) -> tuple[str, str]:
-    """The age of the price, marked if the price itself is stale, and what is to be said of the measured use's."""
+def price_and_use_ages(page: Page, row: view.Row) -> tuple[str, str]:
+    """The age of the price, marked if the price itself is stale; how the use is known, and a measured one's age."""
     prices = view.plain(
         page.analysis.market_prices.filter(
             pl.col("network") == row["network"],
@@ -158,12 +165,15 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
         full = _margin(r["full_margin"])
         sunk = (r["full_margin_low"] or 0.0) < _LEAST
         band = "" if sunk else span_words(r["full_margin_low"], r["full_margin_high"], percent)
-        price_age, use_age = _price_age(page, r)
+        price_age, use_age = price_and_use_ages(page, r)
         rewarded, why = _rewarded(r, _known_rewards(page, r["network"]))
         if why:
             no_rewards.setdefault(why, []).append(page.names(r["network"]))
         needs: dict[str, str] = {"under": use_words(r["breakeven_utilisation"])}
         breakeven = _or_unknown(r["breakeven_usd_per_accelerator_hour"], usd)
+        floor = r["network"] in page.fee_floors
+        full = bounded(full, AT_MOST, when=floor)
+        breakeven = f"{AT_LEAST} {breakeven}" if floor and isinstance(breakeven, str) else breakeven
         body.append(
             [
                 {
@@ -176,7 +186,7 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
                     shares.get(r["network"]), page.tokens_found.get((r["network"], "network_take"), []), narrow=True
                 ),
                 *(_or_unknown(r[f"{part}_usd_per_hour"], usd) for part in ("power", "opex", "capital", "profit")),
-                _margin(r["cash_margin"]),
+                bounded(_margin(r["cash_margin"]), AT_MOST, when=floor),
                 full | {"under": band} if band else full,
                 {"text": breakeven} | needs if isinstance(breakeven, str) else breakeven,
                 rewarded,
@@ -204,6 +214,7 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
         "even, its full margin zero: at this price and the row's use, or at the row's price and the use beneath it.",
         f"n/k: not known{': ' if unknown else ''}{'; '.join(_reasons(page, unknown))}.",
     ]
+    told += [BOUNDED_NOTE] if any(r["network"] in page.fee_floors for r in rows) else []
     told += [f"With rewards, {why.format(words.listing(dict.fromkeys(of)))}." for why, of in no_rewards.items()]
     return table_part(columns, body, [*told, *notes])
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from depin_compare.economics.token_economics import PAID_BY_TENANTS
 from reports import view, words
 from reports.charts._reasons import without_margin
 from reports.sections.page import Page
@@ -38,8 +39,9 @@ def tokens(page: Page) -> Part:
     lines = [line for line in _TOKEN_LINES if line[0] in known]
     for start in range(0, len(shown_heads), _MOST_TOKEN_COLUMNS):
         parts.append(_table(page, shown_heads[start : start + _MOST_TOKEN_COLUMNS], lines))
-    if nobody := [_lower(told) for measure, told, _ in _TOKEN_LINES if measure not in known]:
-        parts.append(paragraph(f"Not known of any network: {'; '.join(nobody)}.", quiet=True))
+    if nobody := [_in_full(told, under) for measure, told, under in _TOKEN_LINES if measure not in known]:
+        whose = "" if len(shown_heads) == 1 else " for any network"
+        parts.append(paragraph(f"Without a figure{whose}: {'; '.join(nobody)}.", quiet=True))
     if without:
         parts.append(paragraph(f"No token measure is known of {words.listing(without)}.", quiet=True))
     parts.append(
@@ -53,9 +55,9 @@ def tokens(page: Page) -> Part:
     return {"title": title, "parts": parts}
 
 
-def _lower(label: str) -> str:
-    """A label within a sentence: what is written in capitals stays so."""
-    return label[0].lower() + label[1:]
+def _in_full(label: str, under: str) -> str:
+    """A line's label within a sentence, with what tells it from another of its name: what is in capitals stays so."""
+    return label[0].lower() + label[1:] + (f" ({under})" if "hour" in under else "")
 
 
 def _table(page: Page, heads: Sequence[view.Row], lines: Sequence[tuple[str, str, str]]) -> Part:
@@ -66,13 +68,13 @@ def _table(page: Page, heads: Sequence[view.Row], lines: Sequence[tuple[str, str
     for measure, told, under in lines:
         cells = [_cell(page, h, measure) for h in heads]
         if all(_is_gap(cell) for cell in cells):
-            unknown.append(_lower(told))
+            unknown.append(_in_full(told, under))
             continue
         body.append([{"text": told, "under": under}, *(_numbered(cell, reasons) for cell in cells)])
     columns = [column("Measure", 1.9), *(column(words.shorten(h["display_name"], 40), 2.0) for h in heads)]
     notes = [f"[{number}] {words.shorten(reason, _LONGEST_REASON)}." for reason, number in reasons.items()]
     if unknown:
-        notes.append(f"Not known of these networks: {'; '.join(unknown)}.")
+        notes.append(f"Without a figure for these networks: {'; '.join(unknown)}.")
     return table_part(columns, body, notes)
 
 
@@ -84,7 +86,8 @@ def _cell(page: Page, head: view.Row, measure: str) -> Cell:
     if not known:
         given = [r["not_known"] for r in rows if r["not_known"]] or [_NO_BREAKEVEN]
         reasons = dict.fromkeys(_reason(page, head, one) for one in given)
-        return {"text": NOT_KNOWN, "quiet": True, "under": "; ".join(reasons)}
+        none = all(one.startswith(PAID_BY_TENANTS) for one in given)
+        return {"text": _NONE if none else NOT_KNOWN, "quiet": True, "under": "; ".join(reasons)}
     first = known[0]
     if measure == "network_take":
         keeps = network_keeps(view.take_shares(page.analysis.margins).get(network), rows)
@@ -94,7 +97,7 @@ def _cell(page: Page, head: view.Row, measure: str) -> Cell:
     made: dict[str, Any] = {"text": text}
     if first["kind"]:
         made |= {"kind": first["kind"], "words": KIND_WORDS.get(first["kind"], first["kind"])}
-    if not any(told.startswith("period to ") for told in below) and (day := _dated(page, first)):
+    if not any(told.startswith("period to ") for told in below) and (day := dated(page, first)):
         below.append(day)
     return made | ({"under": "; ".join(below)} if below else {})
 
@@ -144,7 +147,7 @@ def _others(rows: Sequence[view.Row]) -> list[str]:
     return [*told, *([f"{words.listing(missing)} {NOT_KNOWN}"] if missing else [])]
 
 
-def _dated(page: Page, row: view.Row) -> str:
+def dated(page: Page, row: view.Row) -> str:
     """The day of the data; of a page that bears none, the day on which it was read. A rule's day is not told."""
     observed = row["observed_at"]
     if observed is None or row["kind"] == "protocol":
@@ -164,7 +167,7 @@ def _stress_words(page: Page) -> str:
 
 
 def _is_gap(cell: Cell) -> bool:
-    return isinstance(cell, dict) and cell.get("text") == NOT_KNOWN
+    return isinstance(cell, dict) and cell.get("text") in (NOT_KNOWN, _NONE)
 
 
 def _numbered(cell: Cell, reasons: dict[str, int]) -> Cell:
@@ -172,7 +175,7 @@ def _numbered(cell: Cell, reasons: dict[str, int]) -> Cell:
     if not isinstance(cell, dict) or not _is_gap(cell):
         return cell
     number = reasons.setdefault(str(cell["under"]), len(reasons) + 1)
-    return {"text": f"{NOT_KNOWN} [{number}]", "quiet": True}
+    return {"text": f"{cell['text']} [{number}]", "quiet": True}
 
 
 def amount(row: view.Row, *, short: bool = False) -> str:
@@ -191,6 +194,7 @@ def amount(row: view.Row, *, short: bool = False) -> str:
 
 
 _MOST_TOKEN_COLUMNS = 4
+_NONE = "none"
 _LONGEST_REASON = 240
 _NO_BREAKEVEN = "no break-even price"
 _NO_CHIP = "nothing it offers can be compared at equal work, so no chip stands for it; by chip in token_economics.csv"

@@ -175,7 +175,7 @@ def test_the_page_says_how_far_a_market_is_spread(analysis: Analysis, charts: di
     (row,) = table["rows"]
     titles = [c["title"] for c in table["columns"]][4:]
     assert titles == ["Cheapest", "P25", "Median", "P75", "Dearest", "Offers", "Outliers"]
-    assert row[4:] == ["$1.80", "$1.90", "$2.00", "$2.20", "$20.00", "6", "1"]
+    assert row[4:] == ["$1.80", "$1.90", "$2.05", "$2.20", "$20.00", "6", "1"]
 
 
 def test_three_offers_have_a_cheapest_and_a_dearest_and_no_quantiles(
