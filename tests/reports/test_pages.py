@@ -276,7 +276,7 @@ class TestNetworkPages:
         analysis = contradicted(report_data.thirty_networks(), "two-prices")
         told = network_page(analysis, "two-prices")
         assert f"the supplier's margin is {words.MINUS}268%, but in more than 90% of the draws it is above zero" in told
-        assert "it leads 23 references today, but in half or more of the draws all are lost" in told
+        assert re.search(r"it leads \d+ references today, but in 90% or more of the draws all are lost", told)
         assert "known only as two ends, $0.250 and $25.00 an hour" in told
         assert "most draws today" in told
         assert "Nov 2026" not in told
