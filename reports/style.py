@@ -57,6 +57,7 @@ __all__ = [
     "alt_text",
     "empty",
     "fit",
+    "ids_note",
     "is_drawable",
     "letter_colour",
     "marker_style",
@@ -486,7 +487,18 @@ def source_note(
             told.append(f"{'stored earlier' if layer == 'stored' else 'reference data'} ({span} old)")
     hollow = f" {marks}: {' or '.join(told)}." if told else f" All {what} live."
     names = ", ".join([*sources, *_second_hand(look, frame)])
-    return f"Source: {names}; {look.dated()}.{hollow if ages else ''}"
+    networks = frame["network"].drop_nulls().unique() if "network" in frame.columns else ()
+    return f"Source: {names}; {look.dated()}.{hollow if ages else ''}{ids_note(look, networks)}"
+
+
+def ids_note(look: Look, networks: Iterable[str]) -> str:
+    """For a footer: what a name in brackets is, where one of these networks is drawn so; else nothing.
+
+    >>> ids_note(Look(names=Names(known={"cjk": "[cjk]"}), as_of=datetime(2026, 11, 22)), ["cjk", "akash"])
+    ' [cjk]: the id, for want of letters of the name.'
+    """
+    ids = [name for one in sorted(set(networks)) if (name := look.names(one)) == f"[{one}]"]
+    return f" {words.listing(ids)}: the id, for want of letters of the name." if ids else ""
 
 
 def _second_hand(look: Look, frame: pl.DataFrame) -> list[str]:

@@ -126,14 +126,22 @@ def percent(value: float | None, *, signed: bool = False, ascii_only: bool = Fal
 
     >>> percent(0.7297), percent(-0.0655, ascii_only=True), percent(None)
     ('73%', '-6.6%', 'not known')
+
+    With a sign, what is not zero is never printed as if it were.
+
+    >>> percent(0.0001, signed=True), percent(-0.0001, signed=True), percent(0.0, signed=True), percent(0.0001)
+    ('+0.0%', '−0.0%', '0%', '0%')
     """
     if value is None or math.isnan(value):
         return unknown
     if math.isinf(value):
         return "no receipts" if value < 0 else "unlimited"
     size = abs(value) * 100
-    text = f"{size:.1f}" if 0.05 <= size < 9.95 else f"{size:,.0f}"
-    return f"{_sign(value if size >= 0.05 else 0.0, signed=signed, ascii_only=ascii_only)}{text}%"
+    if size < 0.05:
+        size = 0.0 if size == 0 or not signed else size
+        value = value if size else 0.0
+    text = f"{size:.1f}" if 0 < size < 9.95 else f"{size:,.0f}"
+    return f"{_sign(value, signed=signed, ascii_only=ascii_only)}{text}%"
 
 
 _NO_MEANING = -10.0

@@ -14,6 +14,8 @@ from reports.sections.page import Page
 from reports.sections.parts import Cell, Part, column, kind_cell, linked, paragraph, subheading, table_part
 
 _MOST_ROWS = 150
+# A table of no more rows is not parted between pages.
+_MOST_WHOLE = 20
 _SOURCE_STATE_WORDS = {
     "ok": "answered",
     "partial": "answered in part",
@@ -355,7 +357,7 @@ def manifest(page: Page) -> Part:
                 "output.",
                 quiet=True,
             ),
-            table_part([column("Item", 1), column("Value", 4)], body)
+            table_part([column("Item", 1), column("Value", 4)], body) | {"whole": len(body) <= _MOST_WHOLE}
             if body
             else paragraph("No provenance was recorded."),
         ],

@@ -153,7 +153,7 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
             "under": span_words(first.get("usd_per_mtok_network_low"), first.get("usd_per_mtok_network_high"), usd),
         },
         _use_cell(page, head, margin),
-        take_cell(page, head["network"]),
+        take_cell(page, head["network"], narrow=True),
         (keeps | {"under": band} if band else keeps) if isinstance(keeps, dict) else keeps,
         {
             **bounded(_hour(margin.get("breakeven_usd_per_accelerator_hour")), AT_LEAST, when=floor),
@@ -200,10 +200,14 @@ def _use_cell(page: Page, head: view.Row, margin: view.Row) -> Cell:
     return made | ({"under": seen} if seen else {})
 
 
-def take_cell(page: Page, network: str) -> dict[str, Any]:
-    """What share of the tenant's bill the network keeps, as the token page has it."""
+def take_cell(page: Page, network: str, *, narrow: bool = False) -> dict[str, Any]:
+    """What share of the tenant's bill the network keeps, as the token page has it; long words are cut if ``narrow``."""
     rows = page.tokens_found.get((network, "network_take"), [])
-    return network_keeps(view.take_shares(page.analysis.margins).get(network), rows)
+    share = view.take_shares(page.analysis.margins).get(network)
+    made = network_keeps(share, rows)
+    if narrow and len(made.get("under", "")) > _LONGEST_WAYS:
+        return {k: v for k, v in made.items() if k != "under"} | network_keeps(share, rows, narrow=True)
+    return made
 
 
 def against(page: Page, mine: pl.DataFrame, outlook: pl.DataFrame) -> list[Part]:
@@ -394,6 +398,8 @@ def _kept(share: str, ways: str) -> str:
     return f"{share} of the tenant's bill{f' ({ways})' if ways else ''}"
 
 
+# The words for ways to pay that a narrow column has room for.
+_LONGEST_WAYS = 32
 _NO_SHARE = {
     "burned": "the payment is burned, and nodes are paid in minted tokens",
 }

@@ -102,15 +102,17 @@ def coverage_words(row: Mapping[str, Any]) -> str:
     return f"{int(said[1]) / 100:.2f} to {int(said[2]) / 100:.2f}" if said else f"{row['value']:.2f}"
 
 
-def use_words(utilisation: float | None) -> str:
+def use_words(utilisation: float | None, *, narrow: bool = False) -> str:
     """Break-even utilisation in words that follow the break-even price: either is enough alone.
 
-    >>> use_words(0.57), use_words(1.2)
-    ('or 57% use', "at today's price no use suffices")
+    >>> use_words(0.57), use_words(1.2), use_words(1.2, narrow=True)
+    ('or 57% use', "at today's price no use suffices", 'no use is enough')
     """
     if utilisation is None:
         return ""
-    return "at today's price no use suffices" if utilisation > 1 else f"or {percent(utilisation)} use"
+    if utilisation > 1:
+        return "no use is enough" if narrow else "at today's price no use suffices"
+    return f"or {percent(utilisation)} use"
 
 
 AT_MOST, AT_LEAST = "\N{LESS-THAN OR EQUAL TO}", "\N{GREATER-THAN OR EQUAL TO}"

@@ -49,7 +49,12 @@ def margins(page: Page) -> Part:
     # How full nodes are stands beneath the bars, on their page.
     parts = [*page.charts_if_there("provider_waterfall", "utilisation"), page.chart("margin_erosion")]
     if shown:
-        parts += [subheading("The chip that stands for each network"), _table(page, shown, why)]
+        parts += [
+            subheading(
+                "The chip that stands for the network" if len(shown) == 1 else "The chip that stands for each network"
+            ),
+            _table(page, shown, why),
+        ]
     else:
         told = [] if page.has_chart("margin_erosion") else ["No supplier's margin is known in this run."]
         parts += [paragraph(text, quiet=True) for text in [*told, *why]]
@@ -169,7 +174,7 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
         rewarded, why = _rewarded(r, _known_rewards(page, r["network"]))
         if why:
             no_rewards.setdefault(why, []).append(page.names(r["network"]))
-        needs: dict[str, str] = {"under": use_words(r["breakeven_utilisation"])}
+        needs: dict[str, str] = {"under": use_words(r["breakeven_utilisation"], narrow=True)}
         breakeven = _or_unknown(r["breakeven_usd_per_accelerator_hour"], usd)
         floor = r["network"] in page.fee_floors
         full = bounded(full, AT_MOST, when=floor)

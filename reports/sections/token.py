@@ -75,7 +75,7 @@ def _table(page: Page, heads: Sequence[view.Row], lines: Sequence[tuple[str, str
     notes = [f"[{number}] {words.shorten(reason, _LONGEST_REASON)}." for reason, number in reasons.items()]
     if unknown:
         notes.append(f"Without a figure for these networks: {'; '.join(unknown)}.")
-    return table_part(columns, body, notes)
+    return table_part(columns, body, notes) | {"whole": True}
 
 
 def _cell(page: Page, head: view.Row, measure: str) -> Cell:
