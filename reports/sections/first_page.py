@@ -146,8 +146,13 @@ def _one_cost(page: Page) -> str:
         mine = view.of_pair(costs, pair).sort("network")
         key = (float(mine.height), *(round(cost, 9) for cost in mine["usd_per_mtok_reference"]))
         by_pair.setdefault(key, []).append(pair)
-    same = [words.listing(page.names.pair(*pair) for pair in pairs) for pairs in by_pair.values() if len(pairs) > 1]
-    return f" One figure is the modelled cost of {'; and of '.join(same)}." if same else ""
+    told = []
+    for pairs in by_pair.values():
+        silicon = {kind for _, kind in pairs}
+        if len(pairs) > 1 and len(silicon) == 1:
+            clouds = words.listing([*(page.names(cloud) for cloud, _ in pairs[:-1]), page.names.long_pair(*pairs[-1])])
+            told.append(f" {clouds} have one and the same modelled cost.")
+    return "".join(told)
 
 
 def _hosts(page: Page) -> str:
@@ -384,7 +389,11 @@ def _margin(page: Page) -> str:
     ranked = sorted(known, key=lambda r: (r["full_margin"], r["network"]))
     covers = sum(r["full_margin"] >= 0 for r in known)
     worst, best = ranked[0], ranked[-1]
-    low, high = (f"{roughly(r['full_margin'])} of receipts ({page.names(r['network'])})" for r in (worst, best))
+    low, high = (
+        f"{'at most ' if r['network'] in page.fee_floors else ''}{roughly(r['full_margin'])} of receipts "
+        f"({page.names(r['network'])})"
+        for r in (worst, best)
+    )
     spread = f"from {low} to {high.replace(' of receipts', '')}"
     if roughly(worst["full_margin"]) == roughly(best["full_margin"]):
         spread = f"{high} at best"

@@ -79,3 +79,13 @@ def test_a_market_of_one_price_has_no_spread() -> None:
     )
     assert flat.height
     assert spreads_shown(every, every.height).join(flat, on=flat.columns, how="semi", nulls_equal=True).is_empty()
+
+
+def test_a_list_that_somebody_keeps_for_a_seller_is_a_source_of_its_own() -> None:
+    (table,) = sources(Page(report_data.live_shaped(), {}, {}))["parts"]
+    rows = {str(row[0]): row for row in table["rows"] if str(row[1]).startswith(("Answer of", "Prices of"))}
+    keeper = rows["AWS, kept by koyakimu"]
+    assert keeper[1] == "Prices of AWS"
+    assert keeper[2]["text"] == "raw.githubusercontent.com"
+    assert (keeper[3], keeper[5]["kind"]) == ("2026-11-02", "third_party")
+    assert (rows["AWS"][3], rows["AWS"][5]["kind"]) == ("2026-11-22", "published")

@@ -28,6 +28,7 @@ from reports.pdf import report_pdf
 from reports.sections.first_page import first_page, headline, other_networks, sentences
 from reports.sections.networks import decisive, has_own_page, one_page, take_cell, token_facts
 from reports.sections.page import Page
+from reports.sections.parts import BOUNDED_NOTE
 from reports.style import Look, alt_text, is_drawable
 from reports.verdict_words import at_odds, lacks_margin_alone
 from reports.verdicts import advantage_gone
@@ -375,6 +376,44 @@ def test_the_first_page_marks_prices_known_as_two_ends_and_medians_of_the_other_
 def test_what_most_draws_have_lost_is_not_told_as_half() -> None:
     analysis = contradicted(report_data.thirty_networks(), "two-prices")
     assert sentences_of(analysis)[2].endswith("has lost it today already in 90% or more of the draws.")
+
+
+def test_where_a_fee_is_a_floor_the_supplier_s_share_is_a_ceiling() -> None:
+    live = report_data.live_shaped()
+    page = Page(live, {}, {})
+    parts = first_page(page)
+    (table,) = (part for part in parts if part["type"] == "table")
+    rows = {row[0]["text"]: row for row in table["rows"]}
+    kept, even = rows["Hyperbolic"][-4:-2]
+    assert kept["text"].startswith("\N{LESS-THAN OR EQUAL TO} +")
+    assert even["text"].startswith("\N{GREATER-THAN OR EQUAL TO} $")
+    assert rows["Akash"][-4]["text"].startswith("+")
+    assert BOUNDED_NOTE in notes_of(parts)
+    assert "to at most 61% (Lium)" in sentences_of(live)[1]
+    known = dataclasses.replace(
+        live, token_economics=live.token_economics.with_columns(bound=pl.lit(None, dtype=pl.String))
+    )  # type: ignore[arg-type]
+    assert BOUNDED_NOTE not in notes_of(first_page(Page(known, {}, {})))
+
+
+def test_one_modelled_cost_of_several_clouds_is_told_as_one() -> None:
+    live = report_data.live_shaped()
+    told = "AWS, Google and Oracle with NVIDIA GPUs have one and the same modelled cost."
+    assert told in notes_of(first_page(Page(live, {}, {})))
+    google = (pl.col("cloud") == "google") & (pl.col("reference") == "modelled_cost")
+    cost = pl.col("usd_per_mtok_reference")
+    apart = live.comparison.with_columns(
+        pl.when(google).then(cost * 1.1).otherwise(cost).alias(cost.meta.output_name())
+    )
+    other = notes_of(first_page(Page(dataclasses.replace(live, comparison=apart), {}, {})))  # type: ignore[arg-type]
+    assert told not in other
+    assert "AWS and Oracle with NVIDIA GPUs have one and the same modelled cost." in other
+
+
+def test_a_measured_use_has_its_day_and_one_without_a_margin_is_told() -> None:
+    old = network_page(report_data.reference_only(), "akash")
+    assert '"text": "39%", "under": "2026-05-24, 182 days, stale"' in old
+    assert '"text": "62%"' in network_page(report_data.thirty_networks(), "gaudi-garden")
 
 
 def test_several_networks_of_one_probability_are_counted() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -218,8 +221,6 @@ def test_the_shares_are_the_largest_of_the_variance(real: dc.Analysis) -> None:
 
 
 def test_a_run_without_either_still_makes_a_report(real: dc.Analysis) -> None:
-    import dataclasses
-
     bare = dataclasses.replace(real, drivers=Drivers.create_empty(), token_economics=TokenEconomics.create_empty())
     assert any("No token measure" in part.get("text", "") for part in section(bare, "What the token pays"))
     assert report_pdf(bare, {}).startswith(b"%PDF")
@@ -231,3 +232,33 @@ def test_both_frames_are_written(real: dc.Analysis, tmp_path: Any) -> None:
     assert {"drivers.csv", "token_economics.csv"} <= names
     table = pl.read_csv(tmp_path / "out" / "token_economics.csv", infer_schema_length=None)
     assert table.height == real.token_economics.height
+
+
+def test_what_tenants_pay_is_no_gap_of_knowledge() -> None:
+    """Akash emits nothing to providers, Chutes has no token on record: the one is none, the other not known."""
+    parts = section(report_data.live_shaped(), "What the token pays")
+    table = next(part for part in parts if part["type"] == "table")
+    columns = [column["title"] for column in table["columns"]]
+    (row,) = (row for row in table["rows"] if text_of(row[0]).startswith("Emitted to providers"))
+    akash, chutes = (text_of(row[columns.index(name)]) for name in ("Akash", "Chutes"))
+    assert re.fullmatch(r"none \[\d+\]", akash)
+    assert re.fullmatch(r"not known \[\d+\]", chutes)
+    number = akash.removeprefix("none ")
+    assert f"{number} tenants pay the network's providers: new AKT go to stakers" in " ".join(table["notes"])
+    # The numbers stand on the page of what they explain.
+    assert all(part["whole"] for part in parts if part["type"] == "table")
+
+
+def test_a_network_that_hosts_models_is_held_beside_its_own_hours() -> None:
+    live = report_data.live_shaped()
+    asked = live.market_check.filter(pl.col("provider") == "akash", pl.col("llm") == "llama-3.3-70b")
+    told = [part.get("text", "") for part in section(live, "Model against market") if part["type"] == "quiet"]
+    (own,) = (text for text in told if text.startswith("A network that hosts models itself"))
+    hours = live.comparison.filter(
+        pl.col("network") == "akash", pl.col("accelerator") == "h100-sxm", pl.col("llm") == "llama-3.3-70b"
+    )["usd_per_mtok_network"].drop_nulls()
+    assert f"Akash asks {usd(asked['usd_per_mtok_asked'].min())} for Llama 3.3-70B" in own
+    assert f"tokens cost {usd(hours[0])} on its H100 SXM 80GB by the hour" in own
+    others = live.market_check.filter(pl.col("host_kind") != "network")
+    without = dataclasses.replace(live, market_check=others)
+    assert "hosts models itself" not in json.dumps(section(without, "Model against market"))
