@@ -46,6 +46,15 @@ def _no_names_no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def _data_sets_for_all_workers(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> None:
+    """What one worker of a run builds of the data sets, the others read."""
+    import report_data
+
+    if worker_id != "master":
+        report_data.SHARED = tmp_path_factory.getbasetemp().parent
+
+
+@pytest.fixture(autouse=True, scope="session")
 def _few_draws() -> Iterator[None]:
     """Whole analyses with few draws: how many steady quantiles take is proved on the erosion alone."""
     from depin_compare import analysis

@@ -47,7 +47,8 @@ def test_the_main_job_without_network_says_what_it_could_not_reach(type_in, draw
     assert "akash" in json.dumps(manifest)
 
 
-DAY = ("--offline", "--as-of", "2026-11-22", "--draws", "256")
+# Two scenarios: what all of them draw is looked at where charts are.
+DAY = ("--offline", "--as-of", "2026-11-22", "--draws", "256", "--scenario", "base", "--scenario", "maia200")
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,23 @@
 """The four data sets every page and chart is looked at with, made through the real chain on 22 November 2026.
 
-They are whole Analyses, the same on every call, built once a process: small ones for tests, with few draws behind
+They are whole Analyses, the same on every call, built once a process, or once for all the processes of a test run
+that `SHARED` names a folder of: small ones for tests, with few draws behind
 quantiles and, but for `reference_only`, three scenarios; ``whole`` ones are as a job makes them by default.
 """
 
 from __future__ import annotations
 
+import pickle
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache, wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import many_networks
+from filelock import FileLock
 from live_history import DAYS_BEFORE, TODAY, collection_on, write_history
 
 from depin_compare.analysis import Analysis
@@ -35,9 +38,23 @@ LAST_REPORT = TODAY - timedelta(days=7)
 LAST_JOB: Mapping[str, Any] = {"assumptions": {"cost_of_capital": {"central": 0.10}}}
 
 
+# Where the workers of one test run leave what they built for the others.
+SHARED: Path | None = None
+
+
 def _once(build: Callable[[bool], Analysis]) -> Callable[..., Analysis]:
     """Built once for each kind, however the call spells which."""
-    kept = cache(build)
+
+    def for_all_workers(whole: bool) -> Analysis:
+        if SHARED is None:
+            return build(whole)
+        file = SHARED / f"{build.__name__}-{whole}.pickle"
+        with FileLock(file.with_suffix(".lock")):
+            if not file.exists():
+                file.write_bytes(pickle.dumps(build(whole)))
+        return cast(Analysis, pickle.loads(file.read_bytes()))
+
+    kept = cache(for_all_workers)
 
     @wraps(build)
     def made(whole: bool = False) -> Analysis:
