@@ -60,6 +60,7 @@ __all__ = [
     "ids_note",
     "is_drawable",
     "letter_colour",
+    "marker_size",
     "marker_style",
     "network_styles",
     "png_bytes",
@@ -276,6 +277,19 @@ def marker_style(colour: str, layer: str | None) -> dict[str, Any]:
         "markerfacecolor": colour if layer == "live" else "white",
         "markeredgewidth": 1.1,
     }
+
+
+# Markers of thin arms, whose hollow only shows where they are larger: by how much.
+_THIN_ARMS = {"P": 1.25, "X": 1.2, "*": 1.6}
+
+
+def marker_size(marker: str, points: float) -> float:
+    """Points of a marker that looks as large, and hollow as clearly, as a circle of ``points``.
+
+    >>> marker_size("o", 5.0), marker_size("P", 5.0)
+    (5.0, 6.25)
+    """
+    return points * _THIN_ARMS.get(marker, 1.0)
 
 
 @functools.cache

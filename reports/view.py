@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias
@@ -81,6 +82,8 @@ _SCENARIO_ORDER = (
 )
 # Chips whose prices of an hour the report shows, where so many are on offer.
 LADDER_CHIPS = 28
+# They host nothing: the price they tell of a model is that of a host they don't name.
+_ROUTERS = ("openrouter",)
 _WORK = ("network", "accelerator", "llm", "workload")
 
 
@@ -315,16 +318,23 @@ def claimed_pairs(compared: pl.DataFrame) -> set[Pair]:
     return set(compared.filter(pl.col("reference_kind") == "vendor_claim").select("cloud", "silicon").rows())
 
 
-def ladder_chips(market_prices: pl.DataFrame, most: int) -> list[str]:
-    """Chips some network prices on demand, cheapest first; with too many, those clouds sell and most networks offer."""
+def ladder_chips(market_prices: pl.DataFrame, most: int, *, first: Iterable[str] = ()) -> list[str]:
+    """Chips some network prices on demand, cheapest first; with too many, those clouds sell and most networks offer.
+
+    ``first`` are chips that come before all others, one of more than one mention before one of fewer.
+    """
+    mentions = Counter(first)
     prices = plain(market_prices).filter(pl.col("terms") == "on_demand")
     sold_by_cloud = prices.filter(pl.col("segment") == "hyperscaler")["accelerator"].unique()
     return (
         prices.filter(pl.col("segment") != "hyperscaler")
         .group_by("accelerator")
         .agg(pl.col("usd_per_accelerator_hour").median(), n=pl.len(), depth=pl.col("n_offers").sum())
-        .with_columns(shared=pl.col("accelerator").is_in(sold_by_cloud.to_list()))
-        .sort(["shared", "n", "depth", "accelerator"], descending=[True, True, True, False])
+        .with_columns(
+            first=pl.col("accelerator").replace_strict(dict(mentions), default=0, return_dtype=pl.Int64),
+            shared=pl.col("accelerator").is_in(sold_by_cloud.to_list()),
+        )
+        .sort(["first", "shared", "n", "depth", "accelerator"], descending=[True, True, True, True, False])
         .head(most)
         .sort(["usd_per_accelerator_hour", "accelerator"])["accelerator"]
         .to_list()
@@ -371,7 +381,8 @@ def pooled_tiers(market_statistics: pl.DataFrame) -> dict[tuple[str, str, str], 
 
 def market_check_shown(headlines: pl.DataFrame, market_check: pl.DataFrame) -> pl.DataFrame:
     """Hosts' prices for the workload of most headlines (else the first by name), model by model, cheapest first."""
-    frame = plain(market_check).filter(pl.col("usd_per_mtok_asked").is_not_null())
+    hosted = pl.col("usd_per_mtok_asked").is_not_null() & ~pl.col("provider").is_in(_ROUTERS)
+    frame = plain(market_check).filter(hosted)
     if frame.is_empty():
         return frame
     present = frame["workload"].unique().sort().to_list()

@@ -65,7 +65,9 @@ CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
     "margin_erosion": lambda a, look: margin_erosion(a.headlines, a.margin_paths, look, scenarios=a.scenarios),
     "market_check": lambda a, look: market_check(a.headlines, a.market_check, look),
     "price_history": lambda a, look: price_history(a.trends, events(), look),
-    "price_ladder": lambda a, look: price_ladder(a.market_prices, look),
+    "price_ladder": lambda a, look: price_ladder(
+        a.market_prices, look, headline_chips=a.headlines["accelerator"].drop_nulls().to_list()
+    ),
     "pricing_choice": lambda a, look: pricing_choice(a.headlines, a.advantage_paths, look),
     "provider_waterfall": lambda a, look: provider_waterfall(a.headlines, a.margins, look, tokens=a.token_economics),
     "source_ages": lambda a, look: source_ages(a.source_states, look),

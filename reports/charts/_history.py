@@ -22,6 +22,7 @@ __all__ = [
     "named_move",
     "rents_of",
     "span_seconds",
+    "turning_point",
 ]
 
 NOTHING_KNOWN = "No dated price is known"
@@ -36,6 +37,8 @@ MARKETS: dict[str, tuple[str, Any]] = {
 }
 _YEAR = timedelta(days=366)
 _LITTLE = 0.005
+# So far beyond both ends of a move, as a fraction, its low or high between them is told.
+_BEYOND = 0.1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +145,18 @@ def named_move(rents: list[Line], look: Look) -> tuple[Line, dict[str, Any]] | N
     return None if most is None or abs(most[0]) <= _LITTLE else most[1:]
 
 
+def turning_point(line: Line, first: dict[str, Any]) -> dict[str, Any] | None:
+    """The row of a move's low or high that lies well beyond both its ends; None where it went from one to the other."""
+    between = line.points.filter(pl.col("observed_at") > first["observed_at"]).head(-1)
+    if between.is_empty():
+        return None
+    ends = sorted((first["value"], line.last))
+    rows = [between.sort("value", "observed_at").row(i, named=True) for i in (0, -1)]
+    beyond = [(ends[0] / rows[0]["value"], rows[0]), (rows[1]["value"] / ends[1], rows[1])]
+    far, row = max(beyond, key=lambda one: one[0])
+    return row if far > 1 + _BEYOND else None
+
+
 def _networks_moved(rents: list[Line], look: Look) -> list[str]:
     """How the networks' own prices moved within a year of the newest one; nothing where none has two days of it."""
     moved, named = _moves(rents, look), named_move(rents, look)
@@ -154,6 +169,11 @@ def _networks_moved(rents: list[Line], look: Look) -> list[str]:
     ends = f"from {usd(first['value'])} in {form(days[0])} to {usd(line.last)} in {form(days[1])}"
     if form is day:
         ends = ends.replace(" in ", " on ")
+    turn = turning_point(line, first)
+    if turn is not None:
+        what = "low" if turn["value"] < min(first["value"], line.last) else "high"
+        at = form(turn["observed_at"])
+        ends += f", after a {what} of {usd(turn['value'])} {'on' if form is day else 'in'} {at}"
     if len(moved) == 1:
         return [f"{look.names(line.seller)}'s price {verb} {ends}"]
     n = sum(sign * m[0] > _LITTLE for m in moved)

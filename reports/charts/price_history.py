@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import itertools
 import math
+from collections import Counter
 from typing import Any
 
-import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.text import Annotation
 from matplotlib.ticker import NullLocator
 
 from reports.charts._history import (
@@ -23,7 +21,9 @@ from reports.charts._history import (
     named_move,
     rents_of,
     span_seconds,
+    turning_point,
 )
+from reports.charts._labels import label_ends, name_mark, place_names
 from reports.charts._panels import years
 from reports.style import (
     CLAIM,
@@ -35,18 +35,16 @@ from reports.style import (
     Look,
     Sheet,
     empty,
-    fit,
+    marker_size,
     marker_style,
     source_note,
     styled,
-    text_width,
 )
 from reports.view import extremes, is_claim, plain
-from reports.words import day, month, percent, plural, usd
+from reports.words import day, listing, month, percent, plural, usd
 
 __all__ = ["history_chip", "price_history"]
 
-_SIZE = 6.3
 _CLASSES = {
     "gpt-4-generation": "GPT-4 generation",
     "closed-flagship": "Closed, flagship",
@@ -66,13 +64,16 @@ _SHORT = {
 _MOST_LINES = 12
 # Sellers without a colour of their own are the grey of all charts: told apart by marker and, tier by tier, by dashes.
 _OTHERS = ("p", "h", "d", "*", "8")
-_PALE = ("#8a8f98", "#93a0ac", "#b4bcc4", "#7fb8ae")
+# What is told of one day only, of a seller whose line is drawn: never a point of that line.
+_QUOTED = "v"
 # Between two known days of what is no price list nothing is known.
 _UNKNOWN = (0, (1, 1.8))
 _INDEX = "#8a8f98"
-# Labels among the lines: their ground hides the grid, and no line and no mark.
-_LABEL = 5.8
-_CLEAR: dict[str, Any] = {"zorder": 1.5, "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 0.3}}
+_SECOND_TIER = (0, (3, 1.2))
+_MARK = 4.0
+_MOST_PUBLISHERS = 5
+# The source of the indices of tokens: reckoned here, of lists whose publishers have rows of their own.
+_OURS = ("depin-compare-assumptions",)
 
 
 @styled
@@ -113,14 +114,13 @@ def price_history(trends: pl.DataFrame, events: pl.DataFrame, look: Look) -> Fig
         notes.append(_told_events(dated))
     if len(lines) < len(ranked):
         notes.append(f"{len(lines)} of {len(ranked)} series of this chip shown.")
-    told = f"{plural(drawn['source_id'].n_unique(), 'dated source')}, listed among the report's sources"
-    note = source_note(look, drawn.clear(), [], [told])
+    note = source_note(look, drawn.clear(), [], _publishers(drawn, look))
     notes.append(
-        f"Spot prices and the clouds' reserved terms are not drawn. {note} All dated reference data, "
-        f"newest of {day(last)}."
+        f"{_dashed_note(lines, look)}Spot prices and the clouds' reserved terms are not drawn. {note} All dated "
+        f"reference data, newest of {day(last)}."
     )
     panels = [name for name, found in (("rents", lines or points), ("tokens", tokens)) if found]
-    heights = {"rents": 2.3, "tokens": 1.35}
+    heights = {"rents": 3.2, "tokens": 1.35}
     name = look.names(chip) if chip else ""
     units = [f"Rent of {name} in USD per accelerator-hour, log scale"] if "rents" in panels else []
     units += ["Hosted tokens as an index of matched prices, 1 where a class begins"] if "tokens" in panels else []
@@ -146,8 +146,29 @@ def price_history(trends: pl.DataFrame, events: pl.DataFrame, look: Look) -> Fig
         marks = range(math.ceil(start - 0.08), math.floor(max(end, start + 0.5) + 0.08) + 1)
         axes.set_xticks(list(marks), [str(y) for y in marks])
         _draw_events(axes, dated, numbered=i == 0)
-        _place_names(axes)
+        place_names(axes)
     return sheet.figure
+
+
+def _publishers(drawn: pl.DataFrame, look: Look) -> list[str]:
+    """Who told most of what is drawn, and how many others did."""
+    told = drawn.filter(~pl.col("source_id").is_in(_OURS))
+    counted = Counter(look.names(source) for source in told["source_id"])
+    names = sorted(counted, key=lambda who: (-counted[who], who.casefold()))
+    rest = len(names) - _MOST_PUBLISHERS
+    more = [plural(rest, "other publisher")] if rest > 0 else []
+    who = [f"{listing([*names[:_MOST_PUBLISHERS], *more])}, all among the report's sources"] if names else []
+    return [*who, *(["indices of tokens matched by depin-compare"] if told.height < drawn.height else [])]
+
+
+def _dashed_note(lines: list[Line], look: Look) -> str:
+    """What dashes mean, where a line has them; ends with a space."""
+    listed = [li for li in lines if bool(li.points["is_list"].all())]
+    styles = _styles(lines, look)
+    dashes = {str(styles[li.series][2]): li for li in listed if styles[li.series][2] not in ("-", _UNKNOWN)}
+    told = ["a cloud's capacity blocks"] if str(MARKETS["capacity_block"][1]) in dashes else []
+    told += ["another tier of the same seller"] if str(_SECOND_TIER) in dashes else []
+    return f"Dashed: {listing(told)}. " if told else ""
 
 
 def _panel_axes(sheet: Sheet, heights: list[float], left: float, right: float) -> list[Axes]:
@@ -190,23 +211,25 @@ def _draw_rents(
     axes.grid(axis="y", color=LINE, lw=0.5)
     _panel_name(axes, f"Rent of {name}")
     drawn = _styles([*lines, *points], look)
-    alone = {li.seller for li in lines}
+    followed = {li.seller: drawn[li.series][1] for li in lines}
     for li in points:
         colour, marker, _ = drawn[li.series]
+        if followed.get(li.seller) == marker:
+            marker = _QUOTED
         x, value = years(li.points["observed_at"])[0], li.last
         axes.plot(
             [x],
             [value],
             linestyle="none",
             marker=marker,
-            markersize=3.4,
+            markersize=marker_size(marker, _MARK),
             zorder=3,
             gid=f"point:{li.series}",
             **_hollow(colour),
         )
-        tail = li.series.split(" ")[3:] if li.seller in alone else []
+        tail = li.series.split(" ")[3:] if li.seller in followed else []
         told = " ".join([_label(li, look).removesuffix(" market"), *tail, usd(value)])
-        _name_mark(axes, told, (x, value), colour, f"named:{li.series}")
+        name_mark(axes, told, (x, value), colour, f"named:{li.series}")
     ends, end = [], axes.get_xlim()[1]
     for li in lines:
         colour, marker, style = drawn[li.series]
@@ -221,76 +244,21 @@ def _draw_rents(
             drawstyle="steps-post" if listed else "default",
         )
         axes.plot(
-            xs, li.points["value"], linestyle="none", marker=marker, markersize=3.6, gid=f"days:{li.series}", zorder=3,
-            **_hollow(colour),
+            xs, li.points["value"], linestyle="none", marker=marker, markersize=marker_size(marker, _MARK), zorder=3,
+            gid=f"days:{li.series}", **_hollow(colour),
         )  # fmt: skip
         label = f"{_label(li, look)} {usd(li.last)}"
         if end - xs[-1] > 1:
             # Ended long ago: a line from there to the edge would look like a price.
-            _name_mark(axes, label, (xs[-1], li.last), colour, f"named:{li.series}")
+            name_mark(axes, label, (xs[-1], li.last), colour, f"named:{li.series}")
         else:
-            ends.append((math.log(li.last), label, colour, xs[-1], li.last))
+            ends.append((math.log(li.last), label, colour, xs[-1]))
         if named is not None and named[0].series == li.series:
-            at = years(pl.Series([named[1]["observed_at"]]))[0], named[1]["value"]
-            _name_mark(axes, usd(at[1]), at, colour, f"named:first:{li.series}")
-    _end_labels(axes, ends, math.log(low), math.log(high), height)
-
-
-def _name_mark(axes: Axes, text: str, at: tuple[float, float], colour: str, gid: str) -> None:
-    """The name of one mark, for `_place_names` to put where there is room."""
-    axes.annotate(
-        text,
-        at,
-        xytext=(0, 0),
-        textcoords="offset points",
-        fontsize=_LABEL,
-        color=_ink(colour),
-        gid=gid,
-        linespacing=1.0,
-        **_CLEAR,
-    )
-
-
-def _place_names(axes: Axes) -> None:
-    """Puts each name beside its own mark: of the places around it, where it lies on the least of all that is drawn."""
-    points = 72 / axes.figure.dpi
-    drawn = []
-    for line in axes.lines:
-        ends = line.get_transform().transform(line.get_xydata()) * points
-        if line.get_linestyle() == "None":
-            drawn += [ends] * 5  # a mark weighs more than a piece of a line
-            continue
-        if line.get_drawstyle() == "steps-post":
-            ends = np.column_stack([np.repeat(ends[:, 0], 2)[1:], np.repeat(ends[:, 1], 2)[:-1]])
-        drawn += [np.linspace(a, b, max(2, int(np.hypot(*(b - a))))) for a, b in itertools.pairwise(ends)]
-    labels = [text for text in axes.texts if isinstance(text, Annotation)]
-    for number in (t for t in labels if str(t.get_gid()).startswith("number:")):
-        x, y = axes.transData.transform((number.xy[0], 1))[0] * points, axes.bbox.y1 * points + number.xyann[1]
-        drawn.append(np.array([(x + i, y + j) for i in (-4, 0, 4) for j in (-4, 0, 4)] * 5))
-    taken = np.concatenate(drawn)
-    left, right, bottom, top = (v * points for v in (axes.bbox.x0, axes.bbox.x1, axes.bbox.y0, axes.bbox.y1))
-    for name in (t for t in labels if str(t.get_gid()).startswith("named:")):
-        words = name.get_text()
-        x, y = axes.transData.transform(name.xy) * points
-        best = math.inf
-        # In one line or in two, near or a little off.
-        for text, gap in itertools.product((words, "\n".join(words.rsplit(" ", 1))), (4.5, 8.0)):
-            rows = text.split("\n")
-            wide, tall = max(text_width(row, _LABEL) for row in rows) * 72, _LABEL * (1.15 * len(rows) - 0.15)
-            for across, up in ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (-1, 1), (1, -1), (-1, -1)):
-                dx, dy = across * (gap if up == 0 else gap / 2), up * gap
-                x0 = x + dx - (0 if across > 0 else wide if across < 0 else wide / 2)
-                y0 = y + dy - (0 if up > 0 else tall if up < 0 else tall / 2)
-                box = (taken >= (x0 - 2, y0 - 2)) & (taken <= (x0 + wide + 2, y0 + tall + 2))
-                cost = int(box.all(axis=1).sum()) + (gap > 5) + 2 * (text != words)
-                cost += 1000 * (x0 < left or x0 + wide > right or y0 < bottom or y0 + tall > top)
-                if cost < best:
-                    best, place = cost, (x0, y0, wide, tall)
-                    name.xyann = (dx, dy)
-                    name.set(text=text, ha=("center", "left", "right")[across], va=("center", "bottom", "top")[up])
-        x, y, wide, tall = place
-        grid = [(x + i, y + j) for i in np.arange(0, wide, 2) for j in np.linspace(0, tall, 4)]
-        taken = np.concatenate([taken, np.array(grid)])
+            for which, row in (("first", named[1]), ("turn", turning_point(*named))):
+                if row is not None:
+                    at = years(pl.Series([row["observed_at"]]))[0], row["value"]
+                    name_mark(axes, usd(at[1]), at, colour, f"named:{which}:{li.series}")
+    label_ends(axes, ends, math.log(low), math.log(high), height)
 
 
 def _draw_tokens(axes: Axes, tokens: list[Line], height: float) -> None:
@@ -315,14 +283,9 @@ def _draw_tokens(axes: Axes, tokens: list[Line], height: float) -> None:
             **_hollow(colour),
         )  # fmt: skip
         label = f"{_CLASSES.get(subject, subject)} {percent(-li.fall, signed=True)}"
-        ends.append((li.last, label, colour, xs[-1], li.last))
+        ends.append((li.last, label, colour, xs[-1]))
     bottom, top = axes.get_ylim()
-    _end_labels(axes, ends, bottom, top, height)
-
-
-def _ink(colour: str) -> str:
-    """What a series is named in: its colour, or ink where that is too pale for letters."""
-    return INK if colour in _PALE else colour
+    label_ends(axes, ends, bottom, top, height)
 
 
 def _hollow(colour: str) -> dict[str, Any]:
@@ -351,7 +314,7 @@ def _styles(lines: list[Line], look: Look) -> dict[str, tuple[str, str, Any]]:
             if li.seller not in own:
                 own[li.seller] = (look.network(li.seller)[0], next(free))
             n = tiers[li.seller, li.market] = tiers.get((li.seller, li.market), -1) + 1
-            made[li.series] = (*own[li.seller], style if n == 0 else (0, (3, 1.2)))
+            made[li.series] = (*own[li.seller], style if n == 0 else _SECOND_TIER)
     return made
 
 
@@ -364,41 +327,6 @@ def _label(line: Line, look: Look) -> str:
     if line.market == "on_demand" and len(words) > 1 and line.points["subject"][0] not in words:
         tier.append(words[1])
     return " ".join([w for w in (name, MARKETS[line.market][0], *tier) if w])
-
-
-def _end_labels(
-    axes: Axes,
-    ends: list[tuple[float, str, str, float, float]],
-    low: float,
-    high: float,
-    height: float,
-    *,
-    step: float = 0.12,
-) -> None:
-    """Labels right of the panel, pushed apart, each with a hairline to its line's end; heights on the axis' scale."""
-    tall = axes.get_position().height * height
-    gap = (high - low) * step / tall
-    ordered = sorted(ends, key=lambda end: -end[0])
-    places = [min(max(end[0], low + gap / 2), high - gap / 2) for end in ordered]
-    for i in range(1, len(places)):
-        places[i] = min(places[i], places[i - 1] - gap)
-    lowest = low + gap / 2
-    for i in range(len(places) - 1, -1, -1):
-        places[i] = max(places[i], lowest)
-        lowest = places[i] + gap
-    across = axes.get_position().width * WIDTH
-    edge = axes.get_xlim()[1]
-    for place, (at, text, colour, x, value) in zip(places, ordered, strict=True):
-        # Straight to the edge, then to the label: in this way no two of them cross.
-        axes.plot([x, edge], [value, value], color=colour, lw=0.5, alpha=0.45, ls=(0, (1, 2)), zorder=0.8, gid="lead")
-        axes.plot(
-            [1.0, 1 + 0.11 / across], [(at - low) / (high - low), (place - low) / (high - low)], color=colour, lw=0.5,
-            alpha=0.7, transform=axes.transAxes, clip_on=False, gid="lead",
-        )  # fmt: skip
-        axes.text(
-            1 + 0.14 / across, (place - low) / (high - low), fit(text, _SIZE, 1.55), transform=axes.transAxes,
-            fontsize=_SIZE, color=_ink(colour), va="center", ha="left", gid="end",
-        )  # fmt: skip
 
 
 def _panel_name(axes: Axes, text: str) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from reports.charts._rows import dodged, expired_note, left_room, row_names, without_expired
 from reports.style import (
@@ -23,6 +25,7 @@ from reports.style import (
     empty,
     fit,
     letter_colour,
+    marker_size,
     marker_style,
     price_axis,
     source_note,
@@ -39,12 +42,15 @@ _LABEL = 6.5
 _GREY = "#8a8f98"
 # Inches: a row of marks side by side, and all rows, so that heading, chart and footer are one page.
 _PITCH, _TALLEST = 0.215, 6.6
+# Inches: around the marks of a row, whose ground is shaded in every second one.
+_AROUND, _SHADE = 0.075, "#f1f4f7"
 # Inches: the columns at the right edge, of the cheapest network (at most), the cheapest cloud, and what is between.
-_NETWORK, _CLOUD, _AGAINST, _GAP = 1.4, 0.88, 0.48, 0.1
+_NETWORK, _CLOUD, _SAVES, _GAP = 1.4, 0.88, 0.48, 0.1
 # Inches a mark takes with the gap around it: a network's, and one with letters in it.
-_MARK, _LETTERED = 0.085, 0.146
-_MOST_SPREADS, _MOST_UNLISTED, _MOST_TOLD = 6, 6, 3
-_FAR_APART = 2.0  # the dearer offer to the cheaper
+_MARK, _LETTERED = 0.09, 0.146
+_MOST_SPREADS, _MOST_UNLISTED, _MOST_TOLD, _MOST_ABSENT = 6, 6, 3, 4
+# The dearer of two offers to the cheaper: from here on their mean is half as much again as the one, or more.
+_FAR_APART = 2.0
 # So many networks of one price, and more, are one mark with their number.
 _ONE_MARK = 3
 
@@ -82,7 +88,7 @@ def finding(prices: pl.DataFrame, look: Look) -> str:
 
 
 @styled
-def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
+def price_ladder(market_prices: pl.DataFrame, look: Look, *, headline_chips: Sequence[str] = ()) -> Figure:
     """Draw one row a chip, one marker a seller, on one log axis of USD per accelerator-hour.
 
     The cheapest network and the cheapest cloud of a row are named at its end. Networks have their shapes, clouds are
@@ -96,6 +102,9 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
         prices beyond the limit of their age, nor indicative ones.
     look : Look
         Names, colours, date.
+    headline_chips : sequence of str
+        The chips that stand for networks, one a network: where not all chips have room, these are drawn first, then
+        those that clouds sell and most networks offer.
     """
     prices, expired = without_expired(plain(market_prices).filter(pl.col("terms") == _LIST_TERMS))
     # What neither side offers at the price told is no ask: of a cloud, all but its list, as in the comparison.
@@ -110,10 +119,10 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
             reason += f" within its limit of age ({plural(expired['network'].n_unique(), 'seller')} beyond it)"
         return empty("No network's price is known", reason, look)
     n_chips = offered["accelerator"].n_unique()
-    plan = _Plan(prices, ladder_chips(prices, LADDER_CHIPS), look)
+    plan = _Plan(prices, ladder_chips(prices, LADDER_CHIPS, first=headline_chips), look)
     while plan.height > _TALLEST and len(plan.chips) > 1:
         fewer = max(1, len(plan.chips) - math.ceil((plan.height - _TALLEST) / (3 * _PITCH)))
-        plan = _Plan(prices, ladder_chips(prices, fewer), look)
+        plan = _Plan(prices, ladder_chips(prices, fewer, first=headline_chips), look)
     chips, shown, networks, clouds = plan.chips, plan.shown, plan.networks, plan.clouds
     named = [n for n in networks if look.is_named(n)]
     rest = len(networks) - len(named)
@@ -129,20 +138,29 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
     spread = pl.col("usd_per_accelerator_hour_high") > pl.col("usd_per_accelerator_hour_low")
     if plan.spreads and shown.filter(spread, pl.col("segment") != "hyperscaler").height:
         keys.append(Key(label="cheapest to dearest offer", colour=MUTED, line="-"))
-    if (shown["layer"] != "live").any():
+    if any((marks["layer"] != "live").any() for marks in plan.marks.values()):
         keys.append(Key(label="not live", colour=MUTED, marker="o", hollow=True))
     sources = [*(look.names(n) for n in named), *others, *(look.names(c) for c in clouds)]
     note = source_note(look, shown, [("layer", "observed_at")], sources, marks="Hollow")
     cut = (
-        [f"{len(chips)} of {plural(n_chips, 'chip')} shown; the others are in market_statistics.csv."]
+        [
+            f"{len(chips)} of {plural(n_chips, 'chip')} shown, those that stand for networks first; the others are in "
+            f"market_statistics.csv.{_absent_note(offered, networks, look)}"
+        ]
         if len(chips) < n_chips
         else []
     )
     sheet = Sheet(
         title=finding(prices, look),
         subtitle="USD per accelerator-hour, on demand: the median of what each seller asks, weighted by chips on "
-        "offer; of a cloud, of its list prices. Right: the cheapest of both sides. Log scale",
-        footer=[*too_old, *_not_listed_note(not_listed, chips, look), *_two_offers_note(shown, look), *cut, note],
+        "offer; of a cloud, of its list prices. Right: the cheapest of both sides, and what the network saves. Log scale",
+        footer=[
+            *too_old,
+            *_not_listed_note(not_listed, chips, look),
+            *([] if plan.spreads else _two_offers_note(shown, look)),
+            *cut,
+            note,
+        ],
         plot_height=0.5 + plan.height,
         keys=keys,
     )
@@ -150,16 +168,23 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
     price_axis(axes, plan.low, plan.high)
     row_names(axes, [look.names(c) for c in chips], plan.left, at=plan.centres)
     axes.set_ylim(0, plan.height)
+    for low, high in plan.rows[-2::-2]:
+        axes.add_patch(
+            Rectangle(
+                (-plan.left / plan.width, low), WIDTH / plan.width, high - low, transform=axes.get_yaxis_transform(),
+                facecolor=_SHADE, lw=0, clip_on=False, zorder=-1, gid="ground",
+            )
+        )  # fmt: skip
     for y, chip in zip(plan.centres, chips, strict=True):
         _draw_row(axes, plan.marks[chip], [y + h for h in plan.heights[chip]], look, spreads=plan.spreads)
         _draw_end(axes, y, plan, chip, look)
-    for text, edge in (("Cheapest network", plan.right - _GAP), ("Cheapest cloud", _CLOUD + _AGAINST)):
+    for text, edge in (("Cheapest network", plan.right - _GAP), ("Cheapest cloud", _CLOUD + _SAVES)):
         axes.text(
             plan.beside(edge), plan.height, text, transform=axes.get_yaxis_transform(), fontsize=_LABEL, color=MUTED,
             va="bottom", gid="head",
         )  # fmt: skip
     axes.text(
-        plan.beside(0), plan.height, "against it", transform=axes.get_yaxis_transform(), fontsize=_LABEL, color=MUTED,
+        plan.beside(0), plan.height, "saves", transform=axes.get_yaxis_transform(), fontsize=_LABEL, color=MUTED,
         ha="right", va="bottom", gid="head",
     )  # fmt: skip
     axes.set_xlabel("USD per accelerator-hour", labelpad=2)
@@ -167,15 +192,25 @@ def price_ladder(market_prices: pl.DataFrame, look: Look) -> Figure:
 
 
 def _two_offers_note(shown: pl.DataFrame, look: Look) -> list[str]:
-    """Networks whose median of two offers is the cheaper by far, which the mark alone does not tell."""
+    """Networks whose mark is the mean of two offers far apart, at a price that neither asks."""
     low, high = pl.col("usd_per_accelerator_hour_low"), pl.col("usd_per_accelerator_hour_high")
-    far = shown.filter(pl.col("segment") != "hyperscaler", pl.col("n_offers") == 2, high >= _FAR_APART * low)
+    # Of two that count otherwise the median is the heavier, and no mean.
+    price = pl.col("usd_per_accelerator_hour")
+    between = (price > low) & (price < high)
+    far = shown.filter(pl.col("segment") != "hyperscaler", pl.col("n_offers") == 2, between, high >= _FAR_APART * low)
     told = [
         f"{look.names(n)} on {look.names(chip)} ({usd(cheap)} and {usd(dear)})"
         for n, chip, cheap, dear in far.select("network", "accelerator", low, high).iter_rows()
     ]
     more = [plural(len(told) - _MOST_TOLD, "other")] if len(told) > _MOST_TOLD else []
-    return [f"Of two offers far apart, the cheaper is drawn: {listing([*told[:_MOST_TOLD], *more])}."] if told else []
+    return [f"Of two offers far apart, the mean is drawn: {listing([*told[:_MOST_TOLD], *more])}."] if told else []
+
+
+def _absent_note(offered: pl.DataFrame, networks: list[str], look: Look) -> str:
+    """Which networks have no chip among those drawn; starts with a space."""
+    absent = [look.names(n) for n in sorted(set(offered["network"]) - set(networks))]
+    more = [plural(len(absent) - _MOST_ABSENT, "other")] if len(absent) > _MOST_ABSENT else []
+    return f" None of the chips of {listing([*absent[:_MOST_ABSENT], *more])} is shown." if absent else ""
 
 
 class _Plan:
@@ -196,7 +231,7 @@ class _Plan:
         self.spreads = len(self.networks) <= _MOST_SPREADS
         self.left = left_room([look.names(c) for c in chips])
         widest = max(text_width(text, _LABEL) for text in (*self.labels.values(), "Cheapest network"))
-        self.right = _GAP + widest + _GAP + _CLOUD + _AGAINST
+        self.right = _GAP + widest + _GAP + _CLOUD + _SAVES
         self.width = WIDTH - self.left - self.right
         names = ["usd_per_accelerator_hour"]
         names += ["usd_per_accelerator_hour_low", "usd_per_accelerator_hour_high"] if self.spreads else []
@@ -206,16 +241,17 @@ class _Plan:
         room = max(high / low, 1.5) ** (_LETTERED / 2 / (self.width - _LETTERED))
         self.low, self.high = low / room, max(high, low * 1.5) * room
         per_inch = math.log(self.high / self.low) / self.width
-        self.heights, self.centres, bottom = {}, [], 0.0
+        self.heights, self.centres, self.rows, bottom = {}, [], [], 0.0
         for chip in chips:
             marks = self.marks[chip]
             places = [math.log(price / self.low) / per_inch for price in marks["usd_per_accelerator_hour"]]
             sizes = [_LETTERED if one else _MARK for one in marks["is_cloud"] | (marks["n"] > 1)]
             heights = self.heights[chip] = dodged(places, sizes)
             ends = [h + side * size / 2 for h, size in zip(heights, sizes, strict=True) for side in (-1, 1)]
-            slack = max(_PITCH - (max(ends) - min(ends)), 0.05)
+            slack = max(_PITCH - (max(ends) - min(ends)), _AROUND)
             self.centres.append(bottom + slack / 2 - min(ends))
-            bottom += max(ends) - min(ends) + slack
+            self.rows.append((bottom, bottom + max(ends) - min(ends) + slack))
+            bottom = self.rows[-1][1]
         self.height = bottom
 
     def beside(self, inches: float) -> float:
@@ -282,7 +318,7 @@ def _draw_row(axes: Axes, marks: pl.DataFrame, heights: list[float], look: Look,
             [at],
             linestyle="none",
             marker=marker,
-            markersize=LETTERED if letters else 5.2 if look.is_named(name) else 3.6,
+            markersize=LETTERED if letters else marker_size(marker, 5.2 if look.is_named(name) else 3.6),
             zorder=2.0 if letters else 3.0,
             label=name,
             gid=f"{whose}:{row['layer']}",
@@ -296,7 +332,7 @@ def _draw_row(axes: Axes, marks: pl.DataFrame, heights: list[float], look: Look,
 
 
 def _draw_end(axes: Axes, y: float, plan: _Plan, chip: str, look: Look) -> None:
-    """At the row's end: the cheapest network, the cheapest cloud, and how far the one is from the other."""
+    """At the row's end: the cheapest network, the cheapest cloud, and what the one saves against the other."""
     style: dict[str, Any] = {"transform": axes.get_yaxis_transform(), "va": "center", "fontsize": _LABEL}
     networks, cloud = plan.cheapest[chip]
     name = networks["network"][0]
@@ -308,12 +344,12 @@ def _draw_end(axes: Axes, y: float, plan: _Plan, chip: str, look: Look) -> None:
     if cloud is None:
         who, told, colour = "no cloud's price", "\N{EN DASH}", MUTED
     else:
-        saving = networks["usd_per_accelerator_hour"][0] / cloud["usd_per_accelerator_hour"] - 1
+        saving = 1 - networks["usd_per_accelerator_hour"][0] / cloud["usd_per_accelerator_hour"]
         price = usd(cloud["usd_per_accelerator_hour"])
         who = f"{fit(look.names(cloud['network']), _LABEL, _CLOUD - text_width(f' {price}', _LABEL))} {price}"
-        told, colour = percent(saving, signed=True), NEGATIVE if saving > 0 else INK
+        told, colour = percent(saving, signed=True), NEGATIVE if saving < 0 else INK
     axes.text(
-        plan.beside(_CLOUD + _AGAINST), y, who, color=INK if cloud else MUTED, style="normal" if cloud else "italic",
+        plan.beside(_CLOUD + _SAVES), y, who, color=INK if cloud else MUTED, style="normal" if cloud else "italic",
         gid="end", **style,
     )  # fmt: skip
     axes.text(
