@@ -59,6 +59,7 @@ __all__ = [
     "fit",
     "ids_note",
     "is_drawable",
+    "layer_ages",
     "letter_colour",
     "marker_size",
     "marker_style",
@@ -485,6 +486,18 @@ def source_note(
     ``columns`` are (layer, observed_at) column names of ``frame``; ``what`` the numbers are called, ``marks`` what of
     them is not live looks like in this chart.
     """
+    told = layer_ages(look, frame, columns)
+    hollow = "" if told is None else f" {marks}: {' or '.join(told)}." if told else f" All {what} live."
+    names = ", ".join([*sources, *_second_hand(look, frame)])
+    networks = frame["network"].drop_nulls().unique() if "network" in frame.columns else ()
+    return f"Source: {names}; {look.dated()}.{hollow}{ids_note(look, networks)}"
+
+
+def layer_ages(look: Look, frame: pl.DataFrame, columns: Iterable[tuple[str, str]]) -> list[str] | None:
+    """Of which layers and how old the numbers are that are not live: ``reference data (60 to 152 days old)``.
+
+    Of `source_note`'s columns; None where there are no numbers.
+    """
     ages: dict[str, list[float]] = {}
     for layer_column, at_column in columns:
         if layer_column in frame.columns:
@@ -499,10 +512,7 @@ def source_note(
             low, high = words.age(min(days)), words.age(max(days))
             span = high if low == high else f"{low} to {high}"
             told.append(f"{'stored earlier' if layer == 'stored' else 'reference data'} ({span} old)")
-    hollow = f" {marks}: {' or '.join(told)}." if told else f" All {what} live."
-    names = ", ".join([*sources, *_second_hand(look, frame)])
-    networks = frame["network"].drop_nulls().unique() if "network" in frame.columns else ()
-    return f"Source: {names}; {look.dated()}.{hollow if ages else ''}{ids_note(look, networks)}"
+    return told if ages else None
 
 
 def ids_note(look: Look, networks: Iterable[str]) -> str:

@@ -70,7 +70,7 @@ CHARTS: dict[str, Callable[[Analysis, Look], Figure]] = {
     ),
     "pricing_choice": lambda a, look: pricing_choice(a.headlines, a.advantage_paths, look),
     "provider_waterfall": lambda a, look: provider_waterfall(a.headlines, a.margins, look, tokens=a.token_economics),
-    "source_ages": lambda a, look: source_ages(a.source_states, look),
+    "source_ages": lambda a, look: source_ages(a.source_states, look, market_prices=a.market_prices),
     "stress": lambda a, look: stress(a.headlines, a.margins, a.stress, look, tokens=a.token_economics),
     "token_price_trend": lambda a, look: token_price_trend(a.token_prices, look),
     "tornado": lambda a, look: tornado(a.headlines, a.drivers, a.advantage_paths, look),

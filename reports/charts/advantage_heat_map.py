@@ -23,6 +23,7 @@ from reports.style import (
     Sheet,
     empty,
     fit,
+    layer_ages,
     marker_style,
     source_note,
     styled,
@@ -171,22 +172,22 @@ def advantage_heat_map(headlines: pl.DataFrame, comparison: pl.DataFrame, look: 
         count = Counter(c["reason"] for c in shown)
         told = "; ".join(f"({marks[k]}) {k}, {plural(count[k], 'cell')}" for k in kinds)
         notes.append(f"n/c, hatched: not comparable. {told}.")
-    notes.append("Another chip of a network may be cheaper, or dearer, than the one it is drawn on.")
-    layers = [("network_layer", "network_observed_at"), ("reference_layer", "reference_observed_at")]
+    alone = look.names(networks[0]) if len(every_network) == 1 else ""
+    notes.append(f"Another chip of {alone or 'a network'} may be cheaper, or dearer, than the one it is drawn on.")
     if claims:
         who = listing(look.names.pair(*pair, claim=True) for pair in claims)
         why = "its cost is its maker's claim" if len(claims) == 1 else "their costs are their makers' claims"
         notes.append(f"{who} left out: {'' if booked else 'nobody can book it, and '}{why}.")
-    notes.append(
-        source_note(
-            look,
-            frame,
-            layers,
-            [f"networks' prices and those of {clouds}", *look.modelled_by(frame)],
-            marks="Rings in the cells",
-        )
+    old = _Old(frame)
+    notes += old.told(look, alone)
+    source = source_note(
+        look,
+        old.ringed,
+        [("layer", "observed_at")],
+        [f"{alone or 'networks'}'{'s' if alone else ''} prices and those of {clouds}", *look.modelled_by(frame)],
+        marks="Rings in the cells",
     )
-    stale = any(_is_old(c) for c in shown)
+    notes.append(source)
     left = left_room([look.names(n) for n in networks], 1.75)
     gap = 0.3
     wide = (WIDTH - left - gap) / 2 / len(llms)
@@ -198,18 +199,19 @@ def advantage_heat_map(headlines: pl.DataFrame, comparison: pl.DataFrame, look: 
     sheet = Sheet(
         title=finding(cells, remaining),
         subtitle=f"Saving in % of the cheapest cloud's price or cost for the same tokens ({', '.join(workloads)}); "
-        "minus: the network is dearer. Each network on the chip that stands for it, else its cheapest that fits",
+        f"minus: the network is dearer. {alone or 'Each network'} on the chip that stands for it, else its cheapest "
+        "that fits",
         footer=notes,
         plot_height=0.3 + head + (_ROW if len(networks) <= _MANY else _TIGHT_ROW) * len(networks),
         keys=[
             Key(label="network cheaper", colour=_CHEAPER, marker="s"),
             Key(label="network dearer", colour=_DEARER, marker="s"),
-            *([Key(label="rests on prices that are not live", colour=INK, marker="o", hollow=True)] if stale else []),
+            *([Key(label="rests on prices that are not live", colour=INK, marker="o", hollow=True)] if any(map(old.rings, shown)) else []),
         ],
     )
     (panels,) = sheet.grid(1, 2, left=left, right=0.0, below=0.02, above=0.24 + head, gap_x=gap)
     for (reference, noun), axes in zip(REFERENCES.items(), panels, strict=True):
-        _panel(axes, [c for c in shown if c["reference"] == reference], networks, llms, marks)
+        _panel(axes, [c for c in shown if c["reference"] == reference], networks, llms, marks, old)
         axes.set_xticks(range(len(llms)))
         if upright:
             axes.set_xticklabels(["\n".join(lines[m]) for m in llms], fontsize=_HEAD, color=INK)
@@ -231,11 +233,44 @@ def advantage_heat_map(headlines: pl.DataFrame, comparison: pl.DataFrame, look: 
     return sheet.figure
 
 
-def _is_old(cell: Row) -> bool:
-    return cell["advantage"] is not None and {cell["network_layer"], cell["reference_layer"]} != {"live"}
+class _Old:
+    """Which prices behind the cells are not live: a ring tells them apart, a sentence where all of a kind are so."""
+
+    def __init__(self, frame: pl.DataFrame) -> None:
+        priced = [
+            ("networks", frame.select(layer="network_layer", observed_at="network_observed_at")),
+            *(
+                (reference, part.select(layer="reference_layer", observed_at="reference_observed_at"))
+                for reference in REFERENCES
+                if (part := frame.filter(pl.col("reference") == reference)).height
+            ),
+        ]
+        live = pl.col("layer").cast(pl.String) == "live"
+        self.alike = {kind: part for kind, part in priced if part.filter(live).is_empty()}
+        rest = [part.cast({"layer": pl.String}) for kind, part in priced if kind not in self.alike]
+        told = pl.concat([priced[0][1].cast({"layer": pl.String}).clear(), *rest])
+        # Beside prices that are all old, "all live" of the rest would mislead.
+        self.ringed = told if not self.alike or told.filter(~live).height else told.clear()
+
+    def rings(self, cell: Row) -> bool:
+        """Whether a cell rests on a price that is not live while others of its kind are."""
+        return cell["advantage"] is not None and any(
+            kind not in self.alike and layer != "live"
+            for kind, layer in (("networks", cell["network_layer"]), (cell["reference"], cell["reference_layer"]))
+        )
+
+    def told(self, look: Look, alone: str) -> list[str]:
+        """Of the prices none of which is live: their layer and age."""
+        whose = {"networks": f"{alone}'s prices" if alone else "the networks' prices"}
+        whose |= {reference: f"the clouds' {noun}s" for reference, noun in REFERENCES.items()}
+        ages = {kind: layer_ages(look, part, [("layer", "observed_at")]) or [] for kind, part in self.alike.items()}
+        told = [f"{whose[kind]}, {' and '.join(found)}" for kind, found in ages.items() if found]
+        return [f"None of these is live, so no ring tells it: {'; '.join(told)}."] if told else []
 
 
-def _panel(axes: Axes, cells: list[Row], networks: list[str], llms: list[str], marks: dict[str, str]) -> None:
+def _panel(
+    axes: Axes, cells: list[Row], networks: list[str], llms: list[str], marks: dict[str, str], old: _Old
+) -> None:
     """The cells of one reference."""
     axes.set_xlim(-0.5, len(llms) - 0.5)
     axes.set_ylim(len(networks) - 0.5, -0.5)
@@ -263,7 +298,7 @@ def _panel(axes: Axes, cells: list[Row], networks: list[str], llms: list[str], m
             x, y, percent(value, signed=True), color="white" if dark else INK, gid=f"text:{gid}",
             weight="bold" if value < 0 else "normal", **style,
         )  # fmt: skip
-        if _is_old(cell):
+        if old.rings(cell):
             axes.plot(
                 [x + 0.41], [y - 0.27], marker="o", markersize=2.6, linestyle="none", gid=f"old:{gid}",
                 **marker_style(INK, None) | {"markeredgewidth": 0.6},

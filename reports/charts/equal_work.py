@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.transforms import offset_copy
 
-from reports.charts._rows import expired_note
+from reports.charts._rows import expired_note, inches
 from reports.style import (
     CLAIM,
     INK,
@@ -46,6 +47,10 @@ MOST_NETWORKS = 12
 MOST_PAIRS, _MOST_PAIRS_TIGHT = 9, 6
 _COLUMNS = 3
 _SMALL = 5.4
+# Points: a mark, what its neighbour on one row's line keeps from it, and how far each of two leaves the line else.
+_MARK, _APART, _ASIDE = 4.8, 6.0, 2.2
+# Of two that lie on each other, the one that goes up and the one that goes down.
+_BESIDE = (("modelled_cost", "cost_plus_margin"), ("list", "committed"))
 # Inches of a row of clouds and of what is above and below a panel's rows; with many panels they still are one page.
 _ROW, _ROUND, _TIGHT_ROW, _TIGHT_ROUND, _MANY = 0.26, 0.85, 0.165, 0.68, 6
 
@@ -102,14 +107,20 @@ def equal_work(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
     shown = shown.filter(pl.struct("cloud", "silicon").is_in([{"cloud": c, "silicon": k} for c, k in pairs]))
     claims = claimed_pairs(every)
     keys = [
-        Key(label=REFERENCE_WORDS[r], colour=REFERENCE_COLOUR[r], marker=REFERENCE_MARKER[r])
+        Key(
+            label=REFERENCE_WORDS[r],
+            colour=REFERENCE_COLOUR[r],
+            marker=REFERENCE_MARKER[r],
+            hollow=bool((shown.filter(pl.col("reference") == r)["reference_layer"] != "live").all()),
+        )
         for r in REFERENCE_ORDER
         if r in set(shown["reference"])
     ]
     if claims:
         old = (shown.filter(pl.col("reference_kind") == "vendor_claim")["reference_layer"] != "live").all()
         keys.append(Key(label="vendor claim", colour=CLAIM, marker="o", hollow=old))
-    if (shown["reference_layer"] != "live").any():
+    hollow = bool((shown["reference_layer"] != "live").any())
+    if hollow:
         keys.append(Key(label="not live", colour=MUTED, marker="o", hollow=True))
     n_columns = min(_COLUMNS, len(drawn))
     n_rows = -(-len(drawn) // n_columns)
@@ -122,7 +133,9 @@ def equal_work(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
             *dict.fromkeys(look.names(c) for c, _ in pairs),
             *look.modelled_by(shown),
         ],
-        marks="Hollow, or a dashed line",
+        marks=", or ".join(
+            [*(["Hollow"] if hollow else []), *(["a dashed line"] if any(n in look.not_live for n in drawn) else [])]
+        ).capitalize(),
     )
     cuts = [
         f"{a} of the {b} {what}"
@@ -140,10 +153,12 @@ def equal_work(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
         title=finding(known),
         subtitle="USD per million output tokens, prompts included, for the same model and workload "
         f"({', '.join(look.names(w) for w in workloads)}) on both sides. Right of the network's line the cloud is "
-        "dearer, left of it cheaper. Bands: low to high. Log scale, the same multiples in every panel",
+        "dearer, left of it cheaper. Bands: low to high. Log scale"
+        f"{', the same multiples in every panel' if len(drawn) > 1 else ''}",
         footer=[
             *([f"Drawn: {' and '.join(cuts)}. {others}"] if cuts else []),
             *([f"* {'; '.join(several.values())}."] if several else []),
+            *_claims_note(known),
             *too_old,
             note,
         ],
@@ -188,6 +203,18 @@ def equal_work(headlines: pl.DataFrame, comparison: pl.DataFrame, look: Look) ->
     for axes, head, colour in heads:
         _panel_title(axes, sheet.height, look, head, colour, layered=layered)
     return sheet.figure
+
+
+def _claims_note(known: pl.DataFrame) -> list[str]:
+    """How many of the modelled costs that the title counts are vendors' claims."""
+    counted = known.filter(pl.col("reference") == "modelled_cost", pl.col("advantage").is_not_null())
+    claims = counted.filter(pl.col("reference_kind") == "vendor_claim").height
+    if not claims:
+        return []
+    if counted.height == 1:
+        return ["The modelled cost of the title is a vendor's claim."]
+    what = "is a vendor's claim" if claims == 1 else "are vendors' claims"
+    return [f"Of the {counted.height} modelled costs of the title, {claims} {what}."]
 
 
 def _several_chips(look: Look, shown: pl.DataFrame, pairs: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -235,6 +262,7 @@ def _row(axes: Axes, y: float, at: pl.DataFrame, asked: pl.DataFrame) -> None:
         return
     ends = at["usd_per_mtok_reference"].to_list()
     axes.plot([min(ends), max(ends)], [y, y], color=MUTED, lw=1.0, alpha=0.6, gid="span")
+    aside = _aside(axes, dict(at.select("reference", "usd_per_mtok_reference").iter_rows()))
     for row in at.iter_rows(named=True):
         reference, name = row["reference"], f"{row['network']}:{row['cloud']}:{row['silicon']}:{row['reference']}"
         tint = CLAIM if is_claim(row["reference_kind"]) else REFERENCE_COLOUR[reference]
@@ -246,11 +274,23 @@ def _row(axes: Axes, y: float, at: pl.DataFrame, asked: pl.DataFrame) -> None:
             [y],
             linestyle="none",
             marker=REFERENCE_MARKER[reference],
-            markersize=4.8,
+            markersize=_MARK,
             gid=name,
             zorder=3,
+            transform=offset_copy(axes.transData, axes.figure, y=aside.get(reference, 0.0), units="points"),
             **marker_style(tint, row["reference_layer"]),
         )
+
+
+def _aside(axes: Axes, values: dict[str, float]) -> dict[str, float]:
+    """How far above the line, in points, references are drawn that would lie on each other."""
+    found = {}
+    for above, below in _BESIDE:
+        if above in values and below in values:
+            one, other = inches(axes, [values[above], values[below]])
+            if abs(one - other) * 72 < _APART:
+                found |= {above: _ASIDE, below: -_ASIDE}
+    return found
 
 
 def _has_room(axes: Axes, look: Look, head: Row) -> bool:
@@ -262,6 +302,14 @@ def _has_room(axes: Axes, look: Look, head: Row) -> bool:
     )
 
 
+def _within(name: str, room: float) -> str:
+    """A panel's name as far as there is room, within a word too: panels are narrow, and names of a few long words."""
+    if text_width(name, 8, bold=True) <= room:
+        return name
+    cuts = (name[:n].rstrip() + "…" for n in range(len(name) - 1, 0, -1))
+    return next((cut for cut in cuts if text_width(cut, 8, bold=True) <= room), name[:1])
+
+
 def _panel_title(axes: Axes, height: float, look: Look, head: Row, colour: str, *, layered: bool) -> None:
     """Whose panel it is, at what price, on which chip and model."""
     width = axes.get_position().width * WIDTH
@@ -270,7 +318,7 @@ def _panel_title(axes: Axes, height: float, look: Look, head: Row, colour: str, 
     name = look.names(head["network"])
     rest = width - text_width(price, 8, bold=True) - 0.05
     old = old if layered else old.rpartition(", ")[2]
-    name = fit(name, 8, rest - (text_width(old, _SMALL) if old else 0.0), bold=True) + price
+    name = _within(name, rest - (text_width(old, _SMALL) if old else 0.0)) + price
     above = 1 + 0.15 / (axes.get_position().height * height)
     axes.text(
         0, above, name, transform=axes.transAxes, fontsize=8, weight="bold", color=colour, va="bottom",

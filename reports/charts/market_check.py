@@ -42,6 +42,8 @@ _HOSTS = {
 # Inches: the least height of a row, half of its band's (names go between the bands where they would lie on one), and
 # what a mark takes with the gap around it.
 _ROW, _HALF, _MARK = 0.6, 0.2, 0.085
+# Inches aside of its mark: where the hairline to a name below begins and ends.
+_TIE = (0.035, 0.13)
 _NETWORK_COST = INK
 _OTHER_NETWORK = ("#8a8f98", "o")
 _SIZE, _SMALL = 6.3, 5.8
@@ -200,7 +202,10 @@ def _network_words(row: Row, look: Look) -> str:
 
 
 def _name_end(axes: Axes, row: Row, name: str, height: float, below: float, *, cheapest: bool) -> None:
-    """The cheapest host to the left of its mark, the dearest to the right; below the row where a cost lies there."""
+    """The cheapest host to the left of its mark, the dearest to the right; below the row where a cost lies there.
+
+    What stands below is tied to its mark by a hairline that leaves it aside, past marks beneath it.
+    """
     at = row["usd_per_mtok_asked"]
     place = inches(axes, [at])[0]
     needed = text_width(name, 6) + 0.1
@@ -208,13 +213,15 @@ def _name_end(axes: Axes, row: Row, name: str, height: float, below: float, *, c
     ends = inches(axes, [c for c in costs if c is not None])
     low, high = (place - needed, place) if cheapest else (place, place + needed)
     taken = bool(ends) and min(ends) < high and max(ends) > low
+    side = -1 if cheapest else 1
+    if taken:
+        left, right = axes.get_xlim()
+        ends = [at * (right / left) ** (side * aside / axes.get_position().width / WIDTH) for aside in _TIE]
+        axes.plot(ends, [height, below + 0.05], color=MUTED, lw=0.5, zorder=2.5, gid=f"tie:{row['llm']}")
     axes.annotate(
-        name, (at, below if taken else height), xytext=(0 if taken else -4 if cheapest else 4, 0),
-        textcoords="offset points", ha="center" if taken else "right" if cheapest else "left", va="center",
-        fontsize=6, color=MUTED, zorder=4, gid=f"end:{row['llm']}",
+        name, (at, below if taken else height), xytext=(4 * side, 0), textcoords="offset points",
+        ha="right" if cheapest else "left", va="center", fontsize=6, color=MUTED, zorder=4, gid=f"end:{row['llm']}",
     )  # fmt: skip
-    if taken:  # a line ties the name to its mark
-        axes.vlines([at], below + 0.05, height, color=MUTED, lw=0.5, zorder=2.5, gid=f"tie:{row['llm']}")
 
 
 def _costs(axes: Axes, row: dict[str, float | None], y: float) -> None:

@@ -43,11 +43,11 @@ _GREY = "#8a8f98"
 # Inches: a row of marks side by side, and all rows, so that heading, chart and footer are one page.
 _PITCH, _TALLEST = 0.215, 6.6
 # Inches: around the marks of a row, whose ground is shaded in every second one.
-_AROUND, _SHADE = 0.075, "#f1f4f7"
+_AROUND, _SHADE = 0.05, "#f1f4f7"
 # Inches: the columns at the right edge, of the cheapest network (at most), the cheapest cloud, and what is between.
 _NETWORK, _CLOUD, _SAVES, _GAP = 1.4, 0.88, 0.48, 0.1
 # Inches a mark takes with the gap around it: a network's, and one with letters in it.
-_MARK, _LETTERED = 0.09, 0.146
+_MARK, _LETTERED = 0.086, 0.146
 _MOST_SPREADS, _MOST_UNLISTED, _MOST_TOLD, _MOST_ABSENT = 6, 6, 3, 4
 # The dearer of two offers to the cheaper: from here on their mean is half as much again as the one, or more.
 _FAR_APART = 2.0
@@ -153,7 +153,8 @@ def price_ladder(market_prices: pl.DataFrame, look: Look, *, headline_chips: Seq
     sheet = Sheet(
         title=finding(prices, look),
         subtitle="USD per accelerator-hour, on demand: the median of what each seller asks, weighted by chips on "
-        "offer; of a cloud, of its list prices. Right: the cheapest of both sides, and what the network saves. Log scale",
+        "offer; of a cloud, of its list prices. Right: the cheapest of both sides, and what the network saves. Log "
+        "scale",
         footer=[
             *too_old,
             *_not_listed_note(not_listed, chips, look),

@@ -6,10 +6,10 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.charts._rows import row_names
+from reports.charts._rows import inches, row_names
 from reports.style import INK, MUTED, NEGATIVE, Key, Look, Sheet, empty, marker_style, styled, text_width
 from reports.view import Row, plain, sources_and_sellers
-from reports.words import OVERDUE, age, listing, of_things, plural
+from reports.words import OVERDUE, age, aged, listing, of_things, plural
 
 __all__ = ["MOST_SOURCES", "source_ages"]
 
@@ -30,6 +30,8 @@ _SCALE = (
     (_HOUR, "same day"), (1.0, "1 day"), (7.0, "1 week"), (30.0, "1 month"), (365.0, "1 year"), (3650.0, "10 years"),
 )  # fmt: skip
 _MOST_NAMED = 12
+# Inches of a row; of many rows, so that the chart and what leads up to it are one page at its full width.
+_ROW, _TIGHT_ROW, _MANY = 0.19, 0.153, 20
 
 
 def finding(states: pl.DataFrame) -> str:
@@ -60,8 +62,42 @@ def finding(states: pl.DataFrame) -> str:
     return f"{start}; {' and '.join(ages) or 'none is older than expected'}"
 
 
+def _by_kind(states: pl.DataFrame, market_prices: pl.DataFrame | None) -> pl.DataFrame:
+    """States in which what stands in for a source that answered, and gives no prices, is judged as those prices are.
+
+    No answer makes such a price newer: its ages are those of its own kind. Where it is none of the report's prices,
+    its kind is not told, and nothing is expected of it but to be within its limit.
+    """
+    states = plain(states).with_columns(by_kind=pl.lit(False))
+    if market_prices is None:
+        return states
+    judged = ["expected_age_days", "limit_age_days", "freshness"]
+    rank = pl.col("freshness").replace_strict({"expired": 2, "stale": 1}, default=0, return_dtype=pl.Int8)
+    packaged = (
+        plain(market_prices)
+        .filter(pl.col("layer") == "reference", pl.col("freshness").is_not_null())
+        .sort(rank, descending=True, maintain_order=True)
+        .select(pl.col("network").alias("source"), pl.col("observed_at").alias("newest_observed_at"), *judged)
+        .unique(["source", "newest_observed_at"], keep="first", maintain_order=True)
+    )
+    mine = pl.col("state").is_in(["ok", "partial"]) & (pl.col("layer") == "reference").fill_null(False)
+    joined = states.join(packaged, on=["source", "newest_observed_at"], how="left", suffix="_kind")
+    found = mine & pl.col("freshness_kind").is_not_null()
+    untold = mine & ~found
+    return (
+        joined.with_columns(
+            by_kind=found, **{name: pl.when(found).then(f"{name}_kind").otherwise(name) for name in judged}
+        )
+        .with_columns(
+            expected_age_days=pl.when(~untold).then("expected_age_days"),
+            freshness=pl.when(~untold | (pl.col("freshness") == "expired")).then("freshness"),
+        )
+        .select(states.columns)
+    )
+
+
 @styled
-def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
+def source_ages(source_states: pl.DataFrame, look: Look, *, market_prices: pl.DataFrame | None = None) -> Figure:
     """Draw one row a source: the age of its newest data on a scale from hours to years, its expected age and limit.
 
     Parameters
@@ -70,10 +106,13 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
         A source without data is named as such, never drawn at zero. Sellers that others tell of are no sources.
     look : Look
         Names, date.
+    market_prices : MarketPrices, optional
+        What judges the packaged price of a source that answered without one.
     """
-    states, _ = sources_and_sellers(source_states)
+    every = _by_kind(source_states, market_prices)
+    states, _ = sources_and_sellers(every)
     if states.is_empty():
-        return empty(finding(plain(source_states)), "no source was asked in this run", look)
+        return empty(finding(every), "no source was asked in this run", look)
     rank = pl.col("freshness").replace_strict({"expired": 2, "stale": 1}, default=0, return_dtype=pl.Int8)
     idle = states.filter(pl.col("age_days").is_null(), pl.col("state").is_in(["reference", "off"]))
     rest = states.join(idle, on="source", how="anti") if idle.height < states.height else states
@@ -94,6 +133,7 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
         notes.append(
             f"Not asked, and without packaged prices under their own name: {listing([*names[:_MOST_NAMED], *more])}."
         )
+    by_kind = bool(shown["by_kind"].any())
     limits = [v for c in ("age_days", "expected_age_days", "limit_age_days") for v in shown[c].drop_nulls()]
     keys = [Key(label="live", marker="o")] if (shown["layer"] == "live").any() else []
     keys += [Key(label="stored or reference data", marker="o", hollow=True)] if (shown["layer"] != "live").any() else []
@@ -102,11 +142,11 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
     if shown["limit_age_days"].count():
         keys.append(Key(label="limit of age", colour=NEGATIVE, marker="|"))
     sheet = Sheet(
-        title=finding(plain(source_states)),
-        subtitle="Age of each source's newest data beside the age expected of an answer of it, beyond which it is "
-        "overdue; a packaged price is judged by its own kind. Log scale",
+        title=finding(every),
+        subtitle="Age of each source's newest data, on a log scale. The bar: how old its answer may be before it is "
+        f"overdue{'; of a source that gives no prices, how old its packaged price may be' if by_kind else ''}",
         footer=[*notes, f"Source: this run's source states; {look.dated()}."],
-        plot_height=0.45 + 0.19 * shown.height,
+        plot_height=0.45 + (_ROW if shown.height <= _MANY else _TIGHT_ROW) * shown.height,
         keys=keys,
     )
     told = [_told(row) for row in shown.iter_rows(named=True)]
@@ -119,11 +159,23 @@ def source_ages(source_states: pl.DataFrame, look: Look) -> Figure:
     axes.set_ylim(-0.7, shown.height - 0.3)
     for y, (row, one) in enumerate(zip(shown.iter_rows(named=True), told, strict=True)):
         _draw(axes, y, row, one)
-    marks = [(place, told) for place, told in _SCALE if place <= top]
-    axes.set_xticks([m for m, _ in marks], [t for _, t in marks])
+    ticks = _ticks(axes, top)
+    axes.set_xticks([m for m, _ in ticks], [t for _, t in ticks])
     axes.minorticks_off()
     axes.grid(axis="x")
     return sheet.figure
+
+
+def _ticks(axes: Axes, top: float) -> list[tuple[float, str]]:
+    """Those of the scale's ticks whose words stand clear of those before them."""
+    kept: list[tuple[float, str]] = []
+    end = -1.0
+    for place, told in _SCALE:
+        (at,), half = inches(axes, [place]), text_width(told, 7) / 2
+        if place <= top and at - half > end + 0.12:
+            kept.append((place, told))
+            end = at + half
+    return kept
 
 
 def _told(row: Row) -> str:
@@ -131,7 +183,8 @@ def _told(row: Row) -> str:
     words = str(_STATE_WORDS.get(row["state"], row["state"]))
     if row["state"] in ("ok", "partial") and row["layer"] == "reference":
         words += " without a price"
-    mark = {"stale": OVERDUE, "expired": "beyond its limit"}.get(row["freshness"] or "", "")
+    overdue = aged("stale") if row["by_kind"] else OVERDUE
+    mark = {"stale": overdue, "expired": "beyond its limit"}.get(row["freshness"] or "", "")
     layer = row["layer"] if row["layer"] in ("stored", "reference") else ""
     return ", ".join(part for part in (layer, age(row["age_days"], unknown="no data"), mark, words) if part)
 
