@@ -41,7 +41,13 @@ def name_mark(axes: Axes, text: str, at: tuple[float, float], colour: str, gid: 
         arrowprops={"arrowstyle": "-", "lw": 0.5, "color": colour, "shrinkA": 0, "shrinkB": 2.2},
         **_CLEAR,
     )
-    name.arrow_patch.set_visible(False)
+    _tie(name, shown=False)
+
+
+def _tie(name: Annotation, *, shown: bool) -> None:
+    """Whether the hairline from a name to its mark is drawn."""
+    if name.arrow_patch is not None:
+        name.arrow_patch.set_visible(shown)
 
 
 def place_names(axes: Axes) -> None:
@@ -91,7 +97,7 @@ def place_names(axes: Axes) -> None:
                     best, place = cost, (low, size)
                     name.xyann = (float(shift[0]), float(shift[1]))
                     name.set(text=text, ha=("center", "left", "right")[across], va=("center", "bottom", "top")[up])
-                    name.arrow_patch.set_visible(bool(far or (across and up)))
+                    _tie(name, shown=bool(far or (across and up)))
         (x, y), (wide, tall) = place
         grid = [(x + i, y + j) for i in np.arange(0, wide, 2) for j in np.linspace(0, tall, 4)]
         taken = np.concatenate([taken, np.array(grid)])

@@ -206,7 +206,11 @@ def advantage_heat_map(headlines: pl.DataFrame, comparison: pl.DataFrame, look: 
         keys=[
             Key(label="network cheaper", colour=_CHEAPER, marker="s"),
             Key(label="network dearer", colour=_DEARER, marker="s"),
-            *([Key(label="rests on prices that are not live", colour=INK, marker="o", hollow=True)] if any(map(old.rings, shown)) else []),
+            *(
+                [Key(label="rests on prices that are not live", colour=INK, marker="o", hollow=True)]
+                if any(map(old.rings, shown))
+                else []
+            ),
         ],
     )
     (panels,) = sheet.grid(1, 2, left=left, right=0.0, below=0.02, above=0.24 + head, gap_x=gap)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.transforms import offset_copy
+from matplotlib.transforms import ScaledTranslation
 
 from reports.charts._rows import expired_note, inches
 from reports.style import (
@@ -277,14 +277,15 @@ def _row(axes: Axes, y: float, at: pl.DataFrame, asked: pl.DataFrame) -> None:
             markersize=_MARK,
             gid=name,
             zorder=3,
-            transform=offset_copy(axes.transData, axes.figure, y=aside.get(reference, 0.0), units="points"),
+            transform=axes.transData
+            + ScaledTranslation(0, aside.get(reference, 0.0) / 72, axes.figure.dpi_scale_trans),
             **marker_style(tint, row["reference_layer"]),
         )
 
 
 def _aside(axes: Axes, values: dict[str, float]) -> dict[str, float]:
     """How far above the line, in points, references are drawn that would lie on each other."""
-    found = {}
+    found: dict[str, float] = {}
     for above, below in _BESIDE:
         if above in values and below in values:
             one, other = inches(axes, [values[above], values[below]])

@@ -89,7 +89,7 @@ class TestPriceHistory:
 
     def test_a_network_of_one_day_is_named_at_its_mark(self, analysis: Analysis) -> None:
         once = series("akash h100-sxm on_demand", "marketplace", {"2026-03-01": 2.0}, is_list=False)
-        assert said(self.draw(analysis, frame(AWS, once)), "named:akash") == "Akash $2.00"
+        assert said(self.draw(analysis, frame(AWS, once)), "named:akash").split() == ["Akash", "$2.00"]
 
     def test_both_panels_name_the_years_and_a_tick_stands_below_the_lowest_price(self, analysis: Analysis) -> None:
         rents, tokens = self.draw(analysis, frame(AWS, AKASH, SMALL)).axes
@@ -148,6 +148,92 @@ class TestPriceHistory:
             own = axes.transData.transform(name.xy)
             near = [np.hypot(*(np.clip(spot, (box.x0, box.y0), (box.x1, box.y1)) - spot)) for spot in spots]
             assert np.hypot(*(np.clip(own, (box.x0, box.y0), (box.x1, box.y1)) - own)) == pytest.approx(min(near))
+
+    @pytest.mark.parametrize(
+        ("values", "told"),
+        [
+            # $2.00 to $3.00 by way of $1.70: 15% below the lower end; of $3.40: 13% above the higher one.
+            ((2.0, 1.7, 3.0), "rose from $2.00 in Feb 2025 to $3.00 in Jan 2026, after a low of $1.70 in Jun 2025"),
+            ((2.0, 3.4, 3.0), "rose from $2.00 in Feb 2025 to $3.00 in Jan 2026, after a high of $3.40 in Jun 2025"),
+            ((3.0, 1.0, 2.0), "fell from $3.00 in Feb 2025 to $2.00 in Jan 2026, after a low of $1.00 in Jun 2025"),
+            ((2.0, 1.9, 3.0), "rose from $2.00 in Feb 2025 to $3.00 in Jan 2026"),
+            ((2.0, 2.5, 3.0), "rose from $2.00 in Feb 2025 to $3.00 in Jan 2026"),
+        ],
+    )
+    def test_a_low_or_high_well_beyond_both_ends_is_told_and_named_at_its_mark(
+        self, values: tuple[float, float, float], told: str, analysis: Analysis
+    ) -> None:
+        days = ("2025-02-01", "2025-06-01", "2026-01-01")
+        made = series("akash h100-sxm on_demand", "marketplace", dict(zip(days, values, strict=True)), is_list=False)
+        figure = self.draw(analysis, frame(AWS, made))
+        assert title_of(figure).endswith(f"Akash's price {told}")
+        turns = said(figure, "named:turn:akash")
+        assert turns == (f"${values[1]:.2f}" if "after" in told else "")
+        assert said(figure, "named:first:akash") == f"${values[0]:.2f}"
+
+    def test_a_quote_has_another_mark_than_the_line_of_its_seller(self, analysis: Analysis) -> None:
+        quoted = series("akash h100-sxm on_demand quoted", "marketplace", {"2025-07-01": 2.4}, is_list=False)
+        figure = self.draw(analysis, frame(AWS, AKASH, quoted))
+        (mark,), (days,) = lines(figure, "point:akash"), lines(figure, "days:akash")
+        assert mark.get_marker() != days.get_marker()
+        assert mark.get_markeredgecolor() == days.get_markeredgecolor()
+        alone = self.draw(analysis, frame(AWS, quoted))
+        assert lines(alone, "point:akash")[0].get_marker() == days.get_marker()
+
+    def test_a_name_is_beside_its_mark_or_tied_to_it(self) -> None:
+        made = report_data.live_shaped()
+        figure = price_history(made.trends, events(), Look.of(made))
+        (axes, *_) = figure.axes
+        marks = [li for li in axes.lines if str(li.get_gid()).startswith(("days:", "point:"))]
+        spots = np.array([axes.transData.transform(xy) for li in marks for xy in li.get_xydata()])
+        named = [text for text in axes.texts if str(text.get_gid()).startswith("named:")]
+        assert {"Chutes", "Lium", "io.net", "Akash"} <= {t.get_text().split()[0] for t in named}
+        for name in named:
+            box, own = box_of(name), axes.transData.transform(name.xy)
+            far = np.hypot(*(np.clip(spots, (box.x0, box.y0), (box.x1, box.y1)) - spots).T)
+            gap = np.hypot(*(np.clip(own, (box.x0, box.y0), (box.x1, box.y1)) - own))
+            assert gap <= far.min() + 0.5
+            assert name.arrow_patch.get_visible() or gap < 6 / 72 * figure.dpi
+
+    def test_hairlines_start_at_their_own_lines_ends_and_do_not_cross(self) -> None:
+        made = report_data.live_shaped()
+        figure = price_history(made.trends, events(), Look.of(made))
+        (axes, *_) = figure.axes
+        leads = [li.get_transform().transform(li.get_xydata()) for li in axes.lines if li.get_gid() == "lead"]
+        drawn = [li for li in axes.lines if str(li.get_gid()).startswith(("steps:", "line:"))]
+        ends = np.array([axes.transData.transform(li.get_xydata()[-1]) for li in drawn])
+        assert len(leads) > 5
+        for start, _ in leads:
+            assert np.hypot(*(ends - start).T).min() < 0.5
+        for i, one in enumerate(leads):
+            for other in leads[i + 1 :]:
+                later = max(one[0][0], other[0][0])
+                at = [a[1] + (b[1] - a[1]) * (later - a[0]) / (b[0] - a[0]) for a, b in (one, other)]
+                assert (at[0] - at[1]) * (one[1][1] - other[1][1]) >= -1e-6
+
+    def test_dashes_are_told_where_they_are_drawn(self, analysis: Analysis) -> None:
+        assert "Dashed" not in alt_text(self.draw(analysis, frame(AWS, AKASH, SMALL)))
+        block = series("aws h100-sxm capacity_block", "capacity_block", {"2024-12-01": 4.9, "2026-03-01": 3.9})
+        tiers = [series(f"runpod h100-sxm on_demand {tier}", "on_demand", {"2025-04-01": 2.7, "2026-03-01": price})
+                 for tier, price in (("community", 2.7), ("secure", 3.9))]  # fmt: skip
+        assert "Dashed: a cloud's capacity blocks." in alt_text(self.draw(analysis, frame(AWS, block)))
+        assert "Dashed: another tier of the same seller." in alt_text(self.draw(analysis, frame(AWS, *tiers)))
+        both = alt_text(self.draw(analysis, frame(AWS, block, *tiers)))
+        assert "Dashed: a cloud's capacity blocks and another tier of the same seller." in both
+
+    def test_the_footer_names_who_told_most(self) -> None:
+        made = report_data.live_shaped()
+        told = alt_text(price_history(made.trends, events(), Look.of(made)))
+        assert "Source: Amazon Web Services, " in told
+        assert "other publishers, all among the report's sources, indices of tokens matched by depin-compare;" in told
+        assert "depin-compare-assumptions" not in told
+
+    def test_markers_of_thin_arms_are_larger_so_that_they_are_seen_to_be_hollow(self) -> None:
+        made = report_data.live_shaped()
+        figure = price_history(made.trends, events(), Look.of(made))
+        sizes = {li.get_marker(): li.get_markersize() for li in lines(figure, "days:") if li.axes is figure.axes[0]}
+        assert {"P", "*", "o"} <= set(sizes)
+        assert sizes["P"] > sizes["o"] < sizes["*"]
 
     def test_every_point_is_hollow_and_a_claim_purple(self, analysis: Analysis) -> None:
         claimed = series(

@@ -86,15 +86,64 @@ class TestAdvantageHeatMap:
         assert "(a) the model does not fit the network's machines, 2 cells" in alt_text(figure)
         assert not marks(figure, "cell:list:ionet:llama-3.1-8b")
 
-    def test_cells_that_rest_on_old_prices_are_marked(self, analysis: Analysis) -> None:
-        old = {str(li.get_gid()) for li in lines(heat_map(analysis), "old:")}
-        cells = advantage_cells(analysis.headlines, analysis.comparison)
-        assert old == {
-            f"old:{c['reference']}:{c['network']}:{c['llm']}"
-            for c in cells
-            if c["advantage"] is not None and not c["network_layer"] == c["reference_layer"] == "live"
+    @staticmethod
+    def of_layers(analysis: Analysis, networks: dict[str, str], **clouds: str) -> pl.DataFrame:
+        """Networks live but for those named; the clouds' references live but for those named."""
+        layer = analysis.comparison.schema["reference_layer"]
+        return analysis.comparison.with_columns(
+            network_layer=pl.col("network").replace_strict(networks, default="live").cast(layer),
+            reference_layer=pl.col("reference").cast(pl.String).replace_strict(clouds, default="live").cast(layer),
+        )
+
+    def test_a_ring_tells_prices_that_are_not_live_from_others(self, analysis: Analysis) -> None:
+        made = self.of_layers(analysis, {"ionet": "stored"}, modelled_cost="reference")
+        figure = heat_map(analysis, made)
+        # Every modelled cost is reference data: a ring in every cell would tell nothing.
+        ringed = {str(li.get_gid()) for li in lines(figure, "old:")}
+        assert ringed == {
+            f"old:{c['reference']}:ionet:{c['llm']}"
+            for c in advantage_cells(analysis.headlines, made)
+            if c["network"] == "ionet" and c["advantage"] is not None
         }
-        assert old
+        assert ringed
+        told = alt_text(figure)
+        assert "None of these is live, so no ring tells it: the clouds' modelled costs, reference data (" in told
+        assert "Rings in the cells: stored earlier (" in told
+        assert "rests on prices that are not live" in said(figure, "key")
+
+    def test_a_cloud_of_old_prices_beside_live_ones_is_ringed(self, analysis: Analysis) -> None:
+        layer = analysis.comparison.schema["reference_layer"]
+        cells = [c for c in advantage_cells(analysis.headlines, analysis.comparison) if c["advantage"] is not None]
+        one = next(c for c in cells if c["reference"] == "list")
+        live = self.of_layers(analysis, {})
+        old = (pl.col("network") == one["network"]) & (pl.col("llm") == one["llm"]) & (pl.col("reference") == "list")
+        made = live.with_columns(
+            reference_layer=pl.when(old).then(pl.lit("reference")).otherwise("reference_layer").cast(layer)
+        )
+        figure = heat_map(analysis, made)
+        assert [li.get_gid() for li in lines(figure, "old:")] == [f"old:list:{one['network']}:{one['llm']}"]
+        assert "None of these is live" not in alt_text(figure)
+        assert "Rings in the cells: reference data" in alt_text(figure)
+
+    def test_without_anything_live_there_is_no_ring_and_all_live_none_is_missed(self, analysis: Analysis) -> None:
+        networks = dict.fromkeys(analysis.headlines["network"], "reference")
+        dead = heat_map(analysis, self.of_layers(analysis, networks, list="reference", modelled_cost="reference"))
+        assert not lines(dead, "old:")
+        assert "rests on" not in said(dead, "key")
+        for who in ("the networks' prices", "the clouds' list prices", "the clouds' modelled costs"):
+            assert f"{who}, reference data (" in alt_text(dead)
+        assert "All prices live" not in alt_text(dead)
+        alive = heat_map(analysis, self.of_layers(analysis, {}))
+        assert not lines(alive, "old:")
+        assert alt_text(alive).endswith("All prices live.")
+
+    def test_one_network_is_called_by_its_name(self, one_network: Analysis) -> None:
+        told = alt_text(heat_map(one_network))
+        assert "Akash on the chip that stands for it, else its cheapest that fits" in told
+        assert "Source: Akash's prices and those of" in told
+        assert "Another chip of Akash may be cheaper" in told
+        assert "Each network" not in told
+        assert "networks'" not in told
 
     @pytest.mark.parametrize(
         ("value", "told"),

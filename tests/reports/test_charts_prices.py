@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
 from collections.abc import Callable
 from itertools import pairwise
 
+import numpy as np
 import polars as pl
 import pytest
 import report_data
-from chart_artists import cut_off, is_hollow, lines, marks, overlapping, said, words
+from chart_artists import box_of, cut_off, is_hollow, lines, marks, overlapping, said, words
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from depin_compare.analysis import Analysis
 from depin_compare.market.freshness import FRESHNESS
@@ -23,6 +26,7 @@ from reports.style import (
     CLAIM,
     LETTERED,
     NEGATIVE,
+    REFERENCE_COLOUR,
     WIDTH,
     Look,
     Sheet,
@@ -33,6 +37,10 @@ from reports.style import (
     title_of,
 )
 from reports.view import headline_comparison
+from reports.words import Names
+
+# The function of that name stands before its module.
+LADDER = importlib.import_module("reports.charts.price_ladder")
 
 
 class TestPriceLadder:
@@ -88,7 +96,8 @@ class TestPriceLadder:
         cloud = pl.col("segment") == "hyperscaler"
         least, most = (part.filter(side)["usd_per_accelerator_hour"].min() for side in (~cloud, cloud))
         assert f"{least:.2f}" in said(figure, "cheapest:h100-sxm-80")
-        assert said(figure, "saving:h100-sxm-80") == f"\N{MINUS SIGN}{100 - 100 * least / most:.0f}%"
+        assert said(figure, "saving:h100-sxm-80") == f"+{100 - 100 * least / most:.0f}%"
+        assert said(figure, "head").endswith("saves")
 
     def test_a_dearer_network_stands_in_red(self, analysis: Analysis) -> None:
         dear = analysis.market_prices.with_columns(
@@ -99,7 +108,7 @@ class TestPriceLadder:
         figure = price_ladder(dear, Look.of(analysis))
         savings = [t for axes in figure.axes for t in axes.texts if str(t.get_gid()).startswith("saving:")]
         assert savings
-        assert all(t.get_text().startswith("+") and t.get_color() == NEGATIVE for t in savings)
+        assert all(t.get_text().startswith("\N{MINUS SIGN}") and t.get_color() == NEGATIVE for t in savings)
 
     @pytest.mark.parametrize("seller", ["google", "akash"])
     def test_an_indicative_price_of_either_side_is_named_not_drawn(self, seller: str, analysis: Analysis) -> None:
@@ -187,6 +196,83 @@ class TestPriceLadder:
         places = [li.axes.transData.transform((li.get_xdata()[0], li.get_ydata()[0])) / figure.dpi for li in marks_]
         apart = [max(abs(a - b)) for i, a in enumerate(places) for b in places[i + 1 :]]
         assert min(apart) > 0.08
+
+    def test_every_second_row_is_shaded_from_edge_to_edge_around_its_own_marks(self) -> None:
+        real = report_data.reference_only()
+        figure = price_ladder(real.market_prices, Look.of(real))
+        (axes,) = figure.axes
+        shades = [axes.transData.inverted().transform_bbox(box.get_window_extent()) for box in marks(figure, "ground")]
+        shades = sorted((box.y0, box.y1) for box in shades)
+        centres = [float(y) for y in axes.get_yticks()]
+        within = [sum(low < y < high for low, high in shades) for y in sorted(centres)]
+        assert within in ([i % 2 for i in range(len(within))], [1 - i % 2 for i in range(len(within))])
+        width = figure.get_size_inches()[0] * figure.dpi
+        for box in marks(figure, "ground"):
+            assert (box.get_window_extent().x0, box.get_window_extent().x1) == pytest.approx((0.0, width), abs=0.5)
+        # Every mark stands in the ground of its own row, shaded or not.
+        prices = real.market_prices.filter(pl.col("terms") == "on_demand")
+        shown = {str(t.get_gid()).partition(":")[2]: float(t.get_position()[1])
+                 for t in axes.texts if str(t.get_gid()).startswith("cheapest:")}  # fmt: skip
+        edges = sorted({edge for shade in shades for edge in shade} | {0.0, axes.get_ylim()[1]})
+        for line in [*lines(figure, "network:"), *lines(figure, "cloud:")]:
+            (x,), (y,) = line.get_xdata(), line.get_ydata()
+            of = prices.filter(pl.col("network") == str(line.get_gid()).split(":")[1],
+                               pl.col("usd_per_accelerator_hour") == x)["accelerator"]  # fmt: skip
+            rows = {np.searchsorted(edges, shown[chip]) for chip in of if chip in shown}
+            assert np.searchsorted(edges, y) in rows
+
+    def test_chips_that_stand_for_networks_come_first_and_networks_without_any_are_named(
+        self, analysis: Analysis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(LADDER, "_TALLEST", 0.5)
+        look, prices = Look.of(analysis), analysis.market_prices
+        # Nobody but Render has it, and no cloud: without a headline it is the last.
+        rare = "rtx-3090-24"
+        usual = price_ladder(prices, look)
+        assert said(usual, "cheapest:")
+        assert not said(usual, f"cheapest:{rare}")
+        figure = price_ladder(prices, look, headline_chips=[rare])
+        assert said(figure, "cheapest:").startswith("$")
+        assert said(figure, f"cheapest:{rare}")
+        assert "1 of 6 chips shown, those that stand for networks first" in alt_text(figure)
+        assert "None of the chips of Akash and io.net is shown." in alt_text(figure)
+        both = price_ladder(prices, look, headline_chips=[rare, "a100-sxm-80", "a100-sxm-80"])
+        assert said(both, "cheapest:a100-sxm-80")
+        monkeypatch.undo()
+        assert "None of the chips" not in alt_text(price_ladder(prices, look, headline_chips=[rare]))
+
+    def test_two_offers_far_apart_are_told_where_their_mean_is_drawn_without_a_spread(
+        self, analysis: Analysis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        mine = (pl.col("network") == "akash") & (pl.col("accelerator") == "h100-sxm-80")
+
+        def footer(price: float) -> str:
+            numbers = {"usd_per_accelerator_hour": price, "usd_per_accelerator_hour_low": 1.0,
+                       "usd_per_accelerator_hour_high": 2.0, "n_offers": 2}  # fmt: skip
+            made = analysis.market_prices.with_columns(
+                pl.when(mine).then(pl.lit(v)).otherwise(c).cast(analysis.market_prices.schema[c]).alias(c)
+                for c, v in numbers.items()
+            )
+            return alt_text(price_ladder(made, Look.of(analysis)))
+
+        assert "far apart" not in footer(1.5)  # the spread is drawn
+        monkeypatch.setattr(LADDER, "_MOST_SPREADS", 0)
+        assert "Of two offers far apart, the mean is drawn: Akash on H100 SXM 80 GB ($1.00 and $2.00)." in footer(1.5)
+        assert "far apart" not in footer(2.0)  # the heavier of two is the median, and no mean
+
+    def test_not_live_is_in_the_key_only_beside_a_hollow_mark(self, analysis: Analysis) -> None:
+        layer = analysis.market_prices.schema["layer"]
+        # One mark stands for three networks of one price; the layer of a chip that has no row is nobody's.
+        live = analysis.market_prices.with_columns(layer=pl.lit("live").cast(layer))
+        unseen = live.with_columns(
+            layer=pl.when(pl.col("terms") != "on_demand").then(pl.lit("stored")).otherwise("layer").cast(layer)
+        )
+        look = Look.of(analysis)
+        assert "not live" in said(price_ladder(analysis.market_prices, look), "key")
+        for made in (live, unseen):
+            figure = price_ladder(made, look)
+            assert "not live" not in said(figure, "key")
+            assert not any(is_hollow(li) for li in [*lines(figure, "network:"), *lines(figure, "cloud:")])
 
     def test_labels_of_thirty_networks_stay_on_the_sheet_and_apart(self, thirty_networks: Analysis) -> None:
         figure = price_ladder(thirty_networks.market_prices, Look.of(thirty_networks))
@@ -302,6 +388,88 @@ class TestEqualWork:
         assert parity
         assert [li.get_linestyle() for li in lines(figure, "parity")] == ["-", "-", "--"]
         assert said(figure, "age").split(", ")[-1] == "90 days"
+
+    def test_the_key_is_hollow_where_every_mark_of_a_reference_is(self, analysis: Analysis) -> None:
+        layer = analysis.comparison.schema["reference_layer"]
+        modelled = pl.col("reference") == "modelled_cost"
+        made = analysis.comparison.with_columns(
+            reference_layer=pl.when(modelled).then(pl.lit("reference")).otherwise(pl.lit("live")).cast(layer)
+        )
+        figure = equal_work(analysis.headlines, made, Look.of(analysis))
+        keys = {"s": False, "D": False, "^": False, "o": True}
+        entries = [a for a in figure.get_children() if isinstance(a, Line2D) and a.get_marker() in keys]
+        drawn = {
+            (a.get_marker(), is_hollow(a)) for a in entries if a.get_markeredgecolor() in REFERENCE_COLOUR.values()
+        }
+        assert drawn == set(keys.items())
+
+    @pytest.mark.parametrize(
+        ("not_live", "hollow", "told"),
+        [({"akash": "stored, 3 days"}, True, " Hollow, or a dashed line: "), ({}, True, " Hollow: "),
+         ({}, False, " All prices live.")],
+    )  # fmt: skip
+    def test_the_footer_tells_only_of_marks_that_are_drawn(
+        self, not_live: dict[str, str], hollow: bool, told: str, analysis: Analysis
+    ) -> None:
+        layer = analysis.comparison.schema["reference_layer"]
+        made = analysis.comparison
+        if not hollow:
+            made = made.with_columns(pl.lit("live").cast(layer).alias(c) for c in ("reference_layer", "network_layer"))
+        look = dataclasses.replace(Look.of(analysis), not_live=not_live)
+        assert told in alt_text(equal_work(analysis.headlines, made, look))
+
+    def test_claims_among_the_counted_costs_are_told(self, analysis: Analysis) -> None:
+        look = Look.of(analysis)
+        every = headline_comparison(analysis.headlines, analysis.comparison).filter(
+            pl.col("reference") == "modelled_cost", pl.col("advantage").is_not_null()
+        )
+        claims = every.filter(pl.col("reference_kind") == "vendor_claim").height
+        assert 1 < claims < every.height
+        told = alt_text(equal_work(analysis.headlines, analysis.comparison, look))
+        assert f"Of the {every.height} modelled costs of the title, {claims} are vendors' claims." in told
+        known = analysis.comparison.filter((pl.col("reference_kind") != "vendor_claim").fill_null(True))
+        assert "vendors' claims" not in alt_text(equal_work(analysis.headlines, known, look))
+
+    def test_marks_that_would_lie_on_each_other_stand_above_and_below_the_line(self, analysis: Analysis) -> None:
+        price = pl.col("usd_per_mtok_reference")
+        cost = price.filter(pl.col("reference") == "modelled_cost").first()
+        key = ["network", "accelerator", "llm", "workload", "cloud", "silicon"]
+        near = analysis.comparison.with_columns(
+            usd_per_mtok_reference=pl.when(pl.col("reference") == "cost_plus_margin")
+            .then(cost.over(key) * 1.02)
+            .when(pl.col("reference") == "committed")
+            .then(price.filter(pl.col("reference") == "list").first().over(key) / 3)
+            .otherwise(price)
+        )
+        figure = equal_work(analysis.headlines, near, Look.of(analysis))
+
+        def above(reference: str) -> float:
+            (line,) = lines(figure, f"akash:aws:nvidia:{reference}")
+            x, y = line.get_xydata()[0]
+            return (line.get_transform().transform((x, y))[1] - line.axes.transData.transform((x, y))[1]) * 72 / 150
+
+        assert above("modelled_cost") == pytest.approx(2.2)
+        assert above("cost_plus_margin") == pytest.approx(-2.2)
+        assert above("list") == above("committed") == 0
+
+    def test_names_of_panels_use_the_room_there_is(self, analysis: Analysis) -> None:
+        look = Look.of(analysis)
+        known = {**look.names.known, "akash": "The Barn Raisers' Mutual Compute Society of Lower Saxony"}
+        figure = equal_work(
+            analysis.headlines, analysis.comparison, dataclasses.replace(look, names=Names(known=known))
+        )
+        (name,) = (t for axes in figure.axes for t in axes.texts if "Barn" in t.get_text())
+        assert name.get_text().startswith("The Barn Raiser")
+        room = name.axes.bbox.width
+        assert 0.85 * room < box_of(name).width <= room
+        assert not list(cut_off(figure))
+        assert not overlapping(figure, "panel")
+
+    def test_one_panel_is_not_called_every_panel(self, analysis: Analysis, one_network: Analysis) -> None:
+        several = equal_work(analysis.headlines, analysis.comparison, Look.of(analysis))
+        alone = equal_work(one_network.headlines, one_network.comparison, Look.of(one_network))
+        assert said(several, "subtitle").endswith("Log scale, the same multiples in every panel")
+        assert said(alone, "subtitle").endswith("Log scale")
 
     def test_a_cloud_whose_prices_are_of_two_of_its_own_chips_says_so(self, analysis: Analysis) -> None:
         own = (pl.col("silicon") == "tpu") & (pl.col("match") == "cheapest")

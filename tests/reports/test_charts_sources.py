@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from datetime import timedelta
+from itertools import pairwise
 
 import polars as pl
 import pytest
+import report_data
 from chart_artists import cut_off, is_hollow, lines, overlapping, said, words
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from depin_compare.analysis import NO_SOURCE_OF_ITS_OWN, Analysis, SourceStates
 from depin_compare.market.freshness import FRESHNESS
@@ -133,3 +137,69 @@ class TestSourceAges:
         figure = source_ages(states, Look.of(analysis))
         assert "answered without a price" in said(figure, "told:render")
         assert "without a price" not in said(figure, "told:akash")
+
+    @staticmethod
+    def without_a_price(analysis: Analysis) -> pl.DataFrame:
+        """Render answered and gives no price: a packaged one of 100 days stands in, within what any source's may be."""
+        day = analysis.as_of - timedelta(days=100)
+        mine = pl.col("source") == "render"
+        changed = {"state": "ok", "layer": "reference", "age_days": 100.0, "newest_observed_at": day,
+                   "expected_age_days": 180.0, "limit_age_days": 730.0, "freshness": "fresh"}  # fmt: skip
+        states = TestSourceAges.aged(analysis)
+        return states.with_columns(
+            pl.when(mine).then(pl.lit(v)).otherwise(pl.col(c)).cast(states.schema[c]).alias(c)
+            for c, v in changed.items()
+        )
+
+    def test_a_packaged_price_is_judged_by_its_own_kind(self, analysis: Analysis) -> None:
+        states, look = self.without_a_price(analysis), Look.of(analysis)
+        judged = analysis.market_prices.with_columns(
+            observed_at=pl.when(pl.col("network") == "render")
+            .then(pl.lit(analysis.as_of - timedelta(days=100)))
+            .otherwise("observed_at")
+            .cast(analysis.market_prices.schema["observed_at"]),
+            expected_age_days=pl.lit(90.0),
+            limit_age_days=pl.lit(730.0),
+            freshness=pl.lit("stale").cast(pl.Enum(FRESHNESS)),
+        )
+        figure = source_ages(states, look, market_prices=judged)
+        assert said(figure, "told:render") == "reference, 100 days, stale, answered without a price"
+        (words_,) = (t for t in figure.axes[0].texts if t.get_gid() == "told:render")
+        assert words_.get_color() == NEGATIVE
+        (bar,) = lines(figure, "expected:render")
+        assert bar.get_xdata()[1] == 90.0
+        assert title_of(figure).endswith("; 1 is beyond its limit of age and 2 are older than expected")
+        assert "how old its packaged price may be" in said(figure, "subtitle")
+        # Others are judged as before, whatever is told of prices.
+        assert said(figure, "told:ionet") == said(source_ages(states, look), "told:ionet")
+        fresh = judged.with_columns(freshness=pl.lit("fresh").cast(pl.Enum(FRESHNESS)))
+        assert title_of(source_ages(states, look, market_prices=fresh)).endswith("1 is older than expected")
+
+    def test_nothing_is_expected_of_a_packaged_price_that_is_none_of_the_report_s(self, analysis: Analysis) -> None:
+        others = analysis.market_prices.filter(pl.col("network") != "render")
+        figure = source_ages(self.without_a_price(analysis), Look.of(analysis), market_prices=others)
+        assert not lines(figure, "expected:render")
+        assert lines(figure, "limit:render")
+        assert said(figure, "told:render") == "reference, 100 days, answered without a price"
+        assert "packaged price" not in said(figure, "subtitle")
+
+    def test_many_rows_are_set_closer(self, analysis: Analysis) -> None:
+        row = self.aged(analysis).filter(pl.col("source") == "google")
+
+        def tall(n: int) -> float:
+            rows = [row.with_columns(source=pl.lit(f"source-{i:02d}"), age_days=pl.lit(i / 10)) for i in range(n)]
+            return float(source_ages(pl.concat(rows), Look.of(analysis)).get_size_inches()[1])
+
+        assert tall(21) < tall(20)
+        figure = source_ages(
+            pl.concat([row.with_columns(source=pl.lit(f"source-{i:02d}")) for i in range(30)]), Look.of(analysis)
+        )
+        assert not overlapping(figure, "told:")
+
+    def test_words_of_the_scale_stand_apart(self) -> None:
+        made = report_data.live_shaped()
+        figure = source_ages(made.source_states, Look.of(made), market_prices=made.market_prices)
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        boxes = [t.get_window_extent(renderer) for t in figure.axes[0].get_xticklabels()]
+        assert len(boxes) > 2
+        assert all(b.x0 - a.x1 > 0.05 * figure.dpi for a, b in pairwise(boxes))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import polars as pl
 import pytest
 import report_data
@@ -58,6 +59,32 @@ class TestMarketCheck:
     def test_the_cheapest_and_the_dearest_host_are_named(self, analysis: Analysis) -> None:
         figure = market_check(analysis.headlines, analysis.market_check, Look.of(analysis))
         assert {"deepinfra", "Azure"} <= {t.get_text() for t in figure.axes[0].texts}
+
+    def test_a_router_is_no_host(self, analysis: Analysis) -> None:
+        host = analysis.market_check.filter(pl.col("provider") == "deepinfra")
+        made = pl.concat([analysis.market_check, host.with_columns(provider=pl.lit("openrouter"))])
+        look = Look.of(analysis)
+        figure, before = (market_check(analysis.headlines, one, look) for one in (made, analysis.market_check))
+        assert len(lines(figure, "host:")) == len(lines(before, "host:"))
+        assert "price lists of 3 hosts" in said(figure, "footer")
+        assert title_of(figure) == title_of(before)
+
+    def test_a_name_below_is_tied_to_its_mark_past_those_beneath_it(self) -> None:
+        live = report_data.live_shaped()
+        figure = market_check(live.headlines, live.market_check, Look.of(live))
+        (axes,) = figure.axes
+        ties, hosts = lines(figure, "tie:"), lines(figure, "host:")
+        assert ties
+        half = 4.6 / 2 / 72 * figure.dpi
+        for tie in ties:
+            llm = str(tie.get_gid()).partition(":")[2]
+            start, end = axes.transData.transform(tie.get_xydata())
+            near = axes.transData.transform([li.get_xydata()[0] for li in hosts if f":{llm}:" in str(li.get_gid())])
+            gap = np.hypot(*(near - start).T)
+            assert gap.min() < 1.3 * half  # it begins at its mark
+            line = start + np.linspace(0, 1, 50)[:, None] * (end - start)
+            for k in np.flatnonzero(gap > gap.min()):
+                assert (np.abs(line - near[k]).max(axis=1) > half).all()
 
     def test_a_network_that_hosts_keeps_its_own_colour(self, analysis: Analysis) -> None:
         row = pl.col("provider") == "deepinfra"
