@@ -27,11 +27,12 @@ _STATE_WORDS = {
     "reference": "",  # nobody asked it: of which layer its data are says all
 }
 _SCALE = (
-    (_HOUR, "same day"), (1.0, "1 day"), (7.0, "1 week"), (30.0, "1 month"), (365.0, "1 year"), (3650.0, "10 years"),
+    (_HOUR, "same day"), (1.0, "1 day"), (7.0, "1 week"), (30.0, "1 month"), (90.0, "3 months"), (365.0, "1 year"),
+    (3650.0, "10 years"),
 )  # fmt: skip
 _MOST_NAMED = 12
-# Inches of a row; of many rows, so that the chart and what leads up to it are one page at its full width.
-_ROW, _TIGHT_ROW, _MANY = 0.19, 0.153, 20
+# Inches of a row; of many rows, so that the chart fits what is left of a page at its full width, or nearly.
+_ROW, _TIGHT_ROW, _MANY = 0.19, 0.14, 20
 
 
 def finding(states: pl.DataFrame) -> str:
