@@ -23,6 +23,7 @@ from reports.style import (
     Sheet,
     empty,
     fit,
+    ids_note,
     layer_ages,
     marker_style,
     source_note,
@@ -187,7 +188,7 @@ def advantage_heat_map(headlines: pl.DataFrame, comparison: pl.DataFrame, look: 
         [f"{alone or 'networks'}'{'s' if alone else ''} prices and those of {clouds}", *look.modelled_by(frame)],
         marks="Rings in the cells",
     )
-    notes.append(source)
+    notes.append(f"{source}{ids_note(look, networks)}")
     left = left_room([look.names(n) for n in networks], 1.75)
     gap = 0.3
     wide = (WIDTH - left - gap) / 2 / len(llms)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from datetime import UTC, datetime
 
 import polars as pl
@@ -18,6 +19,7 @@ from reports.charts._reasons import kind_of_reason, reasons_note
 from reports.charts.advantage_heat_map import advantage_cells
 from reports.style import INK, NEGATIVE, Look, alt_text, title_of
 from reports.view import headline_margins
+from reports.words import Names
 
 MINUS = "\N{MINUS SIGN}"
 IN_TOKENS = "the network burns the payment and pays nodes in minted tokens"
@@ -136,6 +138,14 @@ class TestAdvantageHeatMap:
         alive = heat_map(analysis, self.of_layers(analysis, {}))
         assert not lines(alive, "old:")
         assert alt_text(alive).endswith("All prices live.")
+
+    def test_a_name_drawn_as_its_id_is_explained(self, analysis: Analysis) -> None:
+        look = Look.of(analysis)
+        known = {**look.names.known, "ionet": "[ionet]"}
+        figure = advantage_heat_map(
+            analysis.headlines, analysis.comparison, dataclasses.replace(look, names=Names(known=known))
+        )
+        assert "[ionet]: the id, for want of letters of the name." in alt_text(figure)
 
     def test_one_network_is_called_by_its_name(self, one_network: Analysis) -> None:
         told = alt_text(heat_map(one_network))

@@ -448,7 +448,7 @@ def test_a_price_nobody_asks_and_one_of_two_ends_are_marked_where_they_stand() -
     assert "indicative" not in network_page(analysis, "aurora")
     ladder = CHARTS["price_ladder"](analysis, Look.of(analysis))
     footer = said(ladder, "footer").replace("\n", " ")
-    assert "Of two offers far apart, the cheaper is drawn: Two Prices" in footer
+    assert "Of two offers far apart, the mean is drawn: Two Prices" in footer
     assert "($0.250 and $25.00)" in footer
 
 
