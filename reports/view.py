@@ -54,6 +54,7 @@ __all__ = [
     "skipped_summary",
     "sources_and_sellers",
     "spreads_shown",
+    "states_by_kind",
     "take_shares",
     "token_rows",
 ]
@@ -469,6 +470,40 @@ def fee_floors(token_economics: pl.DataFrame) -> set[str]:
     """Networks that may keep more than is published: what their suppliers keep is at most what is told."""
     floor = (pl.col("measure") == "network_take") & (pl.col("bound") == "lower") & pl.col("value").is_not_null()
     return set(token_economics.filter(floor)["network"])
+
+
+def states_by_kind(states: pl.DataFrame, market_prices: pl.DataFrame | None) -> pl.DataFrame:
+    """States in which what stands in for a source that answered, and gives no prices, is judged as those prices are.
+
+    No answer makes such a price newer: its ages are those of its own kind. Where it is none of the report's prices,
+    its kind is not told, and nothing is expected of it but to be within its limit. Column ``by_kind`` says which.
+    """
+    states = plain(states).with_columns(by_kind=pl.lit(False))
+    if market_prices is None:
+        return states
+    judged = ["expected_age_days", "limit_age_days", "freshness"]
+    rank = pl.col("freshness").replace_strict({"expired": 2, "stale": 1}, default=0, return_dtype=pl.Int8)
+    packaged = (
+        plain(market_prices)
+        .filter(pl.col("layer") == "reference", pl.col("freshness").is_not_null())
+        .sort(rank, descending=True, maintain_order=True)
+        .select(pl.col("network").alias("source"), pl.col("observed_at").alias("newest_observed_at"), *judged)
+        .unique(["source", "newest_observed_at"], keep="first", maintain_order=True)
+    )
+    mine = pl.col("state").is_in(["ok", "partial"]) & (pl.col("layer") == "reference").fill_null(False)
+    joined = states.join(packaged, on=["source", "newest_observed_at"], how="left", suffix="_kind")
+    found = mine & pl.col("freshness_kind").is_not_null()
+    untold = mine & ~found
+    return (
+        joined.with_columns(
+            by_kind=found, **{name: pl.when(found).then(f"{name}_kind").otherwise(name) for name in judged}
+        )
+        .with_columns(
+            expected_age_days=pl.when(~untold).then("expected_age_days"),
+            freshness=pl.when(~untold | (pl.col("freshness") == "expired")).then("freshness"),
+        )
+        .select(states.columns)
+    )
 
 
 def skipped_summary(skipped: pl.DataFrame) -> list[Row]:

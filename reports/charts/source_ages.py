@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from reports.charts._rows import inches, row_names
 from reports.style import INK, MUTED, NEGATIVE, Key, Look, Sheet, empty, marker_style, styled, text_width
-from reports.view import Row, plain, sources_and_sellers
+from reports.view import Row, sources_and_sellers, states_by_kind
 from reports.words import OVERDUE, age, aged, listing, of_things, plural
 
 __all__ = ["MOST_SOURCES", "source_ages"]
@@ -63,40 +63,6 @@ def finding(states: pl.DataFrame) -> str:
     return f"{start}; {' and '.join(ages) or 'none is older than expected'}"
 
 
-def _by_kind(states: pl.DataFrame, market_prices: pl.DataFrame | None) -> pl.DataFrame:
-    """States in which what stands in for a source that answered, and gives no prices, is judged as those prices are.
-
-    No answer makes such a price newer: its ages are those of its own kind. Where it is none of the report's prices,
-    its kind is not told, and nothing is expected of it but to be within its limit.
-    """
-    states = plain(states).with_columns(by_kind=pl.lit(False))
-    if market_prices is None:
-        return states
-    judged = ["expected_age_days", "limit_age_days", "freshness"]
-    rank = pl.col("freshness").replace_strict({"expired": 2, "stale": 1}, default=0, return_dtype=pl.Int8)
-    packaged = (
-        plain(market_prices)
-        .filter(pl.col("layer") == "reference", pl.col("freshness").is_not_null())
-        .sort(rank, descending=True, maintain_order=True)
-        .select(pl.col("network").alias("source"), pl.col("observed_at").alias("newest_observed_at"), *judged)
-        .unique(["source", "newest_observed_at"], keep="first", maintain_order=True)
-    )
-    mine = pl.col("state").is_in(["ok", "partial"]) & (pl.col("layer") == "reference").fill_null(False)
-    joined = states.join(packaged, on=["source", "newest_observed_at"], how="left", suffix="_kind")
-    found = mine & pl.col("freshness_kind").is_not_null()
-    untold = mine & ~found
-    return (
-        joined.with_columns(
-            by_kind=found, **{name: pl.when(found).then(f"{name}_kind").otherwise(name) for name in judged}
-        )
-        .with_columns(
-            expected_age_days=pl.when(~untold).then("expected_age_days"),
-            freshness=pl.when(~untold | (pl.col("freshness") == "expired")).then("freshness"),
-        )
-        .select(states.columns)
-    )
-
-
 @styled
 def source_ages(source_states: pl.DataFrame, look: Look, *, market_prices: pl.DataFrame | None = None) -> Figure:
     """Draw one row a source: the age of its newest data on a scale from hours to years, its expected age and limit.
@@ -110,7 +76,7 @@ def source_ages(source_states: pl.DataFrame, look: Look, *, market_prices: pl.Da
     market_prices : MarketPrices, optional
         What judges the packaged price of a source that answered without one.
     """
-    every = _by_kind(source_states, market_prices)
+    every = states_by_kind(source_states, market_prices)
     states, _ = sources_and_sellers(every)
     if states.is_empty():
         return empty(finding(every), "no source was asked in this run", look)

@@ -30,7 +30,8 @@ _SOURCE_STATE_WORDS = {
 def data_states(page: Page) -> Part:
     """How each source fared, and what was left out."""
     parts = [page.chart("source_ages")]
-    asked_of, told_of = view.sources_and_sellers(page.analysis.source_states)
+    judged = view.states_by_kind(page.analysis.source_states, page.analysis.market_prices)
+    asked_of, told_of = view.sources_and_sellers(judged)
     states = view.rows(asked_of)
     if others := view.rows(told_of):
         told = sorted((_seller_told_of(page, one) for one in others), key=str.casefold)
@@ -119,7 +120,7 @@ def data_states(page: Page) -> Part:
 def _source_age(page: Page, state: view.Row) -> Cell:
     """Of when a source's newest data are, and whether they are older than an answer of it should be."""
     cell = page.layer_cell(state["newest_observed_at"], state["layer"], state["freshness"])
-    if state["freshness"] != "stale" or not isinstance(cell, dict):
+    if state["freshness"] != "stale" or state["by_kind"] or not isinstance(cell, dict):
         return cell
     return cell | {"text": f"{cell['text'].removesuffix(words.aged('stale'))}{words.OVERDUE}"}
 

@@ -89,3 +89,11 @@ def test_a_list_that_somebody_keeps_for_a_seller_is_a_source_of_its_own() -> Non
     assert keeper[2]["text"] == "raw.githubusercontent.com"
     assert (keeper[3], keeper[5]["kind"]) == ("2026-11-02", "third_party")
     assert (rows["AWS"][3], rows["AWS"][5]["kind"]) == ("2026-11-22", "published")
+
+
+def test_a_packaged_price_of_a_source_that_answered_is_marked_as_in_the_chart() -> None:
+    page = Page(report_data.live_shaped(), {}, {})
+    states = next(part for part in data_states(page)["parts"] if part["type"] == "table")
+    in_use = {row[0]["text"]: row[3] for row in states["rows"]}
+    assert in_use["Render"]["text"].endswith("103 days, stale")
+    assert in_use["Hyperbolic"]["text"].endswith("3 days, overdue")
