@@ -43,6 +43,7 @@ __all__ = [
     "CLAIM",
     "CLOUD_STYLE",
     "INK",
+    "KEY_STEP",
     "LETTERED",
     "LETTERS",
     "LINE",
@@ -362,7 +363,7 @@ _FOOTER_WIDTH = 0.965 * WIDTH  # small letters are rounded most
 # Points: the side of a square that holds two letters, and their size.
 LETTERED, LETTERS = 9.4, 5.0
 _TITLE, _SUBTITLE, _FOOTER, _KEY = 11.0, 8.0, 6.5, 7.0
-_TITLE_STEP, _SUBTITLE_STEP, _FOOTER_STEP, _KEY_STEP = 0.19, 0.145, 0.115, 0.17
+_TITLE_STEP, _SUBTITLE_STEP, _FOOTER_STEP, KEY_STEP = 0.19, 0.145, 0.115, 0.17
 
 
 class Sheet:
@@ -375,7 +376,7 @@ class Sheet:
         subtitles = wrap(subtitle, _SUBTITLE, _TEXT_WIDTH)
         feet = [line for text in footer for line in wrap(text, _FOOTER, _FOOTER_WIDTH)]
         key_rows = _key_rows(keys)
-        head = 0.12 + _TITLE_STEP * len(titles) + _SUBTITLE_STEP * len(subtitles) + 0.06 + _KEY_STEP * len(key_rows)
+        head = 0.12 + _TITLE_STEP * len(titles) + _SUBTITLE_STEP * len(subtitles) + 0.06 + KEY_STEP * len(key_rows)
         foot = 0.06 + _FOOTER_STEP * len(feet)
         self.height = head + plot_height + foot + 0.06
         self.figure = Figure(figsize=(WIDTH, self.height), dpi=150, facecolor="white")
@@ -387,6 +388,12 @@ class Sheet:
         self._keys(key_rows, y - 0.05)
         self._lines(feet, foot - 0.02, _FOOTER, _FOOTER_STEP, gid="footer", color=MUTED)
 
+    def panel_keys(self, axes: Axes, keys: Sequence[Key], *, left: float, width: float) -> None:
+        """A key of one panel's own, above it, from ``left`` on, in rows of ``width``; both in inches."""
+        rows = _key_rows(keys, width)
+        top = axes.get_position().y1 * self.height + KEY_STEP * len(rows) + 0.04
+        self._keys([[(left + x, key) for x, key in row] for row in rows], top)
+
     def _lines(self, lines: Sequence[str], top: float, size: float, step: float, *, gid: str, **style: Any) -> float:
         for i, line in enumerate(lines):
             y = (top - i * step) / self.height
@@ -395,7 +402,7 @@ class Sheet:
 
     def _keys(self, key_rows: Sequence[Sequence[tuple[float, Key]]], top: float) -> None:
         for i, row in enumerate(key_rows):
-            y = (top - (i + 0.45) * _KEY_STEP) / self.height
+            y = (top - (i + 0.45) * KEY_STEP) / self.height
             for x, key in row:
                 if key.band:
                     high = 0.09 / self.height
@@ -458,13 +465,13 @@ class Sheet:
         return made
 
 
-def _key_rows(keys: Sequence[Key]) -> list[list[tuple[float, Key]]]:
+def _key_rows(keys: Sequence[Key], wide: float = WIDTH + 0.15) -> list[list[tuple[float, Key]]]:
     """Entries with their place in inches, in as many rows as they need."""
     made: list[list[tuple[float, Key]]] = []
     x = 0.0
     for key in keys:
         width = (0.26 if key.line or key.band else 0.2) + text_width(key.label, _KEY) + 0.18
-        if not made or x + width > WIDTH + 0.15:
+        if not made or x + width > wide:
             made.append([])
             x = 0.0
         made[-1].append((x, key))

@@ -114,6 +114,15 @@ class Names:
         chip = _SILICON_NAMES.get(silicon) or self(silicon)
         return f"{self(cloud)} with {chip}{' GPUs' if silicon in ('nvidia', 'amd') else ''}"
 
+    def list_price(self, cloud: str, silicon: str) -> str:
+        """Whose list price in running text, and of which silicon, for a cloud may let several.
+
+        >>> Names().list_price("aws", "nvidia"), Names().list_price("google", "tpu")
+        ("AWS's list price for NVIDIA GPUs", "Google's list price for TPU")
+        """
+        chip = self.long_pair(cloud, silicon).removeprefix(f"{self(cloud)} with ")
+        return f"{self(cloud)}'s list price for {chip}"
+
 
 def _sign(value: float, *, signed: bool, ascii_only: bool) -> str:
     if value < 0:

@@ -12,6 +12,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
+from matplotlib.transforms import offset_copy
 
 from reports.style import INK, LINE, MUTED, WIDTH, Look, Sheet, fit, wrap
 from reports.words import aged, listing, percent
@@ -39,6 +40,9 @@ __all__ = [
 # A margin or advantage below this is drawn at the edge and named: -400% says no more than -100% to the eye. Panels
 # that would be empty so go deeper, by powers of ten.
 FLOOR = -1.0
+_ALONG = 0.05  # of the floor: a line that ends so near to it runs along it
+# Beneath -100%, where a step is a power of ten.
+_DEEP, _POWERS, _POWERS_SIZE = "#f1f3f5", "powers of ten", 5.0
 
 
 def years(values: pl.Series) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -127,18 +131,27 @@ def fate(path: pl.DataFrame, quantity: str) -> str:
     return "lost today" if start <= 0 else f"lost {lost['date'][0]:%Y}"
 
 
-def floor_for(values: pl.Series) -> float:
+def floor_for(values: pl.Series, ends: Iterable[float] = ()) -> float:
     """How deep the panels of these values go: to -100%, or by powers of ten where most of them lie below that.
+
+    One power deeper where one of ``ends``, the last values of lines, lies within 5% of the floor: a line that runs
+    along it looks cut.
 
     >>> floor_for(pl.Series([0.4, -0.2, -7.0])), floor_for(pl.Series([0.4, -12.0, -48.0]))
     (-1.0, -100.0)
+    >>> floor_for(pl.Series([0.4, -0.2, -0.97]), [-0.97]), floor_for(pl.Series([0.4, -0.2, -0.9]), [-0.9])
+    (-10.0, -1.0)
     """
     known = values.drop_nulls().drop_nans()
-    if known.filter(known < FLOOR).len() * 2 <= known.len():
-        return FLOOR
-    # One line that falls without end does not press all others against the top.
-    deep: float = known.quantile(0.1, interpolation="higher")  # type: ignore[assignment]  # not None: there are values
-    return -(10.0 ** max(1, math.ceil(math.log10(-deep) - 1e-9)))
+    floor = FLOOR
+    if known.filter(known < FLOOR).len() * 2 > known.len():
+        # One line that falls without end does not press all others against the top.
+        deep: float = known.quantile(0.1, interpolation="higher")  # type: ignore[assignment]  # not None: there are values
+        floor = -(10.0 ** max(1, math.ceil(math.log10(-deep) - 1e-9)))
+    last = [end for end in ends if math.isfinite(end)]
+    while any(abs(end - floor) <= _ALONG * -floor for end in last):
+        floor *= 10
+    return floor
 
 
 def floor_note(floors: Iterable[float]) -> str:
@@ -178,7 +191,7 @@ def prepare(
     """Axes from ``floor`` to 100% over the horizon, with the zero line and, where asked, its label.
 
     ``few`` ticks are for panels of half an inch. ``head`` and ``foot`` are the shares of a panel kept for words above
-    100% and beneath the floor. A deeper floor than -100% is reached in powers of ten.
+    100% and beneath the floor. A deeper floor than -100% is reached in powers of ten: on a shade, and said at the axis.
     """
     start, end = first.year + (first.month - 1) / 12, last.year + (last.month - 1) / 12
     axes.set_xlim(start, max(end, start + 0.5))
@@ -196,6 +209,12 @@ def prepare(
     axes.set_yticks(ticks, named if left else [""] * len(ticks), color=MUTED)
     axes.tick_params(axis="y", labelsize=6.3, pad=3)
     axes.grid(axis="y", color=LINE, lw=0.5)
+    if deep:
+        axes.axhspan(floor, FLOOR, color=_DEEP, lw=0, zorder=0, gid="powers")
+    if deep and left:
+        axes.annotate(_POWERS, (0, floor), xycoords=axes.get_yaxis_transform(), xytext=(-3, 7), ha="right", va="center",
+                      textcoords="offset points", fontsize=_POWERS_SIZE, color=MUTED, style="italic",
+                      annotation_clip=False, gid="powers")  # fmt: skip
     span = end - start
     step = 1 if span <= 4 else 2 if span <= 6 else 5 if span > 12 or few else 3
     marks = [y for y in range(int(start) + 1, int(end) + 1) if (y - int(end)) % step == 0]
@@ -220,12 +239,14 @@ def draw_path(
     band: bool = True,
     ring: bool = True,
     step: int = 1,
+    aside: float = 0.0,
     gid: str = "",
 ) -> None:
     """One median line with its band, the 10th to the 90th percentile, edged in the line's colour, in months.
 
-    The line stops being drawn below the floor, where an arrow says so. With ``ring`` its first fall below zero is
-    marked. Every ``step``-th month is a point of it, and the last.
+    The line stops being drawn below the floor, where a triangle says so, ``aside`` points to the right of its place.
+    With ``ring`` its first fall below zero is marked. Every ``step``-th month is a point of it, and the last. The band
+    of a dashed line is paler and dashed at its edges.
     """
     every = part.sort("month")
     part = every.filter((pl.col("month") % step == 0) | (pl.col("month") == pl.col("month").max()))
@@ -236,10 +257,14 @@ def draw_path(
         low, high = part[f"{quantity}_p10"], part[f"{quantity}_p90"]
         if low.null_count() < part.height and high.null_count() < part.height:
             ends = [np.maximum(end.cast(pl.Float64).to_numpy(), floor * 1.2) for end in (low, high)]
-            filled = axes.fill_between(xs, *ends, color=colour, alpha=0.16, lw=0, gid=f"band:{gid}")
+            solid = line == "-"
+            filled = axes.fill_between(
+                xs, *ends, color=colour, alpha=0.16 if solid else 0.06, lw=0, gid=f"band:{gid}"
+            )
             filled.set_clip_path(inside)
             for end in ends:
-                (edge,) = axes.plot(xs, end, color=colour, lw=0.5, alpha=0.55, gid=f"edge:{gid}")
+                (edge,) = axes.plot(xs, end, color=colour, lw=0.5 if solid else 0.7, alpha=0.55 if solid else 0.8,
+                                    ls="-" if solid else (0, (2, 2)), gid=f"edge:{gid}")  # fmt: skip
                 edge.set_clip_path(inside)
     values = part[quantity].to_numpy()
     (drawn,) = axes.plot(xs, values, color=colour, lw=1.5 if line == "-" else 1.1, ls=line, gid=f"path:{gid}")
@@ -269,6 +294,7 @@ def draw_path(
             linestyle="none",
             gid=f"below:{gid}",
             clip_on=False,
+            transform=offset_copy(axes.transData, axes.get_figure(root=True), x=aside, units="points"),
         )
 
 
@@ -278,7 +304,7 @@ def end_labels(
     """Labels right of the ends of lines that stay within, pushed apart: (value, text, colour).
 
     ``gap`` is the distance of two labels in letter heights, ``lead`` the room, in inches, for a hairline from each
-    line's end to its label.
+    line's end to its label; none leads to one that ends below the floor, where no line is.
     """
     box = axes.get_position()
     across, high = box.width * WIDTH, axes.bbox.height / axes.figure.dpi
@@ -295,8 +321,8 @@ def end_labels(
     for i in range(len(places) - 1, -1, -1):
         places[i] = max(places[i], lowest)
         lowest = places[i] + step
-    for y, height, (_, text, colour) in zip(places, heights, ordered, strict=True):
-        if lead:
+    for y, height, (value, text, colour) in zip(places, heights, ordered, strict=True):
+        if lead and not is_below(value, floor):
             axes.plot(
                 [1 + 0.03 / across, 1 + (lead - 0.02) / across], [height, y], color=colour, lw=0.5, alpha=0.7,
                 transform=axes.transAxes, clip_on=False, gid="lead",

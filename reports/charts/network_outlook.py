@@ -23,6 +23,7 @@ from reports.charts._panels import (
 )  # fmt: skip
 from reports.style import (
     INK,
+    KEY_STEP,
     MUTED,
     REFERENCE_COLOUR,
     WIDTH,
@@ -40,19 +41,21 @@ from reports.words import REFERENCE_WORDS, percent, roughly
 __all__ = ["network_outlook"]
 
 _REFERENCES = ("list", "committed", "modelled_cost")
+_END = 0.5  # inches right of a panel, for what a line ends at
 _LINE = 8.5  # points of a line of words beneath the floor
-_Line = tuple[pl.DataFrame, str, str, Literal["-", "--"], str]
+# Path, quantity, colour, dashes, what the key calls it, and what the words beneath the floor do.
+_Line = tuple[pl.DataFrame, str, str, Literal["-", "--"], str, str]
 _LINES: dict[str, Literal["-", "--"]] = {"list": "-", "committed": "--", "modelled_cost": "-"}
 
 
-def finding(advantage: pl.DataFrame, margin: pl.DataFrame, cloud: str = "the cloud") -> str:
+def finding(advantage: pl.DataFrame, margin: pl.DataFrame, price: str = "the cloud's list price") -> str:
     """The title, from the median paths' last month: the lead over the list price, and the margin of a new node."""
     told, year = [], 0
     listed = advantage.filter(pl.col("reference") == "list").sort("month")
     if listed.height:
         then, year = listed["advantage_p50"][-1], listed["date"][-1].year
-        told.append(f"Lead over {cloud}'s list price: {percent(then)} in {year}" if then > 0
-                    else f"No lead over {cloud}'s list price in {year}: {roughly(then)}")  # fmt: skip
+        told.append(f"Lead over {price}: {percent(then)} in {year}" if then > 0
+                    else f"No lead over {price} in {year}: {roughly(then)}")  # fmt: skip
     if margin.height:
         path = margin.sort("month")
         value, bought = path["full_margin_new_node_p50"][-1], path["date"][-1].year
@@ -92,7 +95,7 @@ def network_outlook(
         pair = future_pair(mine)
     advantage = of_pair(mine, pair) if pair else mine
     margin = plain(margin_paths.filter(base))
-    title = finding(advantage, margin, look.names(pair[0]) if pair else "the cloud")
+    title = finding(advantage, margin, *([look.names.list_price(*pair)] if pair else []))
     if advantage.is_empty() and margin.is_empty():
         return empty(title, "no price that can be compared, and no margin that is known", look)
     first, last = span_of_dates(advantage if advantage.height else margin)
@@ -109,11 +112,12 @@ def network_outlook(
     panels: list[tuple[str, list[_Line]]] = [
         ("advantage", [
             (advantage.filter(pl.col("reference") == r), "advantage", REFERENCE_COLOUR[r], _LINES[r],
-             f"over {REFERENCE_WORDS[r].lower()}") for r in _REFERENCES
+             f"{'' if i else 'over '}{REFERENCE_WORDS[r].lower()}", f"over {REFERENCE_WORDS[r].lower()}")
+            for i, r in enumerate(_REFERENCES)
         ]),
         ("margin", [
-            (margin, "full_margin", MUTED, "--", "node bought today"),
-            (margin, "full_margin_new_node", colour, "-", "node bought at the time"),
+            (margin, "full_margin", MUTED, "--", "node bought today", "bought today"),
+            (margin, "full_margin_new_node", colour, "-", "node bought at the time", "bought then"),
         ]),
     ]  # fmt: skip
     drawn = [(name, lines) for name, lines in panels if any(line[0].height for line in lines)]
@@ -134,21 +138,17 @@ def network_outlook(
             f"{' Ring: first month below zero.' if lost else ''}{_not_live(network, look)}"
             f"{floor_note(floors)} A projection, not a forecast.{without}"
         ],
-        plot_height=1.62,
-        keys=[
-            *(
-                Key(label=f"over {REFERENCE_WORDS[r].lower()}", colour=REFERENCE_COLOUR[r], line=_LINES[r])
-                for r in _REFERENCES
-                if r in set(advantage["reference"])
-            ),
-            *_node_keys(colour, known=margin.height > 0),
-        ],
+        plot_height=1.62 + KEY_STEP,
     )
     (row,) = sheet.grid(
-        1, len(drawn), left=tick_room(floors[:1]), right=0.5, below=0.22, above=0.08, gap_x=0.53 + tick_room(floors[1:])
-    )
+        1, len(drawn), left=tick_room(floors[:1]), right=_END, below=0.22, above=0.08 + KEY_STEP,
+        gap_x=_END + 0.03 + tick_room(floors[1:]),
+    )  # fmt: skip
     for axes, (name, lines), floor in zip(row, drawn, floors, strict=True):
         _panel(axes, lines, first, last, floor, gid=f"{network}:{name}", hollow=network in look.not_live)
+        left = axes.get_position().x0 * WIDTH - tick_room([floor])
+        room = axes.get_position().x1 * WIDTH + _END - left + 0.15
+        sheet.panel_keys(axes, _keys(lines, floor), left=left, width=room)
     return sheet.figure
 
 
@@ -157,25 +157,28 @@ def _not_live(network: str, look: Look) -> str:
     return f" Hollow diamond: price not live ({look.not_live[network]})." if network in look.not_live else ""
 
 
-def _node_keys(colour: str, *, known: bool) -> list[Key]:
-    """What the lines of the margins are, where there are any."""
-    if not known:
-        return []
-    return [
-        Key(label="node bought at the time", colour=colour, line="-"),
-        Key(label="node bought today", colour=MUTED, line="--"),
-    ]
+def _keys(lines: list[_Line], floor: float) -> list[Key]:
+    """The lines of a panel that are seen, and bands; one whose triangle alone is drawn has its words beside it."""
+    keys = []
+    for part, quantity, colour, line, name, _ in lines:
+        if part.is_empty():
+            continue
+        seen = (medians(part, quantity)[quantity] >= floor).any()
+        high = part[f"{quantity}_p90"] if f"{quantity}_p90" in part.columns else part[quantity]
+        if seen or (high >= floor).any():
+            keys.append(Key(label=name, colour=colour, line=line if seen else None, band=not seen))
+    return keys
 
 
 def _panel(axes: Axes, lines: list[_Line], first: date, last: date, floor: float, *, gid: str, hollow: bool) -> None:
-    """Lines of (path, quantity, colour, dashes, name); one that ends below the floor says so in words."""
+    """The lines of a panel; one that ends below the floor says so in words."""
     gone = sum(is_below(medians(part, quantity).sort("month")[quantity][-1], floor) for part, quantity, *_ in lines
                if part.height)  # fmt: skip
     high = axes.bbox.height / axes.figure.dpi * 72
     prepare(axes, first, last, left=True, bottom=True, zero=None, floor=floor, foot=gone * _LINE / high)
     ends: list[tuple[float, str, str]] = []
     below: list[tuple[float, str, str]] = []
-    for part, quantity, colour, line, name in lines:
+    for part, quantity, colour, line, _, name in lines:
         if part.is_empty():
             continue
         median = medians(part, quantity).sort("month")
@@ -195,13 +198,14 @@ def _panel(axes: Axes, lines: list[_Line], first: date, last: date, floor: float
     start, end = axes.get_xlim()
     wide = axes.get_position().width * WIDTH
     for i, (x, text, colour) in enumerate(sorted(below)):
-        # Beneath the floor, from its mark to the right where there is room, without its name where that is too long.
-        room = wide * (end - x) / (end - start) - 0.05
-        said = text if text_width(text, 6.3) < room else text.partition(": ")[2]
-        right = text_width(said, 6.3) < room
+        # Beneath the floor, from its mark to the side where there is room, else up to the end of the panel.
+        at = wide * (x - start) / (end - start)
+        needed = text_width(text, 6.3) + 0.06
+        right = needed < wide - at
+        place = x if right or needed < at else end
         axes.annotate(
-            said, (x, floor), xytext=(4 if right else -4, -_LINE * (i + 0.5)), textcoords="offset points",
-            fontsize=6.3, color=colour, va="center", ha="left" if right else "right", gid=f"below-words:{gid}",
-            annotation_clip=False,
+            text, (place, floor), xytext=(4 if right else -4 if place == x else 0, -_LINE * (i + 0.5)),
+            textcoords="offset points", fontsize=6.3, color=colour, va="center", ha="left" if right else "right",
+            gid=f"below-words:{gid}", annotation_clip=False,
         )  # fmt: skip
     end_labels(axes, ends)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -26,27 +27,28 @@ from reports.view import future_pair, headline_paths, of_pair, plain
 
 __all__ = ["finding", "years_ahead"]
 
-# Inches for a name and its value at the end of a line.
-_LABEL, _LABEL_SIZE, _LEAD = 1.2, 6.3, 0.14
+# Inches for a name and its value at the end of a line: so many, or as many more as the label of the grey ones needs.
+_LABEL, _MOST_LABEL, _LABEL_SIZE, _LEAD = 1.2, 1.45, 6.3, 0.14
+_MOST_BANDS = 2
 _APART = 0.02
 _MOST_OF_A_MODEL = 3
 _MOST_NOT_LIVE = 4
 
 
-def finding(advantage: pl.DataFrame, margin: pl.DataFrame, cloud: str) -> str:
-    """The title, counted from the last month of the median lines."""
+def finding(advantage: pl.DataFrame, margin: pl.DataFrame, price: str) -> str:
+    """The title, counted from the last month of the median lines; ``price`` is whose list price is led over."""
     told = []
     leads, nodes = _ends(advantage, "advantage"), _ends(margin, "full_margin_new_node")
     either = advantage if advantage.height else margin
     year = either["date"].max().year if either.height else 0  # type: ignore[union-attr]  # polars: any literal
     if len(leads) == 1:
         (lead,) = leads.values()
-        told.append(f"Lead over {cloud}'s list price: {words.percent(lead)} in {year}" if lead > 0
-                    else f"No lead over {cloud}'s list price in {year}: {words.roughly(lead)}")  # fmt: skip
+        told.append(f"Lead over {price}: {words.percent(lead)} in {year}" if lead > 0
+                    else f"No lead over {price} in {year}: {words.roughly(lead)}")  # fmt: skip
     elif leads:
         kept = sum(lead > 0 for lead in leads.values())
         verb = "leads" if kept == 1 or (kept == 0 and len(leads) == 2) else "lead"
-        told.append(f"In {year}, {words.of_them(kept, len(leads))} networks {verb} over {cloud}'s list price")
+        told.append(f"In {year}, {words.of_them(kept, len(leads))} networks {verb} over {price}")
     if len(nodes) == 1:
         (left,) = nodes.values()
         who = "a supplier who buys then" if told else f"A supplier who buys in {year}"
@@ -86,7 +88,7 @@ def years_ahead(
     pair = future_pair(listed)
     advantage = medians(of_pair(listed, pair) if pair else listed, "advantage")
     margin = medians(plain(headline_paths(headlines, margin_paths.filter(base))), "full_margin_new_node")
-    title = finding(advantage, margin, look.names(pair[0]) if pair else "the cloud")
+    title = finding(advantage, margin, look.names.list_price(*pair) if pair else "the cloud's list price")
     if advantage.is_empty() and margin.is_empty():
         return empty(title, "no network has a price that can be followed", look)
     first, last = span_of_dates(advantage if advantage.height else margin)
@@ -94,12 +96,16 @@ def years_ahead(
     panels = ((advantage, "advantage"), (margin, "full_margin_new_node"))
     floors = [floor_for(frame[quantity]) for frame, quantity in panels]
     shown = list(dict.fromkeys([*advantage["network"], *margin["network"]]))
+    labels = [_of_others(_others(frame, quantity, look), floor, look)
+              for (frame, quantity), floor in zip(panels, floors, strict=True)]  # fmt: skip
+    label = max(_LABEL, *(text_width(told, _LABEL_SIZE) for told in labels))
+    banded = [_has_bands(frame, quantity) for frame, quantity in panels]
     sheet = Sheet(
         title=title,
         subtitle=f"Left: lead over the list price{against}, %. Right: full-cost margin of a node bought at the time, %",
         footer=[
             f"Source: this model, base scenario; {look.dated('prices')}. Lines: medians of the draws "
-            f"(the table: central inputs).{floor_note(floors)} A projection, not a forecast."
+            f"(the table: central inputs).{_band_note(banded)}{floor_note(floors)} A projection, not a forecast."
             f"{_work_note(headlines, shown, look)}{_not_live_note(shown, look)}"
             + (
                 " Triangle: below the scale."
@@ -113,29 +119,33 @@ def years_ahead(
         1,
         2,
         left=tick_room(floors[:1]),
-        right=_LABEL + _LEAD,
+        right=label + _LEAD,
         below=0.22,
         above=0.08,
-        gap_x=_LABEL + _LEAD + tick_room(floors[1:]),
+        gap_x=label + _LEAD + tick_room(floors[1:]),
     )
-    for axes, (frame, quantity), floor in zip(row, panels, floors, strict=True):
-        _panel(axes, frame, quantity, first, last, floor, look)
+    for axes, (frame, quantity), floor, others, bands in zip(row, panels, floors, labels, banded, strict=True):
+        _panel(axes, frame, quantity, first, last, floor, look, others=others, bands=bands)
     return sheet.figure
 
 
-def _panel(axes: Axes, frame: pl.DataFrame, quantity: str, first: date, last: date, floor: float, look: Look) -> None:
+def _panel(
+    axes: Axes, frame: pl.DataFrame, quantity: str, first: date, last: date, floor: float, look: Look, *,
+    others: str, bands: bool,
+) -> None:  # fmt: skip
+    """A line a network with its name at its end, or with the words for those that share the grey."""
     prepare(axes, first, last, left=True, bottom=True, zero=None, floor=floor)
     # The grey ones beneath.
     networks = sorted(frame["network"].unique(maintain_order=True), key=look.is_named)
     # Those without a colour of their own share one grey and one label.
-    others = [network for network in networks if not look.is_named(network)]
-    ends, of_others = [], []
+    grey = [network for network in networks if not look.is_named(network)]
+    ends, of_grey = [], []
     told: list[pl.Series] = []
     for network in networks:
-        named = network not in others or len(others) == 1
+        named = network not in grey or len(grey) == 1
         part = frame.filter(pl.col("network") == network).sort("month")
-        colour = MUTED if network in others else look.network(network)[0]
-        draw_path(axes, part, quantity, colour=colour, band=False, ring=False, gid=network)
+        colour = MUTED if network in grey else look.network(network)[0]
+        draw_path(axes, part, quantity, colour=colour, band=bands, ring=False, gid=network)
         (line,) = (one for one in axes.lines if one.get_gid() == f"path:{network}")
         if not named:
             line.set_linewidth(0.7)
@@ -150,13 +160,13 @@ def _panel(axes: Axes, frame: pl.DataFrame, quantity: str, first: date, last: da
         if value is None:
             continue
         if not named:
-            of_others.append(value)
+            of_grey.append(value)
             continue
         label = _ending(value, floor)
         room = _LABEL - text_width(f" {label}", _LABEL_SIZE)
         ends.append((value, f"{fit(look.names(network), _LABEL_SIZE, room)} {label}", colour))
-    if of_others:
-        ends.append((sorted(of_others)[len(of_others) // 2], _of_others(of_others, floor), MUTED))
+    if of_grey:
+        ends.append((sorted(of_grey)[len(of_grey) // 2], others, MUTED))
     if frame.is_empty():
         axes.text(0.5, 0.6, words.NOT_KNOWN, transform=axes.transAxes, ha="center", fontsize=7, color=MUTED,
                   style="italic", gid=f"none:{quantity}")  # fmt: skip
@@ -172,13 +182,34 @@ def _ending(value: float, floor: float) -> str:
     return f"below {words.percent(floor)}" if is_below(value, floor) else words.percent(value)
 
 
-def _of_others(values: list[float], floor: float) -> str:
-    """How many lines share the grey, and from where to where they end."""
-    low, high = _ending(min(values), floor), _ending(max(values), floor)
+def _others(frame: pl.DataFrame, quantity: str, look: Look) -> dict[str, float]:
+    """Network -> last value, of those without a colour of their own; nothing where there is one alone, who is named."""
+    grey = {n: end for n, end in _ends(frame, quantity).items() if not look.is_named(n)}
+    return grey if len(grey) > 1 else {}
+
+
+def _of_others(ends: Mapping[str, float], floor: float, look: Look) -> str:
+    """How many lines share the grey, and from where to where they end; whose the lowest is, where there is room."""
+    if not ends:
+        return ""
+    lowest = min(ends, key=lambda network: ends[network])
+    low, high = _ending(ends[lowest], floor), _ending(max(ends.values()), floor)
     if low == high:
-        return f"{len(values)} others {low}"
-    label = f"{len(values)} others {low} to {high}"
-    return label if text_width(label, _LABEL_SIZE) <= _LABEL else f"{len(values)}: {low} to {high}"
+        return f"{len(ends)} others {low}"
+    span = f"{len(ends)} others {low} to {high}"
+    told = [f"{len(ends)} others {low} ({look.names(lowest)}) to {high}", span, f"{len(ends)}: {low} to {high}"]
+    return next((one for one in told if text_width(one, _LABEL_SIZE) <= _MOST_LABEL), told[-1])
+
+
+def _has_bands(frame: pl.DataFrame, quantity: str) -> bool:
+    """Whether there are bands, and lines few enough for them not to hide each other."""
+    known = f"{quantity}_p10" in frame.columns and frame[f"{quantity}_p10"].null_count() < frame.height
+    return known and frame["network"].n_unique() <= _MOST_BANDS
+
+
+def _band_note(banded: Sequence[bool]) -> str:
+    where = "" if all(banded) else " left" if banded[0] else " right"
+    return f" Bands{where}: 10th to 90th percentile." if any(banded) else ""
 
 
 def _work_note(headlines: pl.DataFrame, shown: list[str], look: Look) -> str:
