@@ -71,6 +71,7 @@ __all__ = [
     "styled",
     "svg_text",
     "text_width",
+    "title_lines",
     "title_of",
     "wrap",
 ]
@@ -364,6 +365,15 @@ _FOOTER_WIDTH = 0.965 * WIDTH  # small letters are rounded most
 LETTERED, LETTERS = 9.4, 5.0
 _TITLE, _SUBTITLE, _FOOTER, _KEY = 11.0, 8.0, 6.5, 7.0
 _TITLE_STEP, _SUBTITLE_STEP, _FOOTER_STEP, KEY_STEP = 0.19, 0.145, 0.115, 0.17
+
+
+def title_lines(title: str) -> int:
+    """How many lines a finding takes on a sheet.
+
+    >>> title_lines("Three of five networks"), title_lines("Three of five networks " * 5)
+    (1, 2)
+    """
+    return len(wrap(title, _TITLE, _TEXT_WIDTH, bold=True))
 
 
 class Sheet:

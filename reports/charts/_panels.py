@@ -258,9 +258,7 @@ def draw_path(
         if low.null_count() < part.height and high.null_count() < part.height:
             ends = [np.maximum(end.cast(pl.Float64).to_numpy(), floor * 1.2) for end in (low, high)]
             solid = line == "-"
-            filled = axes.fill_between(
-                xs, *ends, color=colour, alpha=0.16 if solid else 0.06, lw=0, gid=f"band:{gid}"
-            )
+            filled = axes.fill_between(xs, *ends, color=colour, alpha=0.16 if solid else 0.06, lw=0, gid=f"band:{gid}")
             filled.set_clip_path(inside)
             for end in ends:
                 (edge,) = axes.plot(xs, end, color=colour, lw=0.5 if solid else 0.7, alpha=0.55 if solid else 0.8,

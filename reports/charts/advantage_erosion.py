@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -24,9 +25,9 @@ from reports.charts._panels import (
     span_of_dates,
     years,
 )
-from reports.style import INK, MUTED, NEGATIVE, REFERENCE_COLOUR, Key, Look, Sheet, empty, styled
+from reports.style import INK, MUTED, NEGATIVE, REFERENCE_COLOUR, WIDTH, Key, Look, Sheet, empty, styled
 from reports.view import REFERENCE_ORDER, future_pair, headline_paths, of_pair, ordered_scenarios
-from reports.words import REFERENCE_WORDS, of_networks, of_them
+from reports.words import REFERENCE_WORDS, listing, of_networks, of_them, percent, plural
 
 __all__ = ["MOST_NETWORKS", "MOST_SCENARIOS", "advantage_erosion"]
 
@@ -37,14 +38,13 @@ _STEP = 3  # months between the points of lines in panels of an inch
 _ROW_HEIGHTS = {2: 1.6, 3: 1.6, 4: 1.35}
 # The two lines whose bands are drawn: four would hide each other.
 _BANDED = ("list", "modelled_cost")
+_MOST_ODD = 4
+_TRIANGLE = 5.0  # points, from one to the next beside it
 _SHORT = {"list": "list:", "modelled_cost": "cost:"}
 
 
 def finding(known: pl.DataFrame, look: Look) -> str:
-    """The title: how many networks keep their advantage in the first scenario; true of any median paths.
-
-    ``central`` is the advantage at central inputs, which says who leads today.
-    """
+    """The title: how many networks keep their advantage in the first scenario; true of any median paths."""
     known = known.filter((pl.col("pricing") == "fleet_average") & pl.col("advantage").is_not_null())
     pair = future_pair(known)
     if pair is None:
@@ -60,7 +60,7 @@ def finding(known: pl.DataFrame, look: Look) -> str:
         if part.is_empty():
             continue
         ends = part.sort("month").group_by("network").agg(
-            today=pl.col("central").first() > 0, kept=pl.col("advantage").min() > 0
+            today=pl.col("advantage").first() > 0, kept=pl.col("advantage").min() > 0
         )  # fmt: skip
         told.append((noun, int(ends["today"].sum()), int(ends["kept"].sum()), ends.height))
     if not told:
@@ -71,7 +71,8 @@ def finding(known: pl.DataFrame, look: Look) -> str:
         how = f"stays below the {noun} of {cloud} to" if kept else f"does not stay below the {noun} of {cloud} to"
         text = f"The network {how} {last:%Y}" if today else f"The network is dearer than the {noun} of {cloud} today"
         for other, now, also, _ in rest:
-            text += f", {'and' if also else 'not'} below its {other}" if now else f", dearer than its {other} already"
+            stays = f"it {'stays' if also else 'does not stay'} below its {other}"
+            text += f"; {stays}" if now else f"; it is dearer than its {other} today"
     elif not today:
         none = of_networks(0, n)
         text = f"{none[0].upper()}{none[1:]} is below the {noun} of {cloud} even today"
@@ -123,7 +124,7 @@ def advantage_erosion(
         "network", "accelerator", pl.col("freshness").cast(pl.String)).iter_rows()}  # fmt: skip
     chances = event_chances(scenarios)
     first, last = span_of_dates(shown)
-    floors = {n: floor_for(shown.filter(pl.col("network") == n)["advantage"]) for n in drawn}
+    floors = {n: _floor(shown.filter(pl.col("network") == n)) for n in drawn}
     notes = []
     cuts = [f"{len(drawn)} of {len(networks)} networks"] if len(drawn) < len(networks) else []
     if len(told) < len(every_scenario):
@@ -137,28 +138,19 @@ def advantage_erosion(
         notes.append(event)
     notes.append(
         f"Source: this model; {look.dated('prices')}, scenarios and their sources among the assumptions. "
-        f"{_back_note(shown)}A projection, not a forecast.{floor_note(floors.values())}"
+        f"{_basis(known, look)} {_back_note(shown)}A projection, not a forecast.{floor_note(floors.values())}"
         f"{look.not_live_note(drawn, 'Hollow diamond')}"
     )
-    banded = [r for r in references if r in _BANDED]
     sheet = Sheet(
         title=finding(known, look),
         subtitle="What the buyer saves for the same tokens: % of the price or cost of "
         f"{look.names.long_pair(*pair)}, median of the draws. Words: what becomes of the lead over the list price, and "
         "over modelled cost",
         footer=notes,
-        plot_height=0.78 + _ROW_HEIGHTS.get(len(drawn), 1.06) * len(drawn),
+        plot_height=0.78 + _ROW_HEIGHTS.get(len(drawn), 1.04) * len(drawn),
         keys=[
-            *(
-                Key(
-                    label=REFERENCE_WORDS[r] + (" with 10th to 90th percentile" if r in banded else ""),
-                    colour=REFERENCE_COLOUR[r],
-                    line="-" if r in banded else "--",
-                    band=r in banded,
-                )
-                for r in references
-            ),
-            *_mark_keys(shown, floors),
+            *(lines := _line_keys(shown, references, floors)),
+            *_mark_keys(shown, floors, [r for r, key in zip(references, lines, strict=True) if key.marker is None]),
         ],
     )
     few = len(told) > 4
@@ -178,18 +170,60 @@ def advantage_erosion(
     return sheet.figure
 
 
-def _mark_keys(shown: pl.DataFrame, floors: Mapping[str, float]) -> list[Key]:
-    """The marks on the lines, of those that are drawn."""
+def _floor(mine: pl.DataFrame) -> float:
+    """How deep the panels of one network go."""
+    ends = mine.sort("month").group_by("scenario", "reference").agg(pl.col("advantage").last())
+    return floor_for(mine["advantage"], ends["advantage"])
+
+
+def _basis(known: pl.DataFrame, look: Look) -> str:
+    """What the lines are, and of which networks the tables' central value has another sign today."""
+    today = known.filter(
+        pl.col("month") == 0, pl.col("pricing") == "fleet_average", pl.col("reference").is_in(_BANDED)
+    ).unique(["network", "reference"], keep="first", maintain_order=True)
+    other = today.filter((pl.col("central") > 0) != (pl.col("advantage") > 0))
+    told = [
+        f"{look.names(network)} {percent(value, signed=True)} over {REFERENCE_WORDS[reference].lower()}"
+        for network, reference, value in other.select("network", "reference", "central").head(_MOST_ODD).iter_rows()
+    ]
+    told += [plural(other.height - _MOST_ODD, "other")] if other.height > _MOST_ODD else []
+    return f"Lines are medians of the draws; tables tell today at central inputs{f': {listing(told)}' if told else ''}."
+
+
+def _line_keys(shown: pl.DataFrame, references: list[str], floors: Mapping[str, float]) -> list[Key]:
+    """The lines and bands that are seen; a reference whose lines are all below the scale has its triangle."""
+    floor = pl.col("network").replace_strict(floors, return_dtype=pl.Float64)
+    keys = []
+    for reference in references:
+        mine = shown.filter(pl.col("reference") == reference)
+        high = pl.col("advantage_p90") if "advantage_p90" in mine.columns else pl.col("advantage")
+        seen, reach = mine.select((pl.col("advantage") >= floor).any(), reach=(high >= floor).any()).row(0)
+        name, colour, banded = REFERENCE_WORDS[reference], REFERENCE_COLOUR[reference], reference in _BANDED
+        if not seen and not (banded and reach):
+            keys.append(Key(label=f"{name}: below the scale", colour=colour, marker="v"))
+            continue
+        band = banded and bool(reach)
+        dash: Literal["-", "--"] = "-" if banded else "--"
+        told = f"{name}{' with' if seen and band else ','} 10th to 90th percentile" if band else name
+        keys.append(Key(label=told, colour=colour, line=dash if seen else None, band=band))
+    return keys
+
+
+def _mark_keys(shown: pl.DataFrame, floors: Mapping[str, float], seen: list[str]) -> list[Key]:
+    """The marks on the lines, of those that are drawn; triangles of references that are ``seen`` in other panels."""
     lines = (
         shown.sort("month")
         .group_by("network", "scenario", "reference")
         .agg(start=pl.col("advantage").first(), low=pl.col("advantage").min(), end=pl.col("advantage").last())
     )
     gone = lines.filter(pl.col("start") > 0, pl.col("low") <= 0).height
-    below = any(is_below(end, floors[n]) for n, end in lines.select("network", "end").iter_rows())
+    below = any(
+        is_below(end, floors[n])
+        for n, end in lines.filter(pl.col("reference").is_in(seen)).select("network", "end").iter_rows()
+    )
     return [
         *([Key(label="advantage gone", colour=MUTED, marker="o", hollow=True)] if gone else []),
-        *([Key(label="falls below the scale", colour=MUTED, marker="v")] if below else []),
+        *([Key(label="triangle: below the scale", colour=MUTED, marker="v")] if below else []),
     ]
 
 
@@ -208,14 +242,23 @@ def _back_note(shown: pl.DataFrame) -> str:
 def _panel(axes: Axes, here: pl.DataFrame, references: list[str], *, gid: str, live: bool) -> None:
     """A line a reference, and in words what becomes of the two with a band."""
     told = 0
+    floor, below = floor_of(axes), list[float]()
+    per_point = (axes.get_xlim()[1] - axes.get_xlim()[0]) / (72 * axes.get_position().width * WIDTH)
     for reference in references:
         part = here.filter(pl.col("reference") == reference)
         if part.is_empty():
             continue
+        # Triangles in the same month stand beside each other.
+        aside = 0.0
+        if is_below(part.sort("month")["advantage"][-1], floor):
+            at = float(years(part.filter(pl.col("advantage") < floor).sort("month")["date"][:1])[0])
+            while any(abs(at + aside * per_point - other) < _TRIANGLE * 0.9 * per_point for other in below):
+                aside += _TRIANGLE
+            below.append(at + aside * per_point)
         tint, banded = REFERENCE_COLOUR[reference], reference in _BANDED
         draw_path(
             axes, part, "advantage", colour=tint, line="-" if banded else "--", band=banded, step=_STEP,
-            gid=f"{gid}:{reference}",
+            aside=aside, gid=f"{gid}:{reference}",
         )  # fmt: skip
         first = part.sort("month").head(1)
         if banded and not live and not is_below(first["advantage"][0], floor_of(axes)):

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from reports.charts._panels import row_label
-from reports.style import INK, LINE, MUTED, Look, Sheet, empty, fit, styled
+from reports.style import INK, LINE, MUTED, Look, Sheet, empty, fit, styled, title_lines
 from reports.view import future_pair, network_order, of_pair, ordered_scenarios, plain
 from reports.words import likelihood, of_networks, of_them, plural
 
@@ -24,6 +24,10 @@ QUANTITIES: tuple[tuple[str, str | None, str], ...] = (
     ("advantage", "modelled_cost", "Over modelled cost"),
     ("full_margin_new_node", None, "Margin of a new node"),
 )
+_COMMITTED = "committed price"
+_NOUNS = (("list", "list price"), ("committed", _COMMITTED), ("modelled_cost", "modelled cost"))
+_PROBABLE = 0.5  # of the draws, at least
+_TITLE_LINES = 2
 _SINGLE_YEARS = 3
 _SMALL = 0.0005  # rounds to 0.0%, and is not drawn
 
@@ -37,45 +41,76 @@ class Fate:
 
 
 def finding(fates: Mapping[str, Sequence[Fate]], cloud: str, last: int) -> str:
-    """The title, from the networks' fates against ``list`` and ``modelled_cost`` of one cloud; true of any."""
-    known = [(noun, mine) for key, noun in (("list", "list price"), ("modelled_cost", "modelled cost"))
-             if (mine := fates.get(key, ()))]  # fmt: skip
+    """The title, from the networks' fates against each reference of one cloud; true of any, in two lines.
+
+    In brackets how many are dearer today or lose their lead in most draws, where that is more than are dearer today.
+
+    >>> lost, kept, dear = Fate(False, 0.6), Fate(False, 0.1), Fate(True, 1.0)
+    >>> finding({"list": [kept, lost], "modelled_cost": [dear, dear]}, "AWS", 2036)
+    'Neither network is dearer today than AWS at list price (probably 1 by 2036), both at modelled cost'
+    """
+    known = [(noun, mine) for reference, noun in _NOUNS if (mine := fates.get(reference, ()))]
     if not known:
         return "No break-even date can be stated"
     if max(len(mine) for _, mine in known) > 1:
-        return _networks(known, cloud, last)
-    told: list[str] = []
-    for noun, (fate,) in known:
-        told.append(_the_network(fate, f"its {noun}" if told else f"the {noun} of {cloud}", told, last))
-    return "; ".join(told)
+        # Where it would be longer than two lines, the committed price is left to its column.
+        told = [_networks(part, cloud, last) for part in (known, [one for one in known if one[0] != _COMMITTED])]
+        return next((one for one in told if title_lines(one) <= _TITLE_LINES), told[-1])
+    return _the_network([(noun, mine[0]) for noun, mine in known], cloud, last)
 
 
-def _the_network(fate: Fate, whose: str, told: Sequence[str], last: int) -> str:
-    if fate.dearer_today:
-        return f"it is dearer than {whose} today" if told else f"The network is dearer than {whose} today"
-    how = f"loses its lead over {whose} at some time to {last}"
-    if fate.ever < 0.5:
-        how = f"keeps its lead over {whose} to {last}"
-    return f"it {how}" if told else f"Likelier than not, the network {how}"
+def _the_network(known: Sequence[tuple[str, Fate]], cloud: str, last: int) -> str:
+    """Of one network alone: over which prices it keeps its lead, loses it, or has none."""
+    kept, lost, none = (
+        " and ".join(noun if "cost" in noun or noun == nouns[-1] else noun.removesuffix(" price") for noun in nouns)
+        for nouns in (
+            [noun for noun, fate in known if not fate.dearer_today and fate.ever < _PROBABLE],
+            [noun for noun, fate in known if not fate.dearer_today and fate.ever >= _PROBABLE],
+            [noun for noun, fate in known if fate.dearer_today],
+        )
+    )
+    if kept:
+        text = f"The network probably keeps its lead over {cloud} to {last} at {kept}"
+        text += f", loses it at {lost}" if lost else ""
+    elif lost:
+        text = f"The network probably loses its lead over {cloud} by {last} at {lost}"
+    else:
+        return f"The network is dearer today than {cloud} at {none}"
+    return f"{text}; it is dearer at {none} today" if none else text
 
 
 def _networks(known: Sequence[tuple[str, Sequence[Fate]]], cloud: str, last: int) -> str:
-    (noun, first), *rest = known
-    n, dearer = len(first), [sum(fate.dearer_today for fate in mine) for _, mine in known]
-    more = [sum(fate.ever >= 0.5 and not fate.dearer_today for fate in mine) for _, mine in known]
-    networks = of_networks(dearer[0], n)
-    start = (
-        f"{networks[0].upper()}{networks[1:]} {'is' if dearer[0] <= 1 else 'are'} dearer today than {cloud} at {noun}"
-    )
-    for (other, mine), lost in zip(rest, dearer[1:], strict=True):
-        some = of_them(lost, len(mine)) if len(mine) != n or lost == n else str(lost or "none")
-        start += f", {some} at {other}"
-    if all(lost == len(mine) for lost, (_, mine) in zip(dearer, known, strict=True)):
-        return start
-    if not any(more):
-        return f"{start}; probably {'no other' if any(dearer) else 'none'} will be by {last}"
-    where = f" at {known[0 if more[0] else 1][0]}" if len(known) > 1 and 0 in more else ""
-    return f"{start}; probably {' and '.join(str(k) for k in more if k)} more{where} at some time by {last}"
+    """Of several: how many are dearer at which price, and how many more will be."""
+    n = len(known[0][1])
+    told: list[str] = []
+    counts: list[tuple[int, int, int]] = []
+    for noun, mine in known:
+        today = sum(fate.dearer_today for fate in mine)
+        then = sum(fate.dearer_today or fate.ever >= _PROBABLE for fate in mine)
+        if told:
+            some = of_them(today, len(mine)) if len(mine) != n else _some(today, n)
+            text = f"{some} at {noun.removesuffix(' price')}"
+        else:
+            networks = of_networks(today, n)
+            text = f"{networks[0].upper()}{networks[1:]} {'is' if today <= 1 else 'are'} dearer today than {cloud}"
+            text += f" at {noun}"
+        if then > today:
+            some = str(then) if then < len(mine) else "both" if then == 2 else "all"
+            first = all(before == after for before, after, _ in counts)
+            text += f" (probably {some} by {last})" if first else f" ({some})"
+        counts.append((today, then, len(mine)))
+        told.append(text)
+    text = ", ".join(told)
+    if all(today == of for today, _, of in counts) or any(then > today for today, then, _ in counts):
+        return text
+    return f"{text}; probably {'as many' if any(today for today, *_ in counts) else 'none'} by {last}"
+
+
+def _some(k: int, n: int) -> str:
+    """How many of ``n`` that were named before."""
+    if 0 < k < n:
+        return str(k)
+    return ("both" if k else "neither") if n == 2 else f"all {n}" if k else "none"
 
 
 @styled
@@ -139,16 +174,16 @@ def breakeven_dates(
             "erosion.csv."
         )
     title = finding(fates, cloud, years[-1])
-    likely = "Probably: in at least half of the draws. " if "probably" in title else ""
+    likely = "Probably: in at least half of the draws, at some time. " if "probably" in title else ""
     notes.append(
         f"Source: this model, scenario {look.names(told)}; {look.dated('prices')}. The first bar holds what "
         f"is below zero from the start; a later recovery does not count. {likely}Dearer today: at central inputs. "
-        "A projection, not a forecast."
+        f"A projection, not a forecast.{look.not_live_note(drawn, 'Hatched')}"
     )
     sheet = Sheet(
         title=title,
         subtitle=f"Share of draws by the year in which the lead over {cloud}, or the margin of a node bought then, is "
-        f"first below zero; hatched: at no time to {years[-1]}. % of draws",
+        f"first below zero; empty bar: at no time to {years[-1]}. % of draws",
         footer=notes,
         plot_height=0.44 + 0.82 * len(drawn),
     )
@@ -162,7 +197,7 @@ def breakeven_dates(
             if odds is None:
                 _say(axes, "not known", gid=f"none:{network}:{j}")
             else:
-                _bars(axes, years, groups, odds, colour, gid=f"{network}:{j}",
+                _bars(axes, years, groups, odds, colour, gid=f"{network}:{j}", live=network not in look.not_live,
                       today=reference is not None and dearer.get((network, reference), False))  # fmt: skip
             if i == 0:
                 axes.set_title(fit(title, 7, 1.45, bold=True), fontsize=7, pad=9, color=INK)
@@ -213,7 +248,7 @@ def _say(axes: Axes, text: str, *, gid: str) -> None:
 
 def _bars(
     axes: Axes, years: Sequence[int], groups: Sequence[Sequence[int]], odds: Sequence[float], colour: str, *,
-    gid: str, today: bool,
+    gid: str, today: bool, live: bool,
 ) -> None:  # fmt: skip
     ends = [odds[years.index(group[-1])] for group in groups]
     shares = [max(0.0, after - before) for before, after in zip([0.0, *ends], ends, strict=False)]
@@ -223,7 +258,9 @@ def _bars(
         if share < _SMALL:
             continue
         never = name == "never"
-        face, edge, hatch = ("white", MUTED, "//////") if never else (colour, colour, None)
+        face, edge, hatch = "white" if never or not live else colour, MUTED if never else colour, None
+        if not never and not live:
+            hatch = "//////"
         axes.bar(x, share, width=0.8, facecolor=face, edgecolor=edge, lw=0.7, hatch=hatch, gid=f"bar:{gid}:{name}")
         axes.text(x, share + 0.03, likelihood(share), ha="center", va="bottom",
                   fontsize=5.6, color=INK, gid=f"value:{gid}:{name}",

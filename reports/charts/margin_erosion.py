@@ -25,7 +25,8 @@ from reports.charts._panels import (
     span_of_dates,
     years,
 )
-from reports.style import INK, MUTED, Key, Look, Sheet, empty, styled
+from reports.style import INK, MUTED, WIDTH, Key, Look, Sheet, empty, styled, wrap
+from reports.verdict_words import MOST_TODAY, today_words
 from reports.view import headline_paths, network_order, ordered_scenarios
 from reports.words import listing, month, of_networks, percent, plural
 
@@ -177,7 +178,11 @@ def _basis(known: pl.DataFrame, look: Look) -> str:
     )
     other = today.filter((pl.col("central") > 0) != (pl.col("full_margin") > 0))
     told = listing(f"{look.names(n)} {percent(v, signed=True)}" for n, v in other.select("network", "central").rows())
-    return f"Lines are medians of the draws; tables tell today at central inputs{f': {told}' if told else ''}."
+    words = [MOST_TODAY] if (other["central"] > 0).any() else []
+    return (
+        f"Lines are medians of the draws; tables tell today at central inputs{f': {told}' if told else ''}."
+        f"{today_words(words)}"
+    )
 
 
 def _paths(shown: pl.DataFrame) -> list[pl.DataFrame]:
@@ -213,7 +218,7 @@ def _panel(axes: Axes, here: pl.DataFrame, colour: str, *, gid: str, live: bool)
     if average.height:
         start, central = average["full_margin"][0], average["central"][0]
         if told == "lost today" and central > 0:
-            told = f"lost {average['date'][0]:%Y}"
+            told = MOST_TODAY
         # The first fall of a line that starts above zero is marked where the line is drawn.
         back = _crossings(average)[0 if start <= 0 else 1 :]
         if back.height:
@@ -223,7 +228,9 @@ def _panel(axes: Axes, here: pl.DataFrame, colour: str, *, gid: str, live: bool)
             axes.plot(years(average["date"][:1]), [start], marker="D", ms=2.8, mfc="white", mec=colour, mew=0.9,
                       linestyle="none", zorder=5, clip_on=False, gid=f"start:{gid}")  # fmt: skip
         _fall_at_once(axes, average, gid)
-    axes.text(0.97, 0.97, told, transform=axes.transAxes, ha="right", va="top", fontsize=5.8,
+    wide = axes.get_position().width * WIDTH
+    axes.text(0.97, 0.97, "\n".join(wrap(told, 5.8, wide)), transform=axes.transAxes, ha="right", va="top", fontsize=5.8,
+              linespacing=1.1, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
               color=MUTED if average.is_empty() else INK, gid=f"fate:{gid}")  # fmt: skip
 
 
