@@ -11,10 +11,11 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 
 from reports.charts._panels import row_label
 from reports.charts._reasons import kind_of_reason, reasons_note, without_margin
-from reports.style import INK, MUTED, Key, Look, Sheet, empty, fit, styled, wrap
+from reports.style import INK, MUTED, WIDTH, Key, Look, Sheet, empty, fit, styled, text_width, wrap
 from reports.view import extremes, headline_margins, network_order, ordered_headlines
 from reports.words import listing, number, of_networks, percent, plural
 
@@ -29,6 +30,9 @@ _COLUMNS = (
     ("utilisation", "Fall of cloud cost (across) by use of the node (up)", "share of hours rented"),
     ("token_price_factor", "By price of the token (up), with rewards", "multiple of today's price"),
 )
+# Points: what the ring of today takes of a cell, a cell's least height, and the letters within cells.
+_RING, _CELL, _NUMBER, _LEAST_NUMBER = 3.4, 6.0, 5.6, 4.4
+_HATCH = "#6b7280"
 _TIMES = "\N{MULTIPLICATION SIGN}"
 
 
@@ -52,17 +56,19 @@ def finding(grid: pl.DataFrame, today: dict[str, float | None]) -> str:
     deepest = percent(extremes(grid["cloud_cost_cut"])[1])
     if lost == n:
         return f"Suppliers of {of_networks(n, n)} earn less than their full cost before any fall of the clouds' cost"
-    none_today = f"; on {lost} there is none today" if lost else ""
+    none_today = f"{lost} {'has' if lost == 1 else 'have'} none today"
     if not broken:
+        and_none = f"; {none_today}" if lost else ""
         whose = of_networks(held, n)
-        return f"Suppliers of {whose} earn their full cost even if the clouds' cost falls {deepest} at once{none_today}"
+        return f"Suppliers of {whose} earn their full cost even if the clouds' cost falls {deepest} at once{and_none}"
     low, high = percent(min(broken)), percent(max(broken))
     span = low if low == high else f"{low} to {high}"
     fall = f"A sudden fall of the clouds' cost by {span} ends"
     if n == 1:
         return f"{fall} the full-cost margin of the network's suppliers"
-    still = f"; on {held} they hold even at {deepest}" if held else ""
-    return f"{fall} suppliers' full-cost margin on {of_networks(len(broken), n)}{still}{none_today}"
+    others = [f"on {held} the margin holds even at {deepest}"] if held else []
+    others += [none_today] if lost else []
+    return "; ".join([f"{fall} suppliers' full-cost margin on {of_networks(len(broken), n)}", *others])
 
 
 def fall_that_ends(curve: list[tuple[float, float]]) -> float | None:
@@ -166,6 +172,7 @@ def stress(
     notes.append(
         f"Source: this model; {look.dated('prices')}. The network's price falls by {passed} of the clouds' fall. At "
         "central inputs; medians of the draws are on the network pages. What if, not a forecast."
+        f"{look.not_live_note(drawn, 'Hatched')}"
     )
     sheet = Sheet(
         title=finding(known, use),
@@ -196,7 +203,7 @@ def stress(
             part = mine.filter(pl.col(column).is_not_null())
             at = use.get(network) if column == "utilisation" else 1.0
             _heat_map(axes, part, column, at, gid=f"{network}:{column}", bottom=i == lowest[column],
-                      lacking=lacking[network])  # fmt: skip
+                      live=network not in look.not_live, lacking=lacking[network])  # fmt: skip
             if i == highest[column]:
                 axes.set_title(title, fontsize=7, pad=4)
             if i == lowest[column]:
@@ -234,7 +241,15 @@ def rewards_lacking(tokens: pl.DataFrame | None, network: str) -> str:
 
 
 def _heat_map(
-    axes: Axes, part: pl.DataFrame, column: str, today: float | None, *, gid: str, bottom: bool, lacking: str
+    axes: Axes,
+    part: pl.DataFrame,
+    column: str,
+    today: float | None,
+    *,
+    gid: str,
+    bottom: bool,
+    live: bool,
+    lacking: str,
 ) -> None:
     """One grid of cells, the line where the margin is zero, and a ring where the supplier stands today."""
     known = part.filter(pl.col("full_margin").is_not_null())
@@ -258,14 +273,11 @@ def _heat_map(
         # Where the line runs is told by the sign and the size near zero: far losses would bend it.
         axes.contour(np.clip(values, -_REACH, _REACH), levels=[0.0], colors=[INK], linewidths=1.3)
         axes.collections[-1].set_gid(f"zero:{gid}")
+    if not live:
+        axes.add_patch(Rectangle((0, 0), 1, 1, transform=axes.transAxes, fill=False, hatch="//", lw=0,
+                                 edgecolor=_HATCH, zorder=1.5, gid=f"not-live:{gid}"))  # fmt: skip
     last = len(cuts) - 1, len(steps) - 1
-    for x, y, value in ((0, last[1], values[-1, 0]), (last[0], 0, values[0, -1])):
-        axes.annotate(
-            percent(value, signed=True) if value >= -_REACH else f"< {percent(-_REACH)}",
-            (x, y), xytext=(6 if x == 0 else 4, 0), textcoords="offset points", va="center", fontsize=5.6,
-            ha="left" if x == 0 else "right", color="white" if abs(value) > 0.8 else INK,
-            gid=f"corner:{gid}:{0 if x == 0 else 1}",
-        )  # fmt: skip
+    height = None
     if today is not None and cuts[0] == 0:
         # A use beyond the grid's is drawn at the panel's edge.
         height = float(
@@ -273,6 +285,21 @@ def _heat_map(
         )
         axes.plot([0], [height], marker="o", ms=4.6, mfc="white", mec=INK, mew=1.1, ls="none", clip_on=False,
                   zorder=5, gid=f"today:{gid}")  # fmt: skip
+    wide = axes.get_position().width * WIDTH * 72 / len(cuts)
+    for x, y, value in ((0, last[1], values[-1, 0]), (last[0], 0, values[0, -1])):
+        told = percent(value, signed=True) if value >= -_REACH else f"< {percent(-_REACH)}"
+        # Beside the ring, where that is in the cell.
+        aside = _RING if x == 0 and height is not None and abs(height - y) < 0.5 + _RING / _CELL else 0.0
+        room = wide / 2 - aside if aside else wide
+        size = min(_NUMBER, _NUMBER * (room - 1) / (72 * text_width(told, _NUMBER)))
+        if size < _LEAST_NUMBER:
+            continue
+        axes.annotate(
+            told, (x, y), xytext=((aside + wide / 2) / 2 if aside else 0, 0), textcoords="offset points", ha="center",
+            va="center", fontsize=size, color="white" if abs(value) > 0.8 else INK, zorder=3,
+            bbox={"facecolor": _hex(max(value, -_REACH)), "edgecolor": "none", "pad": 0.2},
+            gid=f"corner:{gid}:{0 if x == 0 else 1}",
+        )  # fmt: skip
     shown = range(0, len(cuts), max(1, math.ceil(len(cuts) / 5)))
     axes.set_xticks(list(shown), [percent(cuts[k]) for k in shown] if bottom else [""] * len(shown))
     rows = range(0, len(steps), max(1, math.ceil(len(steps) / 5)))

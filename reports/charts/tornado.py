@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
 import polars as pl
 from matplotlib.axes import Axes
@@ -14,19 +15,22 @@ from matplotlib.ticker import MaxNLocator
 
 from reports.style import INK, LINE, MUTED, WIDTH, Key, Look, Sheet, empty, fit, styled, text_width
 from reports.view import future_pair, network_order, ordered_scenarios, plain
-from reports.words import input_words, of_networks, percent, plural
+from reports.words import input_words, listing, of_networks, percent, plural
 
 __all__ = ["MOST_INPUTS", "MOST_NETWORKS", "tornado"]
 
-MOST_NETWORKS = 4
+MOST_NETWORKS = 6
 MOST_INPUTS = 6
-_FLOOR, _CEILING = -1.5, 1.25
+_MOST_HEIGHT = 8.5  # inches of the chart; four networks are drawn whatever they need
+_LEAST_NETWORKS = 4
+_FLOOR, _CEILING, _WHOLE = -1.5, 1.25, 1.0
 # An axis goes on to here where all bars then fit.
 _STRETCH = -2.5
 # Inches beside and between the two columns, and what is left for each.
 _LEFT, _GAP, _RIGHT = 1.95, 2.02, 0.12
 _PANEL = (WIDTH - _LEFT - _GAP - _RIGHT) / 2
 _SIZE = 5.2  # of the numbers beside the bars
+_SAME_CHIP = "tokens_per_second"  # of a cloud and a network that sell one chip
 _CUT = "\N{BLACK LEFT-POINTING SMALL TRIANGLE} "
 _COLUMNS = (
     ("advantage", "Buyer's lead over list price"),
@@ -85,35 +89,44 @@ def tornado(
     networks = [n for n in network_order(headlines["network"].to_list()) if n in set(mine["network"])]
     if not networks:
         return empty("No input moves any outlook", f"nothing is known in {look.names(told)}", look)
-    drawn = networks[:MOST_NETWORKS]
-    shown = _moving(mine.filter(pl.col("network").is_in(drawn)))
     cloud, horizon = look.names.long_pair(*pair), _horizon(paths)
-    most = dict(shown.group_by("network", "quantity").len().group_by("network").agg(pl.col("len").max()).iter_rows())
-    rows = [int(most.get(network, 1)) for network in drawn]
-    notes = []
-    if len(drawn) < len(networks):
-        notes.append(
-            f"{len(drawn)} of {plural(len(networks), 'network')} drawn; the title speaks of all, and all inputs are in "
-            "drivers.csv."
+    most = min(MOST_NETWORKS, len(networks))
+    while True:
+        drawn = networks[:most]
+        shown = _moving(mine.filter(pl.col("network").is_in(drawn)))
+        widest = dict(
+            shown.group_by("network", "quantity").len().group_by("network").agg(pl.col("len").max()).iter_rows()
         )
-    scales = {quantity: _Scale.of(shown.filter(pl.col("quantity") == quantity)) for quantity, _ in _COLUMNS}
-    cut = any(scale.floor == _FLOOR and scale.cuts for scale in scales.values())
-    notes.append(
-        f"Source: this model, scenario {look.names(told)}; {look.dated('prices')}. Dotted: zero, where it "
-        "is lost. Central inputs; medians of the draws are on the network pages."
-        + (f" Bars with an arrow are cut at {percent(_FLOOR)}." if cut else "")
-    )
-    sheet = Sheet(
-        title=finding(mine),
-        subtitle=f"Result at the end of {horizon} when one input alone goes to its low or high end: "
-        f"left % of the list price of {cloud}, right % of receipts",
-        footer=notes,
-        plot_height=0.55 + 0.24 * len(drawn) + 0.155 * sum(rows),
-        keys=[
-            Key(label="input at its low end", colour=MUTED, marker="s", hollow=True),
-            Key(label="at its high end", colour=MUTED, marker="s"),
-        ],
-    )
+        rows = [int(widest.get(network, 1)) for network in drawn]
+        scales = {quantity: _Scale.of(shown.filter(pl.col("quantity") == quantity)) for quantity, _ in _COLUMNS}
+        notes = []
+        if len(drawn) < len(networks):
+            notes.append(
+                f"{len(drawn)} of {plural(len(networks), 'network')} drawn; the title speaks of all, and all inputs "
+                "are in drivers.csv."
+            )
+        cut = any(scale.floor == _FLOOR and scale.cuts for scale in scales.values())
+        notes.append(
+            f"Source: this model, scenario {look.names(told)}; {look.dated('prices')}. Dotted: zero, where it "
+            "is lost. Central inputs; medians of the draws are on the network pages."
+            + (f" Bars with an arrow are cut at {percent(_FLOOR)}." if cut else "")
+            + look.not_live_note(drawn, "Hatched")
+            + _speed_note(mine.filter(pl.col("network").is_in(drawn)), look)
+        )
+        sheet = Sheet(
+            title=finding(mine),
+            subtitle=f"Result at the end of {horizon} when one input alone goes to its low or high end: "
+            f"left % of the list price of {cloud}, right % of receipts",
+            footer=notes,
+            plot_height=0.55 + 0.24 * len(drawn) + 0.155 * sum(rows),
+            keys=[
+                Key(label="input at its low end", colour=MUTED, marker="s", hollow=True),
+                Key(label="at its high end", colour=MUTED, marker="s"),
+            ],
+        )
+        if sheet.height <= _MOST_HEIGHT or most <= _LEAST_NETWORKS:
+            break
+        most -= 1
     told_of = set(mine.select("network", "quantity").iter_rows())
     grid = sheet.grid(len(drawn), 2, left=_LEFT, right=_RIGHT, below=0.22, above=0.24, gap_x=_GAP, gap_y=0.26)
     _share_height(grid, rows)
@@ -128,6 +141,7 @@ def tornado(
                 rows[i],
                 scales[quantity],
                 gid=f"{network}:{quantity}",
+                live=network not in look.not_live,
                 ticks=i == len(drawn) - 1,
                 known=(network, quantity) in told_of,
             )
@@ -143,6 +157,17 @@ def tornado(
             right = (text_width(name, 7.5, bold=True) + 0.08) / WIDTH
             sheet.figure.text(right, base, old, fontsize=6, color=MUTED, va="bottom", gid=f"row:{network}:age")
     return sheet.figure
+
+
+def _speed_note(mine: pl.DataFrame, look: Look) -> str:
+    """Why bars are missing where both sides sell the same chip: how fast it is cancels."""
+    same = mine.filter(pl.col("input") == _SAME_CHIP, pl.col("quantity") == "advantage")
+    still = [n for n, low, high in same.select("network", "at_low", "at_high").iter_rows()
+             if percent(low) == percent(high)]  # fmt: skip
+    if not still:
+        return ""
+    names = listing(look.names(n) for n in dict.fromkeys(still))
+    return f" No bar for tokens a second on {names}: cloud and network sell the same chip, so its speed cancels."
 
 
 def _moving(rows: pl.DataFrame) -> pl.DataFrame:
@@ -172,13 +197,13 @@ def _horizon(paths: pl.DataFrame) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Scale:
-    """The axis of a column: its ends, where bars are cut, whether any is, and where numbers have room."""
+    """The axis of a column: its ends, where bars are cut, whether any is, and between which values ticks stand."""
 
     low: float
     high: float
     floor: float
     cuts: bool
-    left: bool  # whether there is room for numbers left of zero
+    ticks: tuple[float, float]
 
     @classmethod
     def of(cls, part: pl.DataFrame) -> _Scale:
@@ -187,23 +212,61 @@ class _Scale:
         deep = results.filter(results < _FLOOR).len() * 2 > results.len()
         values = [v for name in ("at_low", "at_high") for v in part[name]]
         floor = -math.inf if deep or min(values, default=0.0) > _STRETCH else _FLOOR
-        ends = [_within(v, floor) for v in values if math.isfinite(v)] + [0.0]
-        low, high = min(ends), max(ends)
-        room = 0.3 * max(high - low, 0.5)
-        low -= room * (1.6 if low == _FLOOR else 1.0)
-        high += room
-        # Both numbers of a bar right of zero may stand left of the line of zero, or need room at its right.
-        pairs = (sorted(pair) for pair in part.select("at_low", "at_high").iter_rows())
-        width = max((text_width(_both(low, high), _SIZE) + 0.08 for low, high in pairs), default=0.0)
-        left = -low / (high - low) * _PANEL > width
-        if not left:
-            share = width / _PANEL
-            high = max(high, (max(ends) - low * share) / (1 - share))
-        return cls(low=low, high=high, floor=floor, cuts=any(v < floor for v in values), left=left)
+        bars = [
+            (_within(low, floor), _within(high, floor), *(_room(_number(end, floor)) for end in (low, high)))
+            for low, high in (sorted(ends) for ends in part.select("at_low", "at_high").iter_rows())
+        ]
+        per_inch = 0.0
+        while True:
+            # The numbers of a bar near zero stand beyond the line at zero, which would cross them.
+            lefts = [(0.0, 0.05), *((_left_of(low, before * per_inch), before) for low, _, before, _ in bars)]
+            rights = [(0.0, 0.05), *((_right_of(high, after * per_inch), after) for _, high, _, after in bars)]
+            wider = max((end - start) / (_PANEL - before - after) for start, before in lefts for end, after in rights)
+            if wider <= per_inch * (1 + 1e-9):
+                break
+            per_inch = wider
+        per_inch = per_inch or 1.0
+        low = min(start - before * per_inch for start, before in lefts)
+        ends = [v for bar in bars for v in bar[:2]] + [0.0]
+        return cls(
+            low=low, high=low + _PANEL * per_inch, floor=floor, cuts=any(v < floor for v in values),
+            ticks=(min(ends), max(ends)),
+        )  # fmt: skip
 
     def within(self, value: float) -> float:
         """Where a value is drawn."""
         return _within(value, max(self.floor, self.low))
+
+    def places(self) -> list[float]:
+        """Ticks at round values, from the one below all bars to that above them, as many as have room for names."""
+        start, end = self.ticks
+        found: list[float] = []
+        for most in (4, 3, 2, 1):
+            every = MaxNLocator(most).tick_values(start, end)
+            found = [float(t) for t in every if self.low <= t <= min(self.high, _WHOLE)]
+            wide = [text_width(percent(t), 6) for t in found]
+            steps = [(b - a) / (self.high - self.low) * _PANEL for a, b in pairwise(found)]
+            if all(step > (a + b) / 2 + 0.06 for step, (a, b) in zip(steps, pairwise(wide), strict=True)):
+                break
+        return found
+
+
+def _number(value: float, floor: float) -> str:
+    return f"{_CUT}< {percent(floor)}" if value < floor else percent(value, signed=True)
+
+
+def _room(number: str) -> float:
+    """Inches that a number beside a bar takes."""
+    return text_width(number, _SIZE) + 0.06
+
+
+def _left_of(low: float, needed: float) -> float:
+    """Where the number left of a bar ends: at the bar, or at zero where the bar leaves it no room before zero."""
+    return 0.0 if 0 < low < needed else low
+
+
+def _right_of(high: float, needed: float) -> float:
+    return 0.0 if -needed < high < 0 else high
 
 
 def _bars(
@@ -214,13 +277,13 @@ def _bars(
     scale: _Scale,
     *,
     gid: str,
+    live: bool,
     ticks: bool,
     known: bool,
 ) -> None:
     axes.set_ylim(rows - 0.4, -0.6)
     axes.set_xlim(scale.low, scale.high)
-    ticks_at = MaxNLocator(4 if scale.low > -10 else 3).tick_values(scale.low, scale.high)
-    places = [t for t in ticks_at if scale.low <= t <= scale.high]
+    places = scale.places()
     axes.set_xticks(places, [percent(t) for t in places] if ticks else [""] * len(places))
     axes.tick_params(axis="x", labelsize=6)
     axes.grid(axis="x", color=LINE)
@@ -242,26 +305,18 @@ def _bars(
         ends = sorted((("at_low", False), ("at_high", True)), key=lambda end: -abs(scale.within(row[end[0]]) - middle))
         for end, filled in ends:
             value = scale.within(row[end])
-            axes.barh(y, value - middle, left=middle, height=0.68, facecolor=colour if filled else "white",
+            axes.barh(y, value - middle, left=middle, height=0.68, facecolor=colour if filled and live else "white",
+                      hatch="//////" if filled and not live else None,
                       edgecolor=colour, lw=0.8, zorder=2, gid=f"bar:{gid}:{row['input']}:{end}")  # fmt: skip
         low, high = sorted((row["at_low"], row["at_high"]), key=scale.within)
-        aside = 0 < scale.within(low) < per_inch * (text_width(percent(low, signed=True), _SIZE) + 0.06)
-        if aside:
-            # Left of the bar the number would lie on the line of zero.
-            place, shift = (0.0, -2.5) if scale.left else (scale.within(high), 2.5)
-            axes.annotate(
-                _both(low, high), (place, y), xytext=(shift, 0), textcoords="offset points",
-                ha="right" if scale.left else "left", va="center", fontsize=_SIZE, color=INK,
-                gid=f"value:{gid}:{row['input']}:both",
-            )  # fmt: skip
-        for value, side in () if aside else ((low, -1), (high, 1)):
-            cut = value < scale.floor
-            if math.isnan(value) or (cut and side > 0):
+        for value, side in ((low, -1), (high, 1)):
+            if math.isnan(value) or (value < scale.floor and side > 0):
                 continue
+            number = _number(value, scale.floor)
+            beside = (_left_of if side < 0 else _right_of)(scale.within(value), _room(number) * per_inch)
             axes.annotate(
-                f"{_CUT}< {percent(scale.floor)}" if cut else percent(value, signed=True), (scale.within(value), y),
-                xytext=(2.5 * side, 0),
-                textcoords="offset points", ha="left" if side > 0 else "right", va="center", fontsize=_SIZE, color=INK,
+                number, (beside, y), xytext=(2.5 * side, 0), textcoords="offset points",
+                ha="left" if side > 0 else "right", va="center", fontsize=_SIZE, color=INK,
                 bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.8}, zorder=1.8,
                 gid=f"value:{gid}:{row['input']}:{'low' if side < 0 else 'high'}",
             )  # fmt: skip
@@ -270,10 +325,6 @@ def _bars(
             textcoords="offset points", ha="right", va="center", fontsize=6.4, color=INK, annotation_clip=False,
             gid=f"input:{gid}:{row['input']}",
         )  # fmt: skip
-
-
-def _both(low: float, high: float) -> str:
-    return f"{percent(low, signed=True)} to {percent(high, signed=True)}"
 
 
 def _within(value: float, floor: float) -> float:
