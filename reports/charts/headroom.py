@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import TypeAlias
+
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -28,15 +31,19 @@ from reports.view import (
     ordered_pairs,
     ordered_scenarios,
 )
-from reports.words import NO_PAIR, REFERENCE_WORDS, listing, of_many, of_things, percent
+from reports.words import NO_PAIR, REFERENCE_WORDS, listing, of_many, of_things, percent, plural
 
 __all__ = ["MOST_NETWORKS", "MOST_PAIRS", "headroom"]
 
 MOST_NETWORKS = 4
 MOST_PAIRS = 6
+_MOST_HEIGHT = 7.5  # inches of the chart, where few networks leave room for more clouds
 _FLOOR = -1.0
 # Room for the arrow of a cut bar with its number, and for the number right of a whole one.
 _SPAN = (-1.9, 1.42)
+# Network, cloud, silicon and reference of a bar; the reference's kind and layer, and the network's layer.
+Bar: TypeAlias = tuple[str, str, str, str]
+Basis: TypeAlias = tuple[str | None, str | None, str | None]
 
 
 def finding(known: pl.DataFrame) -> str:
@@ -105,9 +112,6 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
     every = every.filter(pl.col("network").is_in(networks))
     drawn = networks[:MOST_NETWORKS]
     shown = every.filter(pl.col("network").is_in(drawn))
-    every_pair = ordered_pairs(shown)
-    pairs = every_pair[:MOST_PAIRS]
-    shown = shown.filter(pl.struct("cloud", "silicon").is_in([{"cloud": c, "silicon": k} for c, k in pairs]))
     references = [r for r in REFERENCE_ORDER if r in set(shown["reference"])]
     compared = headline_comparison(headlines, comparison)
     basis = {
@@ -125,64 +129,33 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
         )
     )
     claims = {(k[1], k[2]) for k, v in basis.items() if v[0] == "vendor_claim"}
-    stale = any(layer not in (None, "live") for _, *layers in basis.values() for layer in layers)
-    bars = shown.filter(pl.col("quantity") == "advantage", pl.col("headroom").is_not_null()).select(
-        "network", "cloud", "silicon", "reference"
-    )
-    claimed = [basis.get(bar, (None,))[0] == "vendor_claim" for bar in bars.iter_rows()]
-    own_colour = {bar[3] for bar, claim in zip(bars.iter_rows(), claimed, strict=True) if not claim}
-    keys = [
-        Key(label=f"against {REFERENCE_WORDS[r].lower()}", colour=REFERENCE_COLOUR[r], marker="s")
-        for r in references
-        if r in own_colour
-    ]
-    if any(claimed):
-        keys.append(Key(label="vendor claim", colour=CLAIM, marker="s"))
-    notes, cuts = [], []
-    if len(drawn) < len(networks):
-        cuts.append(f"{len(drawn)} of {len(networks)} networks")
-    if len(pairs) < len(every_pair):
-        cuts.append(f"{len(pairs)} of {len(every_pair)} clouds with their silicon")
-    if cuts:
-        notes.append(f"{' and '.join(cuts)} drawn; the title speaks of all, and the others are in erosion.csv.")
-    rows, elsewhere = _told_chips(compared.filter(pl.col("network").is_in(drawn)), pairs, references, look)
-    notes += elsewhere
-    title = finding(every)
-    with_margin = set(shown.filter(pl.col("quantity") == "full_margin", pl.col("headroom").is_not_null())["network"])
-    if (
-        title.startswith("List prices may fall")
-        and every.filter(
-            "other_chip",
-            pl.col("reference") == "list",
-            pl.col("quantity") == "advantage",
-            pl.col("headroom").is_not_null(),
-        ).height
-    ):
-        notes.append("The title's range leaves out list prices of another chip than the row's silicon.")
-    notes.append(
-        f"Source: this model, scenario {look.names(scenario)}, central inputs; {look.dated('prices')}."
-        + (" Hatched: rests on stored or reference prices, or on modelled cost." if stale else "")
-        + (
-            " n/c: the cloud has no such price or cost for this work."
-            if bars.height < len(drawn) * len(pairs) * len(references)
-            else ""
+    every_pair = ordered_pairs(shown)
+    # Few networks leave the page to their clouds.
+    most = max(len(every_pair), MOST_PAIRS) if len(drawn) < MOST_NETWORKS else MOST_PAIRS
+    while True:
+        pairs = every_pair[:most]
+        cuts = [f"{len(drawn)} of {len(networks)} networks"] if len(drawn) < len(networks) else []
+        if len(pairs) < len(every_pair):
+            cuts.append(f"{len(pairs)} of {len(every_pair)} clouds with their silicon")
+        notes = []
+        if cuts:
+            notes.append(f"{' and '.join(cuts)} drawn; the title speaks of all, and the others are in erosion.csv.")
+        here = shown.filter(pl.struct("cloud", "silicon").is_in([{"cloud": c, "silicon": k} for c, k in pairs]))
+        rows, elsewhere = _told_chips(compared.filter(pl.col("network").is_in(drawn)), pairs, references, look)
+        notes += [*elsewhere, *_counted(every, basis), _source(here, basis, look, len(drawn) * len(pairs))]
+        sheet = Sheet(
+            title=finding(every),
+            subtitle="Headroom: further fall of cloud inference cost, % of today's, until the network's lead is zero; "
+            "last row: until the supplier's margin is, if networks follow in part. Left of zero: lost today; cloud "
+            "cost would have to rise by so much",
+            footer=notes,
+            plot_height=0.6 + (len(pairs) * (len(references) + 0.8) + 1.2) * 0.112,
+            keys=_keys(here, basis, references),
         )
-        + (" n/k: no supplier's margin is known." if set(drawn) - with_margin else "")
-        + (
-            f" Bars with an arrow are cut at {percent(_FLOOR)}."
-            if any(h is not None and h < _FLOOR for h in shown["headroom"])
-            else ""
-        )
-    )
-    sheet = Sheet(
-        title=title,
-        subtitle="Headroom: further fall of cloud inference cost, in % of today's, until the network's lead is zero. "
-        "Last row: until the supplier's margin is zero, where only clouds get cheaper and networks follow in part. "
-        "Left of zero: lost today",
-        footer=notes,
-        plot_height=0.6 + (len(pairs) * (len(references) + 0.8) + 1.2) * 0.112,
-        keys=keys,
-    )
+        if sheet.height <= _MOST_HEIGHT or most <= MOST_PAIRS:
+            break
+        most -= 1
+    shown = here
     left = 1.45
     (line,) = sheet.grid(1, len(drawn), left=left, right=0.15, below=0.24, above=0.32, gap_x=0.16)
     step = len(references) + 0.8
@@ -242,6 +215,59 @@ def headroom(headlines: pl.DataFrame, outlook: pl.DataFrame, comparison: pl.Data
             axes.annotate(fit(old, 6, width), (0, 1), xycoords="axes fraction", xytext=(0, 4), va="bottom",
                           textcoords="offset points", fontsize=6, color=MUTED, gid=f"age:{network}")  # fmt: skip
     return sheet.figure
+
+
+def _keys(shown: pl.DataFrame, basis: Mapping[Bar, Basis], references: list[str]) -> list[Key]:
+    """The colours of the bars that are drawn."""
+    bars = _bars_of(shown)
+    claimed = {bar for bar in bars if basis.get(bar, (None,))[0] == "vendor_claim"}
+    own = {bar[3] for bar in bars if bar not in claimed}
+    keys = [
+        Key(label=f"against {REFERENCE_WORDS[r].lower()}", colour=REFERENCE_COLOUR[r], marker="s")
+        for r in references
+        if r in own
+    ]
+    return [*keys, *([Key(label="vendor claim", colour=CLAIM, marker="s")] if claimed else [])]
+
+
+def _bars_of(shown: pl.DataFrame) -> list[Bar]:
+    """What has a bar."""
+    known = shown.filter(pl.col("quantity") == "advantage", pl.col("headroom").is_not_null())
+    return known.select("network", "cloud", "silicon", "reference").rows()
+
+
+def _counted(every: pl.DataFrame, basis: Mapping[Bar, Basis]) -> list[str]:
+    """What must be said of the references that the title counts: claims among costs, and chips of another name."""
+    bars = [bar for bar in _bars_of(every) if bar[3] == "modelled_cost"]
+    claimed = sum(basis.get(bar, (None,))[0] == "vendor_claim" for bar in bars)
+    notes = []
+    if claimed:
+        n = plural(len(bars), "modelled cost")
+        notes.append(
+            f"Of the title's {n} {claimed} " + ("is a vendor's claim." if claimed == 1 else "are vendors' claims.")
+        )
+    other = every.filter("other_chip", pl.col("reference") == "list", pl.col("quantity") == "advantage")
+    if finding(every).startswith("List prices may fall") and other["headroom"].count():
+        notes.append("The title's range leaves out list prices of another chip than the row's silicon.")
+    return [" ".join(notes)] if notes else []
+
+
+def _source(shown: pl.DataFrame, basis: Mapping[Bar, Basis], look: Look, panels: int) -> str:
+    """The last paragraph of the footer; ``panels`` is how many networks times clouds are drawn."""
+    bars, references = _bars_of(shown), shown.filter(pl.col("quantity") == "advantage")["reference"].n_unique()
+    with_margin = shown.filter(pl.col("quantity") == "full_margin", pl.col("headroom").is_not_null())["network"]
+    stale = any(layer not in (None, "live") for _, *layers in basis.values() for layer in layers)
+    return (
+        f"Source: this model, scenario {look.names(shown['scenario'][0])}, central inputs; {look.dated('prices')}."
+        + (" Hatched: rests on stored or reference prices, or on modelled cost." if stale else "")
+        + (" n/c: the cloud has no such price or cost for this work." if len(bars) < panels * references else "")
+        + (" n/k: no supplier's margin is known." if with_margin.n_unique() < shown["network"].n_unique() else "")
+        + (
+            f" Bars with an arrow are cut at {percent(_FLOOR)}."
+            if any(h is not None and h < _FLOOR for h in shown["headroom"])
+            else ""
+        )
+    )
 
 
 def _chips(compared: pl.DataFrame) -> dict[tuple[str, str, str, str], str]:

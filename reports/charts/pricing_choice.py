@@ -8,7 +8,7 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.style import INK, LINE, MUTED, WIDTH, Look, Sheet, empty, fit, styled, text_width, wrap
+from reports.style import INK, LINE, MUTED, WIDTH, Look, Sheet, empty, fit, styled, text_width, title_lines, wrap
 from reports.view import future_pair, headline_paths, of_pair, ordered_scenarios, plain
 from reports.words import percent, plural
 
@@ -19,22 +19,43 @@ MOST_SCENARIOS = 5
 MONTHS = 36
 _LEFT = 1.5
 _NOTHING = 0.0005
+_TOLD = 0.005  # a smaller change is none in a sentence
+_TITLE_LINES = 2
 
 
 def finding(moved: pl.DataFrame, look: Look, cloud: str, year: int) -> str:
-    """The title; ``moved`` has the ``change`` of the networks' cost over the cloud's, by network and scenario."""
+    """The title; ``moved`` has the ``change`` of the networks' cost over the cloud's, by network and scenario.
+
+    From the least to the most that a network and scenario give, each with its scenario where two lines have room.
+    """
     nothing = f"How clouds price their new silicon changes nothing by {year}"
     if moved.is_empty():
         return nothing
-    most = moved.sort(pl.col("change").abs(), descending=True).row(0, named=True)
-    if abs(most["change"]) < 0.005:
+    ranked = moved.sort("change")
+    (low, first), (high, last) = ranked.select("change", "scenario").gather([0, -1]).rows()
+    if max(abs(low), abs(high)) < _TOLD:
         return nothing
-    how = f"up to {percent(abs(most['change']))} {'dearer' if most['change'] > 0 else 'cheaper'}"
     who = "the network is" if moved["network"].n_unique() == 1 else "networks are"
-    return (
-        f"If clouds price by their newest chip, not their whole fleet, {who} {how} relative to {cloud} by {year} "
-        f"({look.names(most['scenario'])})"
-    )
+    # (change, scenario, words of its side): the ends that are told, one where all lie on a side from nothing on.
+    ends = [
+        (change, scenario, "dearer" if change > 0 else "cheaper") for change, scenario in ((low, first), (high, last))
+    ]
+    if low < -_NOTHING and high > _NOTHING:
+        told = [(f"{percent(abs(change))} {side}", scenario) for change, scenario, side in ends]
+        head = ""
+    else:
+        near, far = sorted(ends, key=lambda end: abs(end[0]))
+        told = [(f"{percent(abs(far[0]))} {far[2]}", far[1])]
+        head = "up to " if abs(near[0]) <= _NOTHING else ""
+        if not head and percent(abs(near[0])) != percent(abs(far[0])):
+            told.insert(0, (percent(abs(near[0])), near[1]))
+    titles = [
+        f"If clouds price by their newest chip{fleet}, {who} {head or 'from ' * (len(told) - 1)}"
+        f"{' to '.join(f'{text} ({look.names(scenario)})' if named else text for text, scenario in told)} "
+        f"relative to {cloud} by {year}"
+        for named, fleet in ((True, ", not their whole fleet"), (True, ""), (False, ", not their whole fleet"))
+    ]
+    return next((title for title in titles if title_lines(title) <= _TITLE_LINES), titles[-1])
 
 
 @styled
@@ -73,12 +94,13 @@ def pricing_choice(headlines: pl.DataFrame, paths: pl.DataFrame, look: Look) -> 
         return empty(finding(moved, look, cloud, at.year), "the scenarios asked for bring no new silicon", look)
     scenarios = ordered_scenarios(moved)
     networks = moved["network"].unique(maintain_order=True).to_list()
-    # The bar that the title tells is among those drawn.
-    most = moved.sort(pl.col("change").abs(), descending=True).row(0, named=True)
+    # The bars that the title tells are among those drawn.
+    told_ends = moved.sort("change").select("network", "scenario").gather([0, -1])
     drawn, told = (
-        [x for x in every if x == first or x in [y for y in every if y != first][: room - 1]]
+        [x for x in every if x in first or x in [y for y in every if y not in first][: room - len(first)]]
         for every, first, room in (
-            (networks, most["network"], MOST_NETWORKS), (scenarios, most["scenario"], MOST_SCENARIOS),
+            (networks, set(told_ends["network"]), MOST_NETWORKS),
+            (scenarios, set(told_ends["scenario"]), MOST_SCENARIOS),
         )
     )  # fmt: skip
     notes, cuts = [], []

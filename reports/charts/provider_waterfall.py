@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import polars as pl
@@ -26,8 +26,8 @@ from reports.style import (
     text_width,
     wrap,
 )
-from reports.view import Row, headline_margins, ordered_headlines, plain
-from reports.words import KIND_WORDS, fee, listing, of_networks, percent, plural, usd
+from reports.view import Row, fee_floors, headline_margins, ordered_headlines, plain
+from reports.words import KIND_WORDS, MINUS, fee, listing, of_networks, percent, plural, usd
 
 __all__ = ["MOST_NETWORKS", "provider_waterfall"]
 
@@ -44,16 +44,18 @@ _STEPS = {
 }
 # Of the largest first: of two alike it is the one told.
 _COSTS = {"capital": "capital", "power": "power", "opex": "upkeep", "network_take": "the network"}
+_LEAST, _MOST = "\N{GREATER-THAN OR EQUAL TO}", "\N{LESS-THAN OR EQUAL TO}"
 _TOKENS = "Token rewards, apart"
 # Rows of a panel: the steps, a gap, the tokens.
 _PLACES = {step: float(i) for i, step in enumerate(_STEPS)} | {"token_rewards": len(_STEPS) + 0.55}
 _SIZE = 6.3
 
 
-def finding(known: pl.DataFrame, *, of: int) -> str:
+def finding(known: pl.DataFrame, *, of: int, floors: Collection[str] = ()) -> str:
     """The title: on how many networks the bill pays the provider's full cost, and the largest cost; true of any rows.
 
-    ``of`` is how many networks there are, known or not. The largest cost is that of most networks; what it takes is
+    ``of`` is how many networks there are, known or not; those of ``floors`` may keep more than is known, so that what
+    the bill pays is at most what the rows say. The largest cost is that of most networks; what it takes is
     told of all.
     """
     if known.is_empty():
@@ -62,16 +64,21 @@ def finding(known: pl.DataFrame, *, of: int) -> str:
     billed = known.filter(pl.col("tenant_usd_per_hour") > 0)
     largest = [max(_COSTS, key=lambda cost: row[f"{cost}_usd_per_hour"]) for row in billed.iter_rows(named=True)]
     cost = max(_COSTS, key=largest.count)
+    at_most = any(n in floors for n in known.filter(pl.col("profit_usd_per_hour") > 0)["network"])
     shares = (billed[f"{cost}_usd_per_hour"] / billed["tenant_usd_per_hour"]).sort()
     if n == 1:
         where = "" if of == 1 else " on the one network of known fees and costs"
-        start = f"The tenant's money {'covers' if kept else 'does not cover'} the provider's full cost{where}"
+        covers = ("may cover" if at_most else "covers") if kept else "does not cover"
+        start = f"The tenant's money {covers} the provider's full cost{where}"
     else:
         many = of_networks(kept, n)
         if of != n:
             none, every = ("neither", "both") if n == 2 else ("none", "all")
             some = none if not kept else every if kept == n else str(kept)
             many = f"{some} of the {n} networks of known fees and costs"
+        if at_most:
+            many = f"at most {kept} of {'the ' if of != n else ''}{n} networks"
+            many += " of known costs" if of != n else ""
         start = f"Without tokens, the tenant's money covers the provider's full cost on {many}"
     if shares.is_empty():
         return start
@@ -130,6 +137,9 @@ def provider_waterfall(
         notes.append(f"Nodes are paid in newly minted tokens, so there is no bill to split: {listing(words)}.")
     if missing:
         notes.append(f"Not known: {reasons_note(missing, _EVERY)}.")
+    floors = set[str]() if tokens is None else fee_floors(tokens)
+    if floors.intersection(bars["network"]):
+        notes.append(f"{_LEAST}, {_MOST}: the network may keep more than is published, so that less is left.")
     if bars.filter(pl.col("archetype") == "home", pl.col("opex_usd_per_hour") == 0).height:
         notes.append("Upkeep of $0: an assumption for nodes at home.")
     names = [*(look.names(n) for n in drawn), "this model"]
@@ -139,10 +149,10 @@ def provider_waterfall(
     n_rows = -(-len(drawn) // n_columns)
     rows = len(_STEPS) + (1.6 if has_tokens else 0.1)
     sheet = Sheet(
-        title=finding(known, of=headlines.height),
+        title=finding(known, of=headlines.height, floors=floors),
         subtitle="USD per calendar hour and accelerator: the tenant's bill (price and any fee on it, times use) less "
-        "what the network keeps (beside it the share of the bill), power, upkeep and capital. Each panel to its own "
-        "scale",
+        "what the network keeps (beside it the share of the bill), power, upkeep and capital"
+        f"{'. Each panel to its own scale' if bars.height > 1 else ''}",
         footer=notes,
         plot_height=n_rows * (0.5 + 0.19 * rows) + (n_rows - 1) * 0.22 + 0.06,
     )
@@ -160,7 +170,8 @@ def provider_waterfall(
         if row["profit_usd_per_hour"] is None:
             _words_only(axes, row, at_most=network in bounded)
         else:
-            _bars(axes, steps.filter(pl.col("network") == network), look.network(network)[0], row)
+            _bars(axes, steps.filter(pl.col("network") == network), look.network(network)[0], row,
+                  floor=network in floors)  # fmt: skip
         if i % n_columns == 0:
             _step_names(axes, left, tokens=has_tokens)
         _panel_title(axes, sheet.height, look, row)
@@ -177,10 +188,20 @@ def _of(margins: pl.DataFrame, heads: pl.DataFrame) -> Any:
     return margins.filter(pl.Series(wanted, dtype=pl.Boolean))
 
 
-def _bars(axes: Axes, steps: pl.DataFrame, colour: str, row: Row) -> None:
-    """One bar a step, its amount beside it, hairlines from bar to bar."""
+def _bars(axes: Axes, steps: pl.DataFrame, colour: str, row: Row, *, floor: bool) -> None:
+    """One bar a step, its amount beside it, hairlines from bar to bar.
+
+    With a ``floor`` the network may keep more than is told: its share is at least that, what is left at most.
+    """
     kept = f" ({fee(row['network_take_share'])})" if row["network_take_share"] is not None else ""
-    told = {s: usd(v) + (kept if s == "network_take" else "") for s, v in steps.select("step", "usd_per_hour").rows()}
+    told = {s: usd(v) for s, v in steps.select("step", "usd_per_hour").rows()}
+    if floor:
+        # What is taken away is written below zero.
+        told |= {
+            "network_take": f"{_LEAST} {told['network_take'].removeprefix(MINUS)}",
+            "profit": f"{_MOST} {told['profit']}",
+        }
+    told["network_take"] += kept
     spans = {step: (min(ends), max(ends)) for step, *ends in
              steps.select("step", "from_usd_per_hour", "to_usd_per_hour").rows()}  # fmt: skip
     rooms = {step: 0.08 + text_width(text, _SIZE, bold=True) for step, text in told.items()}
