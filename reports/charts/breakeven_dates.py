@@ -61,14 +61,10 @@ def finding(fates: Mapping[str, Sequence[Fate]], cloud: str, last: int) -> str:
 
 def _the_network(known: Sequence[tuple[str, Fate]], cloud: str, last: int) -> str:
     """Of one network alone: over which prices it keeps its lead, loses it, or has none."""
-    kept, lost, none = (
-        " and ".join(noun if "cost" in noun or noun == nouns[-1] else noun.removesuffix(" price") for noun in nouns)
-        for nouns in (
-            [noun for noun, fate in known if not fate.dearer_today and fate.ever < _PROBABLE],
-            [noun for noun, fate in known if not fate.dearer_today and fate.ever >= _PROBABLE],
-            [noun for noun, fate in known if fate.dearer_today],
-        )
-    )
+    fates: dict[str, list[str]] = {"kept": [], "lost": [], "none": []}
+    for noun, fate in known:
+        fates["none" if fate.dearer_today else "lost" if fate.ever >= _PROBABLE else "kept"].append(noun)
+    kept, lost, none = (_prices(nouns) for nouns in fates.values())
     if kept:
         text = f"The network probably keeps its lead over {cloud} to {last} at {kept}"
         text += f", loses it at {lost}" if lost else ""
@@ -77,6 +73,15 @@ def _the_network(known: Sequence[tuple[str, Fate]], cloud: str, last: int) -> st
     else:
         return f"The network is dearer today than {cloud} at {none}"
     return f"{text}; it is dearer at {none} today" if none else text
+
+
+def _prices(nouns: Sequence[str]) -> str:
+    """``"list and committed price and modelled cost"``."""
+    told = [
+        noun.removesuffix(" price") if after.endswith(" price") else noun
+        for noun, after in zip(nouns, [*nouns[1:], ""], strict=False)
+    ]
+    return " and ".join(told)
 
 
 def _networks(known: Sequence[tuple[str, Sequence[Fate]]], cloud: str, last: int) -> str:

@@ -228,8 +228,8 @@ def _panel(axes: Axes, here: pl.DataFrame, colour: str, *, gid: str, live: bool)
             axes.plot(years(average["date"][:1]), [start], marker="D", ms=2.8, mfc="white", mec=colour, mew=0.9,
                       linestyle="none", zorder=5, clip_on=False, gid=f"start:{gid}")  # fmt: skip
         _fall_at_once(axes, average, gid)
-    lines = "\n".join(wrap(told, 5.8, axes.get_position().width * WIDTH))
-    axes.text(0.97, 0.97, lines, transform=axes.transAxes, ha="right", va="top", fontsize=5.8,
+    wrapped = "\n".join(wrap(told, 5.8, axes.get_position().width * WIDTH))
+    axes.text(0.97, 0.97, wrapped, transform=axes.transAxes, ha="right", va="top", fontsize=5.8,
               linespacing=1.1, bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.3},
               color=MUTED if average.is_empty() else INK, gid=f"fate:{gid}")  # fmt: skip
 

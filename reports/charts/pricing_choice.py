@@ -21,6 +21,7 @@ _LEFT = 1.5
 _NOTHING = 0.0005
 _TOLD = 0.005  # a smaller change is none in a sentence
 _TITLE_LINES = 2
+_FLEET = ", not their whole fleet"
 
 
 def finding(moved: pl.DataFrame, look: Look, cloud: str, year: int) -> str:
@@ -49,11 +50,14 @@ def finding(moved: pl.DataFrame, look: Look, cloud: str, year: int) -> str:
         head = "up to " if abs(near[0]) <= _NOTHING else ""
         if not head and percent(abs(near[0])) != percent(abs(far[0])):
             told.insert(0, (percent(abs(near[0])), near[1]))
+    if len(told) == 2 and told[0][1] == told[1][1]:
+        told = [(" to ".join(text for text, _ in told), told[0][1])]
+        head = "from "
     titles = [
         f"If clouds price by their newest chip{fleet}, {who} {head or 'from ' * (len(told) - 1)}"
         f"{' to '.join(f'{text} ({look.names(scenario)})' if named else text for text, scenario in told)} "
         f"relative to {cloud} by {year}"
-        for named, fleet in ((True, ", not their whole fleet"), (True, ""), (False, ", not their whole fleet"))
+        for named, fleet in ((True, _FLEET), (True, ""), (False, _FLEET))
     ]
     return next((title for title in titles if title_lines(title) <= _TITLE_LINES), titles[-1])
 

@@ -212,8 +212,14 @@ class _Scale:
         deep = results.filter(results < _FLOOR).len() * 2 > results.len()
         values = [v for name in ("at_low", "at_high") for v in part[name]]
         floor = -math.inf if deep or min(values, default=0.0) > _STRETCH else _FLOOR
+        # No receipts at one end, so no margin: the bar goes to the end of the axis.
+        least = min((v for v in values if math.isfinite(v)), default=0.0)
         bars = [
-            (_within(low, floor), _within(high, floor), *(_room(_number(end, floor)) for end in (low, high)))
+            (
+                _within(low, max(floor, least)),
+                _within(high, max(floor, least)),
+                *(_room(_number(end, floor)) for end in (low, high)),
+            )
             for low, high in (sorted(ends) for ends in part.select("at_low", "at_high").iter_rows())
         ]
         per_inch = 0.0

@@ -148,7 +148,11 @@ def utilisation(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFr
     layers = set(frame["layer"])
     needs = any(r["needed"] is not None and r["needed"] <= 1 for r in shown)
     keys = [
-        *([Key(label="known use (headline's chip, else network)", colour=INK, marker="o")] if "live" in layers else []),
+        *(
+            [Key(label="known use of the chip, else of the whole network", colour=INK, marker="o")]
+            if "live" in layers
+            else []
+        ),
         *([Key(label="known use, not live", colour=INK, marker="o", hollow=True)] if layers - {"live"} else []),
         *([Key(label="needed", colour=INK, marker="|")] if needs else []),
         *([Key(label="used less than needed", colour=INK, line="--")] if apart else []),

@@ -25,6 +25,7 @@ from reports.charts import (
 )
 from reports.charts.predicted_measured import predicted_measured
 from reports.style import Look, alt_text, png_bytes, svg_text, text_width, title_of
+from reports.words import percent
 
 
 class TestAllCharts:
@@ -163,8 +164,10 @@ class TestMarginErosion:
         paths = analysis.margin_paths.with_columns(full_margin=pl.lit(0.059), full_margin_p50=pl.lit(-0.01))
         figure = margin_erosion(analysis.headlines, paths, Look.of(analysis))
         told = {t.get_text() for axes in figure.axes for t in axes.texts if str(t.get_gid()).startswith("fate:")}
-        assert told == {"lost 2026"}
-        assert "tables tell today at central inputs: Akash +5.9% and io.net +5.9%." in alt_text(figure)
+        assert {" ".join(one.split()) for one in told} == {"most draws today"}
+        assert (
+            "tables tell today at central inputs: Akash +5.9% and io.net +5.9%. Most draws today: half of them or more"
+        ) in alt_text(figure)
 
     def test_every_crossing_of_zero_is_marked(self, analysis: Analysis) -> None:
         """A line that starts below zero and rises above it for a time crosses twice."""
@@ -199,12 +202,31 @@ class TestAdvantageErosion:
             "None of 3 networks is below the list price"
         )
 
-    def test_today_is_central_and_the_future_the_median(self, analysis: Analysis) -> None:
-        """All medians below zero: nobody stays ahead, but at central inputs all are ahead today."""
+    def test_the_title_counts_the_medians_that_are_drawn_and_the_footer_names_the_odd(self, analysis: Analysis) -> None:
+        """All medians below zero: nobody is ahead in the chart, though at central inputs all are ahead today."""
         lost = analysis.advantage_paths.with_columns(advantage_p50=pl.lit(-0.1))
-        told = title_of(advantage_erosion(analysis.headlines, lost, Look.of(analysis)))
-        assert told.startswith("None of 3 networks stays below the list price of AWS with NVIDIA GPUs to")
-        assert "(all 3 are today)" in told
+        figure = advantage_erosion(analysis.headlines, lost, Look.of(analysis))
+        assert title_of(figure).startswith(
+            "None of 3 networks is below the list price of AWS with NVIDIA GPUs even today"
+        )
+        central = analysis.advantage_paths.filter(
+            pl.col("month") == 0, pl.col("reference") == "list", pl.col("cloud") == "aws", pl.col("network") == "akash",
+            pl.col("silicon") == "nvidia",
+        )["advantage"][0]  # fmt: skip
+        assert (
+            f"tables tell today at central inputs: Akash {percent(central, signed=True)} over list price"
+            in alt_text(figure)
+        )
+
+    def test_of_one_network_the_title_is_a_sentence(self, one_network: Analysis) -> None:
+        def titled(of_list: float, of_cost: float) -> str:
+            value = pl.when(pl.col("reference") == "list").then(of_list).otherwise(of_cost)
+            paths = one_network.advantage_paths.with_columns(advantage_p50=value)
+            return title_of(advantage_erosion(one_network.headlines, paths, Look.of(one_network)))
+
+        assert titled(0.2, -0.2).endswith("; it is dearer than its modelled cost today (Base)")
+        assert titled(0.2, 0.1).endswith("; it stays below its modelled cost (Base)")
+        assert titled(-0.2, -0.2).startswith("The network is dearer than the list price of")
 
 
 class TestHeadroom:

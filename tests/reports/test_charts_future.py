@@ -106,7 +106,8 @@ class TestTitlesFollowTheWorld:
             title_of(draw("headroom", lost)),
         )
         assert re.match(
-            r"All 3 networks are dearer today than \w+ with NVIDIA GPUs at list price, all 3 at modelled cost$",
+            r"All 3 networks are dearer today than \w+ with NVIDIA GPUs at list price, all 3 at committed, "
+            r"all 3 at modelled cost$",
             title_of(draw("breakeven_dates", lost)),
         )
         assert "before any fall of the clouds' cost" in title_of(draw("stress", lost))
@@ -119,8 +120,8 @@ class TestTitlesFollowTheWorld:
         assert title_of(draw("advantage_erosion", kept)).startswith("All 3 networks stay below the list price")
         assert title_of(draw("headroom", kept)).startswith("List prices may fall")
         assert re.match(
-            r"None of 3 networks is dearer today than \w+ with NVIDIA GPUs at list price, none at modelled cost; "
-            r"probably none will be by \d+$",
+            r"None of 3 networks is dearer today than \w+ with NVIDIA GPUs at list price, none at committed, none at "
+            r"modelled cost; probably none by \d+$",
             title_of(draw("breakeven_dates", kept)),
         )
         assert title_of(card(kept)).startswith("With one chip for each, all 3 networks undercut Azure's list price")
@@ -312,7 +313,8 @@ class TestBreakevenDates:
         told = title_of(draw("breakeven_dates", dataclasses.replace(analysis, erosion_probabilities=gone)))
         n = analysis.advantage_paths.filter(pl.col("reference") == "list")["network"].n_unique()
         assert told.startswith(f"None of {n} networks is dearer today than AWS with NVIDIA GPUs at list price")
-        assert f"; probably {n} and 1 more at some time by" in told
+        assert f" (probably all by {2036})" in told
+        assert " at committed (all)" in told
 
     def test_the_title_counts_every_network_in_two_lines(self, thirty_networks: Analysis) -> None:
         figure = draw("breakeven_dates", thirty_networks)
@@ -322,10 +324,11 @@ class TestBreakevenDates:
         )  # fmt: skip
         dearer = {
             reference: today.filter(pl.col("reference") == reference, pl.col("advantage") <= 0)["network"].n_unique()
-            for reference in ("list", "modelled_cost")
+            for reference in ("list", "committed", "modelled_cost")
         }
-        assert title_of(figure).startswith(f"{dearer['list']} of {today['network'].n_unique()} networks are dearer")
-        assert f" at list price, {dearer['modelled_cost']} at modelled cost" in title_of(figure)
+        title = title_of(figure)
+        assert title.startswith(f"{dearer['list']} of {today['network'].n_unique()} networks are dearer")
+        assert re.search(rf", {dearer['committed']} at committed( \(.+?\))?, {dearer['modelled_cost']} at mod", title)
 
     def test_a_panel_of_nothing_says_what_it_means(self, worlds: dict[str, Analysis]) -> None:
         kept = draw("breakeven_dates", worlds["nothing_reached"])
@@ -357,14 +360,13 @@ class TestTornado:
         assert tip["at_low"][0] == pytest.approx(row["at_low"])
         assert tip["at_high"][1] == pytest.approx(row["at_high"])
         low, high = sorted((row["at_low"], row["at_high"]))
-        numbers = f"{percent(low, signed=True)} to {percent(high, signed=True)}"
-        assert said(figure, f"value:{gid}:both") == numbers  # left of the bar the low end would lie on the zero line
+        assert said(figure, f"value:{gid}:low") == percent(low, signed=True)
+        assert said(figure, f"value:{gid}:high") == percent(high, signed=True)
         for text in texts(figure):
             if str(text.get_gid()).startswith("value:"):
                 box = text.get_window_extent()
                 zero = text.axes.transData.transform((0, 0))[0]  # type: ignore[union-attr]  # drawn in axes
-                value = text.get_text().partition("%")[0]
-                assert value.startswith("\N{MINUS SIGN}") or not box.x0 < zero < box.x1
+                assert not box.x0 < zero < box.x1
 
     def test_an_input_whose_two_ends_read_the_same_is_not_drawn(self, analysis: Analysis) -> None:
         still = analysis.drivers.with_columns(
@@ -415,31 +417,47 @@ class TestPricingChoice:
         assert said(figure, "value:akash:cloud_mix") == f"+{change * 100:.{0 if change >= 0.0995 else 1}f}%"
         assert "AWS with NVIDIA GPUs" in title_of(figure)
 
-    def test_the_title_says_which_scenario_gives_the_most(self, reference_only: Analysis) -> None:
-        look = Look.of(reference_only)
-        assert title_of(draw("pricing_choice", reference_only)).endswith(f"({look.names('cloud_mix')})")
-        others = reference_only.advantage_paths.filter(pl.col("scenario") != "cloud_mix")
-        told = title_of(draw("pricing_choice", dataclasses.replace(reference_only, advantage_paths=others)))
-        assert told.endswith(f"({look.names('maia200')})")
+    def test_the_title_goes_from_end_to_end(self, reference_only: Analysis) -> None:
+        """Both sides are told, and the bars of both ends are drawn."""
+        figure = draw("pricing_choice", reference_only)
+        numbers = [bar.get_width() for bar in marks(figure, "bar:")]
+        low, high = min(numbers), max(numbers)
+        assert low < 0 < high
+        assert f"are from {percent(-low)} cheaper to {percent(high)} dearer relative to AWS" in title_of(figure)
 
-    def test_the_bar_of_the_title_is_drawn(self, thirty_networks: Analysis) -> None:
+    def test_of_one_side_the_title_says_which_scenario_gives_the_most(self, reference_only: Analysis) -> None:
+        one = reference_only.advantage_paths.filter(pl.col("scenario").is_in(["base", "cloud_mix"]))
+        told = title_of(draw("pricing_choice", dataclasses.replace(reference_only, advantage_paths=one)))
+        look = Look.of(reference_only)
+        assert re.search(rf"networks are (from \d+% .*to )?\d+% dearer \({look.names('cloud_mix')}\) relative to", told)
+        assert "cheaper" not in told
+
+    def test_the_ends_of_the_title_are_drawn(self, thirty_networks: Analysis) -> None:
         figure = draw("pricing_choice", thirty_networks)
-        told = re.search(r"up to (\d+%) dearer", title_of(figure))
+        told = re.search(r"from ([\d.]+%) cheaper to ([\d.]+%) dearer", title_of(figure)) or re.search(
+            r"([\d.]+%)(?: to ([\d.]+%))? dearer", title_of(figure)
+        )
         assert told is not None
         drawn = [said(figure, str(bar.get_gid()).replace("bar:", "value:")) for bar in marks(figure, "bar:")]
-        assert f"+{told[1]}" in drawn
+        for end in told.groups():
+            assert end is None or any(end in value for value in drawn)
 
     def test_the_title_turns_with_the_sign(self, reference_only: Analysis) -> None:
         """What one way of pricing gives is told of the other."""
-        turned = reference_only.advantage_paths.with_columns(
+        one = reference_only.advantage_paths.filter(pl.col("scenario").is_in(["base", "cloud_mix"]))
+        turned = one.with_columns(
             pl.col("pricing").replace_strict(
                 {"marginal": "fleet_average", "fleet_average": "marginal"}, return_dtype=pl.String
             )
         )
-        dearer = title_of(draw("pricing_choice", reference_only))
-        cheaper = title_of(draw("pricing_choice", dataclasses.replace(reference_only, advantage_paths=turned)))
-        assert re.search(r"networks are up to \d+% dearer", dearer)
-        assert re.search(r"networks are up to \d+% cheaper", cheaper)
+        dearer, cheaper = (
+            title_of(draw("pricing_choice", dataclasses.replace(reference_only, advantage_paths=paths)))
+            for paths in (one, turned)
+        )
+        assert re.search(r"\d+% dearer", dearer)
+        assert re.search(r"\d+% cheaper", cheaper)
+        assert "cheaper" not in dearer
+        assert "dearer" not in cheaper
 
 
 class TestStress:
@@ -584,7 +602,7 @@ class TestNetworkOutlook:
         node = made.margin_paths.filter(base).sort("month")
         last = percent(path.sort("month")["advantage_p50"][-1])
         title = title_of(network_outlook(made.advantage_paths, made.margin_paths, Look.of(made), network="akash"))
-        assert title.startswith(f"Lead over AWS's list price: {last} in 2036; ")
+        assert title.startswith(f"Lead over AWS's list price for NVIDIA GPUs: {last} in 2036; ")
         covers = node["full_margin_new_node_p50"][-1] > 0
         assert ("keeps" in title) is covers
 
@@ -624,7 +642,9 @@ class TestYearsAhead:
                     last = last.filter(
                         pl.col("reference") == "list", pl.col("cloud") == "aws", pl.col("silicon") == "nvidia"
                     )
-                assert told == f"{rest} others {percent(last[column].min())} to {percent(last[column].max())}"
+                lowest = look.names(last.sort(column)["network"][0])
+                low, high = percent(last[column].min()), percent(last[column].max())
+                assert told == f"{rest} others {low} ({lowest}) to {high}"
 
     def test_the_title_counts_medians_at_the_horizon(self) -> None:
         made = report_data.live_shaped()
@@ -632,7 +652,9 @@ class TestYearsAhead:
         last = made.advantage_paths.filter(base, cloud="aws", silicon="nvidia").sort("month").group_by("network").last()
         kept = last.filter(pl.col("advantage_p50") > 0).height
         title = title_of(years_ahead(made.headlines, made.advantage_paths, made.margin_paths, Look.of(made)))
-        assert title.startswith(f"In 2036, {of_them(kept, last.height)} networks lead over AWS's list price")
+        assert title.startswith(
+            f"In 2036, {of_them(kept, last.height)} networks lead over AWS's list price for NVIDIA GPUs;"
+        )
         assert title.endswith("(medians)")
 
     def test_it_says_which_model_a_network_serves_and_whose_price_is_old(self) -> None:
