@@ -97,7 +97,8 @@ def finding(networks: Sequence[dict[str, Any]], cloud: str, *, suppliers: bool =
     text = f"With one chip for each, {', '.join(told)}"
     if suppliers and (margins := [one["margin"] for one in networks if one["margin"] is not None]):
         covered = sum(value >= 0 for value in margins)
-        text += f"; a supplier covers all cost on {of_them(covered, len(margins))}"
+        unsure = any(one["at_most"] and (one["margin"] or -1.0) >= 0 for one in networks)
+        text += f"; a supplier covers all cost on {'at most ' * unsure}{of_them(covered, len(margins))}"
         text += " whose margin is known" if len(margins) < len(networks) and len(margins) > 1 else ""
     return text
 

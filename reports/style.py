@@ -88,7 +88,7 @@ WIDTH = 7.1
 # network has its marker, so that the charts read in grey and to the colour-blind.
 _KNOWN_NETWORKS = {"akash": ("#bb3a50", "o"), "ionet": ("#004488", "s"), "render": ("#b98a00", "^")}
 _NETWORK_CYCLE = (
-    ("#00796b", "D"),
+    ("#1f86a0", "D"),
     ("#882255", "v"),
     ("#4d6fb3", "P"),
     ("#d0602a", "X"),

@@ -69,14 +69,14 @@ _MOST_OLD = 3
 def data_days(analysis: Analysis) -> str:
     """Of when the data are: ``Data as of 2026-11-22``; where nothing was fetched in the run, from when to when.
 
-    That is ``Reference data, accelerator prices of 2025-03-31 to 2026-11-15, compared as of 2026-11-22``.
+    That is ``Reference data, prices in use of 2025-03-31 to 2026-11-15, compared as of 2026-11-22``.
     """
     day, what = words.minute(analysis.as_of), not_fetched(analysis.source_states)
     days = _prices_in_use(analysis)["observed_at"] if what else pl.Series()
     if days.is_empty():
         return f"Data as of {day}"
     span = words.day(days[0]) if days[0].date() == days[-1].date() else f"{words.day(days[0])} to {words.day(days[-1])}"
-    return f"{what.capitalize()} data, accelerator prices of {span}, compared as of {day}"
+    return f"{what.capitalize()} data, prices in use of {span}, compared as of {day}"
 
 
 def _prices_in_use(analysis: Analysis) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from depin_compare.analysis import Analysis
 from depin_compare.economics.scenarios import BASE
 from depin_compare.market.freshness import FRESHNESS
 from reports import view, words
-from reports.sections.parts import span_words, use_words
+from reports.sections.parts import AT_LEAST, AT_MOST, span_words, use_words
 from reports.verdict_words import gone, not_so_in
 
 __all__ = ["NOT_COMPARABLE", "NOT_KNOWN", "Verdicts", "verdicts"]
@@ -76,11 +76,12 @@ def verdicts(analysis: Analysis) -> dy.DataFrame[Verdicts]:
     margins = {row["network"]: row for row in view.rows(view.headline_margins(analysis.headlines, analysis.margins))}
     future = {tuple(row[k] for k in _PAIRING): row for row in view.rows(_base_outlook(analysis))}
     claims = view.claimed_pairs(compared)
-    rows, today = [], analysis.as_of.date()
+    floors, today = view.fee_floors(analysis.token_economics), analysis.as_of.date()
+    rows = []
     for head in view.rows(heads):
         mine = compared.filter(pl.col("network") == head["network"])
         margin = margins.get(head["network"], {})
-        whole = {k: head[k] for k in _OF_NETWORK} | _margin_columns(margin)
+        whole = {k: head[k] for k in _OF_NETWORK} | _margin_columns(margin, fee_is_floor=head["network"] in floors)
         pairs = [
             (pair, reference, row)
             for pair in (view.ordered_pairs(mine) if mine.height else [])
@@ -117,17 +118,23 @@ def _base_outlook(analysis: Analysis) -> pl.DataFrame:
     )
 
 
-def _margin_columns(margin: view.Row) -> view.Row:
+def _margin_columns(margin: view.Row, *, fee_is_floor: bool) -> view.Row:
     low, high = margin.get("full_margin_low"), margin.get("full_margin_high")
     price, use = margin.get("breakeven_usd_per_accelerator_hour"), margin.get("breakeven_utilisation")
+
+    def bounded(text: str, sign: str) -> str:
+        return f"{sign} {text}" if fee_is_floor and text != NOT_KNOWN else text
+
     return {
         "full_margin": margin.get("full_margin"),
-        "full_margin_printed": words.percent(margin.get("full_margin"), signed=True, unknown=NOT_KNOWN),
+        "full_margin_printed": bounded(
+            words.percent(margin.get("full_margin"), signed=True, unknown=NOT_KNOWN), AT_MOST
+        ),
         "full_margin_low": low,
         "full_margin_high": high,
         "full_margin_band_printed": span_words(low, high, words.percent),
         "breakeven_usd_per_accelerator_hour": price,
-        "breakeven_printed": NOT_KNOWN if price is None else f"{words.usd(price)}/h",
+        "breakeven_printed": NOT_KNOWN if price is None else bounded(f"{words.usd(price)}/h", AT_LEAST),
         "breakeven_utilisation": use,
         "breakeven_utilisation_printed": use_words(use),
     }

@@ -155,10 +155,19 @@ def headlines(
     the most they can be.
     """
     by_network = {subject.network: subject for subject in chosen}
-    at_most = _only_bounded(tokens)
+    at_most, floors = _only_bounded(tokens), _fee_floors(tokens)
     rows = [
         _headline(
-            network, by_network.get(network), comparison, margins, outlook, names, offers, as_of, network in at_most
+            network,
+            by_network.get(network),
+            comparison,
+            margins,
+            outlook,
+            names,
+            offers,
+            as_of,
+            network in at_most,
+            network in floors,
         )
         for network in networks
     ]
@@ -175,6 +184,7 @@ def _headline(
     offers: pl.DataFrame | None,
     as_of: date | None,
     at_most: bool,
+    fee_is_floor: bool,
 ) -> dict[str, object]:
     row: dict[str, object] = {"network": network, "display_name": names.get(network, network)}
     if subject is None:
@@ -193,8 +203,16 @@ def _headline(
         "workload": subject.workload,
         "verdict": _overall_verdict(here),
         "freshness": "expired" if subject.expired else _worst_behind(here),
-        "sentence": _sentence(subject, comparison, margins, here, names, as_of, at_most),
+        "sentence": _sentence(subject, comparison, margins, here, names, as_of, at_most, fee_is_floor),
     }
+
+
+def _fee_floors(tokens: pl.DataFrame | None) -> set[str]:
+    """Networks that may keep more of the tenant's bill than they publish."""
+    if tokens is None:
+        return set()
+    floor = (pl.col("measure") == "network_take") & (pl.col("bound") == "lower") & pl.col("value").is_not_null()
+    return set(tokens.filter(floor)["network"])
 
 
 def _only_bounded(tokens: pl.DataFrame | None) -> set[str]:
@@ -264,6 +282,7 @@ def _sentence(
     names: Mapping[str, str],
     as_of: date | None,
     at_most: bool,
+    fee_is_floor: bool,
 ) -> str:
     pairs = comparison.filter(
         pl.col("network") == subject.network,
@@ -293,7 +312,7 @@ def _sentence(
     told = [
         f"{name} serves a million {model} tokens on {chip} for {_usd(price)}: {_joined(against)} of the clouds{marked}"
     ]
-    told.append(_supplier(subject, margins, at_most=at_most))
+    told.append(_supplier(subject, margins, at_most=at_most, fee_is_floor=fee_is_floor))
     told.append(_future(outlook, as_of))
     return ". ".join(part for part in told if part) + "."
 
@@ -319,7 +338,7 @@ _COUNTS = {1: "one", 2: "two", 3: "three"}
 _USE_WORDS = {"assumption": "assumed", "third_party": "reported"}
 
 
-def _supplier(subject: Subject, margins: pl.DataFrame, *, at_most: bool) -> str:
+def _supplier(subject: Subject, margins: pl.DataFrame, *, at_most: bool, fee_is_floor: bool) -> str:
     margin = margins.filter(
         pl.col("network") == subject.network,
         pl.col("accelerator") == subject.accelerator,
@@ -344,9 +363,10 @@ def _supplier(subject: Subject, margins: pl.DataFrame, *, at_most: bool) -> str:
         )
         return f"{who}, paid in tokens alone, {keeps} {at}"
     needed = row["breakeven_utilisation"]
-    mends = f"break-even is at {_percent(needed)}" if needed <= 1 else "no utilisation would suffice"
+    most, least = ("at most ", "at least ") if fee_is_floor else ("", "")
+    mends = f"break-even is at {least}{_percent(needed)}" if needed <= 1 else "no utilisation would suffice"
     if row["full_margin"] >= 0:
-        return f"{who} keeps {_percent(row['full_margin'])} of receipts after all costs {at}; {mends}"
+        return f"{who} keeps {most}{_percent(row['full_margin'])} of receipts after all costs {at}; {mends}"
     return f"{who} does not cover full costs {at}; {mends}"
 
 

@@ -300,9 +300,7 @@ class _Book:
         """Why no amount in the token can be valued."""
         if self.token is None:
             return f"{self.display_name} has no token on record"
-        assumed = (
-            " (the one a proposal assumes for illustration is none)" if "token_price_assumed" in self.facts else ""
-        )
+        assumed = " (a proposal names one as an illustration only)" if "token_price_assumed" in self.facts else ""
         return f"no price of {self.token} on record{assumed}"
 
     def row(self, measure: str, derivation: Derivation | None = None, **how: Any) -> TokenRow:
@@ -489,6 +487,8 @@ def _emitted(book: _Book) -> tuple[Derivation, str | None] | None:
 
 # How a reason starts that says there is none, not that nobody knows.
 PAID_BY_TENANTS = "tenants pay"
+# And that a measure has no meaning for a network.
+NO_EQUILIBRIUM = "does not burn tokens for credits that it mints again at settlement"
 
 
 def _nothing_emitted(book: _Book) -> str:
@@ -962,9 +962,7 @@ def _supply_change(book: _Book, equilibrium: bool) -> Iterator[TokenRow]:
     measure = "supply_change_tokens_per_1000_usd"
     today = book.price("today")
     if not equilibrium:
-        yield book.unknown(
-            measure, f"{book.display_name} does not burn tokens for credits that it mints again at settlement"
-        )
+        yield book.unknown(measure, f"{book.display_name} {NO_EQUILIBRIUM}")
         return
     if today is None:
         yield book.unknown(measure, book.no_price)

@@ -12,7 +12,6 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import NullLocator
-from matplotlib.transforms import offset_copy
 
 from reports.style import INK, LINE, MUTED, WIDTH, Look, Sheet, fit, wrap
 from reports.words import aged, listing, percent
@@ -162,7 +161,7 @@ def floor_note(floors: Iterable[float]) -> str:
 def tick_room(floors: Iterable[float]) -> float:
     """Inches left of panels that the names of their ticks need."""
     deepest = min(floors, default=FLOOR)
-    return 0.42 if deepest == FLOOR else 0.48 if deepest > -100 else 0.58
+    return 0.42 if deepest == FLOOR else 0.58
 
 
 def floor_of(axes: Axes) -> float:
@@ -239,12 +238,11 @@ def draw_path(
     band: bool = True,
     ring: bool = True,
     step: int = 1,
-    aside: float = 0.0,
     gid: str = "",
 ) -> None:
     """One median line with its band, the 10th to the 90th percentile, edged in the line's colour, in months.
 
-    The line stops being drawn below the floor, where a triangle says so, ``aside`` points to the right of its place.
+    The line stops being drawn below the floor, where a triangle says so.
     With ``ring`` its first fall below zero is marked. Every ``step``-th month is a point of it, and the last. The band
     of a dashed line is paler and dashed at its edges.
     """
@@ -287,12 +285,14 @@ def draw_path(
             years(below["date"][:1]),
             [floor * 0.95],
             marker="v",
-            ms=4.5 if line == "-" else 2.8,  # of two on one place both are seen
-            color=colour,
+            ms=5.2 if line == "-" else 3.4,  # of two on one place the smaller one stands within the larger
+            mfc=colour,
+            mec=colour if line == "-" else "white",
+            mew=0.0 if line == "-" else 0.6,
+            zorder=2.5 if line == "-" else 2.6,
             linestyle="none",
             gid=f"below:{gid}",
             clip_on=False,
-            transform=offset_copy(axes.transData, axes.get_figure(root=True), x=aside, units="points"),
         )
 
 

@@ -25,7 +25,7 @@ from reports.charts._panels import (
     span_of_dates,
     years,
 )
-from reports.style import INK, MUTED, NEGATIVE, REFERENCE_COLOUR, WIDTH, Key, Look, Sheet, empty, styled
+from reports.style import INK, MUTED, NEGATIVE, REFERENCE_COLOUR, WIDTH, Key, Look, Sheet, empty, styled, text_width
 from reports.view import REFERENCE_ORDER, future_pair, headline_paths, of_pair, ordered_scenarios
 from reports.words import REFERENCE_WORDS, listing, of_networks, of_them, percent, plural
 
@@ -39,7 +39,6 @@ _ROW_HEIGHTS = {2: 1.6, 3: 1.6, 4: 1.35}
 # The two lines whose bands are drawn: four would hide each other.
 _BANDED = ("list", "modelled_cost")
 _MOST_ODD = 4
-_TRIANGLE = 5.0  # points, from one to the next beside it
 _SHORT = {"list": "list:", "modelled_cost": "cost:"}
 
 
@@ -242,23 +241,14 @@ def _back_note(shown: pl.DataFrame) -> str:
 def _panel(axes: Axes, here: pl.DataFrame, references: list[str], *, gid: str, live: bool) -> None:
     """A line a reference, and in words what becomes of the two with a band."""
     told = 0
-    floor, below = floor_of(axes), list[float]()
-    per_point = (axes.get_xlim()[1] - axes.get_xlim()[0]) / (72 * axes.get_position().width * WIDTH)
     for reference in references:
         part = here.filter(pl.col("reference") == reference)
         if part.is_empty():
             continue
-        # Triangles in the same month stand beside each other.
-        aside = 0.0
-        if is_below(part.sort("month")["advantage"][-1], floor):
-            at = float(years(part.filter(pl.col("advantage") < floor).sort("month")["date"][:1])[0])
-            while any(abs(at + aside * per_point - other) < _TRIANGLE * 0.9 * per_point for other in below):
-                aside += _TRIANGLE
-            below.append(at + aside * per_point)
         tint, banded = REFERENCE_COLOUR[reference], reference in _BANDED
         draw_path(
             axes, part, "advantage", colour=tint, line="-" if banded else "--", band=banded, step=_STEP,
-            aside=aside, gid=f"{gid}:{reference}",
+            gid=f"{gid}:{reference}",
         )  # fmt: skip
         first = part.sort("month").head(1)
         if banded and not live and not is_below(first["advantage"][0], floor_of(axes)):
@@ -266,7 +256,10 @@ def _panel(axes: Axes, here: pl.DataFrame, references: list[str], *, gid: str, l
                       linestyle="none", zorder=5, clip_on=False, gid=f"start:{gid}:{reference}")  # fmt: skip
         if banded:
             words = fate(part, "advantage")
-            axes.text(0.99, 0.98 - 0.115 * told, f"{_SHORT[reference]} {words}", transform=axes.transAxes, ha="right",
+            label = f"{_SHORT[reference]} {words}"
+            if text_width(label, 5.6) > axes.get_position().width * WIDTH:
+                label = label.replace("back to", "back")
+            axes.text(0.99, 0.98 - 0.115 * told, label, transform=axes.transAxes, ha="right",
                       va="top", fontsize=5.6, color=NEGATIVE if words.startswith("lost") else INK,
                       gid=f"fate:{gid}:{reference}")  # fmt: skip
             told += 1

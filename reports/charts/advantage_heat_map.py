@@ -270,7 +270,7 @@ class _Old:
         whose |= {reference: f"the clouds' {noun}s" for reference, noun in REFERENCES.items()}
         ages = {kind: layer_ages(look, part, [("layer", "observed_at")]) or [] for kind, part in self.alike.items()}
         told = [f"{whose[kind]}, {' and '.join(found)}" for kind, found in ages.items() if found]
-        return [f"None of these is live, so no ring tells it: {'; '.join(told)}."] if told else []
+        return [f"Not live, and without a ring: {'; '.join(told)}."] if told else []
 
 
 def _panel(

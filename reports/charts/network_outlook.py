@@ -22,7 +22,6 @@ from reports.charts._panels import (
     years,
 )  # fmt: skip
 from reports.style import (
-    INK,
     KEY_STEP,
     MUTED,
     REFERENCE_COLOUR,
@@ -107,8 +106,7 @@ def network_outlook(
         without = f" Supplier's margin not known{f': {not_known}' if not_known else ''}."
     elif advantage.is_empty():
         without = " No cloud's price can be compared with."
-    # The grey of the many would not be told from the node bought today.
-    colour = look.network(network)[0] if look.is_named(network) else INK
+    colour = look.network(network)[0]
     panels: list[tuple[str, list[_Line]]] = [
         ("advantage", [
             (advantage.filter(pl.col("reference") == r), "advantage", REFERENCE_COLOUR[r], _LINES[r],

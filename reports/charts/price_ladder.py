@@ -144,8 +144,8 @@ def price_ladder(market_prices: pl.DataFrame, look: Look, *, headline_chips: Seq
     note = source_note(look, shown, [("layer", "observed_at")], sources, marks="Hollow")
     cut = (
         [
-            f"{len(chips)} of {plural(n_chips, 'chip')} shown, those that stand for networks first; the others are in "
-            f"market_statistics.csv.{_absent_note(offered, networks, look)}"
+            f"{len(chips)} of {plural(n_chips, 'chip')} shown, those that stand for networks first; the title speaks "
+            f"of all, and the others are in market_statistics.csv.{_absent_note(offered, networks, look)}"
         ]
         if len(chips) < n_chips
         else []

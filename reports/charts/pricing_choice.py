@@ -146,7 +146,7 @@ def pricing_choice(headlines: pl.DataFrame, paths: pl.DataFrame, look: Look) -> 
 def _panel(axes: Axes, networks: Sequence[str], mine: dict[str, float], look: Look, scenario: str) -> None:
     """The bars of one scenario, a row a network, with what each one changes."""
     low, high = axes.get_xlim()
-    step = next(s for s in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if (high - low) / s <= 5 or s == 1.0)
+    step = next(s for s in (0.02, 0.05, 0.1, 0.2, 0.5, 1.0) if (high - low) / s <= 3.5 or s == 1.0)
     ticks = [k * step for k in range(round(low / step), round(high / step) + 1) if low <= k * step <= high]
     axes.set_xticks(ticks, [percent(t) for t in ticks])
     axes.set_yticks([])

@@ -60,6 +60,7 @@ def uses(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFrame) ->
                 "used": fact.get("value"),
                 "of_chip": bool(of_chip.height),
                 "whole": whole["value"][0] if whole.height and of_chip.height else None,
+                "whole_layer": whole["layer"][0] if whole.height and of_chip.height else None,
                 "of": _machines(fact.get("note")),
                 "assumed": row.get("utilisation") if not fact else None,
                 "needed": needed,
@@ -156,7 +157,18 @@ def utilisation(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFr
         *([Key(label="known use, not live", colour=INK, marker="o", hollow=True)] if layers - {"live"} else []),
         *([Key(label="needed", colour=INK, marker="|")] if needs else []),
         *([Key(label="used less than needed", colour=INK, line="--")] if apart else []),
-        *([Key(label="of the whole network", colour=MUTED, marker=".")] if marked else []),
+        *(
+            [
+                Key(
+                    label="of the whole network",
+                    colour=MUTED,
+                    marker="o",
+                    hollow=all(r["whole_layer"] != "live" for r in marked),
+                )
+            ]
+            if marked
+            else []
+        ),
     ]
     sheet = Sheet(
         title=finding(every),
@@ -212,7 +224,8 @@ def _draw(axes: Axes, y: int, row: Row, look: Look, right: float) -> None:
                 [needed], [y], marker="|", ms=9, mew=1.2, color=INK, linestyle="none", zorder=3, gid=f"needed:{name}"
             )
     if row["whole"] is not None:
-        axes.plot([row["whole"]], [y], marker=".", ms=5, color=MUTED, linestyle="none", gid=f"whole:{name}")
+        style = marker_style(MUTED, row["whole_layer"]) | {"markeredgewidth": 0.9}
+        axes.plot([row["whole"]], [y], marker="o", ms=2.8, linestyle="none", gid=f"whole:{name}", **style)
     if used is not None:
         axes.plot(
             [used], [y], marker=marker, markersize=5.4, linestyle="none", zorder=4, gid=f"used:{name}", clip_on=False,

@@ -9,7 +9,7 @@ import polars as pl
 
 from reports import view, words
 from reports.finding import finding, standings, undercut_otherwise
-from reports.sections.networks import anchor_of, drawable
+from reports.sections.networks import anchor_of, drawable, kind_of_gap
 from reports.sections.odds import already, indicative, medians, only_two_prices
 from reports.sections.page import Page
 from reports.sections.parts import (
@@ -38,6 +38,7 @@ _MOST_IN_DETAIL = 3
 _MOST_ON_FIRST_PAGE, _FIRST_OF_MORE = 15, 11
 _LONGEST_NAME = 34
 _UNKNOWN = "n/k"
+_LONGEST_WHY = 52
 
 
 def headline(page: Page) -> str:
@@ -184,7 +185,7 @@ def _oldest(page: Page) -> str:
     if not old:
         return ""
     network, (layer, days) = max(old.items(), key=lambda item: (item[1][1], item[0]))
-    return f" The oldest network's price in the table is {page.names(network)}'s: {layer}, {words.age(days)}."
+    return f" The oldest price of a network in the table is {page.names(network)}'s: {layer}, {words.age(days)}."
 
 
 def _name_cell(page: Page, head: view.Row, under: str, rows: int = 1) -> Cell:
@@ -218,7 +219,10 @@ def _supplier_cells(page: Page, head: view.Row, rows: int = 1) -> list[Cell]:
     if use := use_words(margin.get("breakeven_utilisation")):
         even["under"] = use
     mine = page.outlook.filter(pl.col("network") == head["network"])
-    cells = [earned, even, verdict_cell(head, FOR_ITS_MARGIN if lacks_margin_alone(mine) else "")]
+    because = FOR_ITS_MARGIN if lacks_margin_alone(mine) else ""
+    if head["accelerator"] is None and (why := kind_of_gap(page, head["network"])):
+        because = words.shorten(why, _LONGEST_WHY)
+    cells = [earned, even, verdict_cell(head, because)]
     return [c | {"rows": rows} if rows > 1 else c for c in cells]
 
 
@@ -344,7 +348,7 @@ def _price(page: Page) -> str:
         if n == 1:
             ahead, many = int((rows["advantage"] > 0).sum()), rows.height
             beaten = f"less than {words.of_things(ahead, many, name)}"
-            other = f"no less than {f'any of the {many} {name}s' if many > 1 else f'the one {name}'}"
+            other = f"more than {f'all {many} {name}s' if many > 1 else f'the one {name}'}"
             told.append(beaten if ahead else other)
         else:
             same = told and least.height == n and cheaper < n
@@ -388,6 +392,7 @@ def _margin(page: Page) -> str:
         )
     ranked = sorted(known, key=lambda r: (r["full_margin"], r["network"]))
     covers = sum(r["full_margin"] >= 0 for r in known)
+    unsure = any(r["full_margin"] >= 0 and r["network"] in page.fee_floors for r in known)
     worst, best = ranked[0], ranked[-1]
     low, high = (
         f"{'at most ' if r['network'] in page.fee_floors else ''}{roughly(r['full_margin'])} of receipts "
@@ -399,7 +404,7 @@ def _margin(page: Page) -> str:
         spread = f"{high} at best"
     return (
         f"Supplier: with the chip that stands for it, a provider covers all cost, capital included, on "
-        f"{words.of_them(covers, len(known))} networks whose margin is known; it keeps {spread}."
+        f"{'at most ' * unsure}{words.of_them(covers, len(known))} networks whose margin is known; it keeps {spread}."
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from datetime import date
 from typing import Any
 
@@ -11,7 +12,7 @@ import polars as pl
 from depin_compare.economics.nodes import utilisation_facts
 from reports import view, words
 from reports.charts._reasons import kind_of_reason
-from reports.sections.odds import against_draws, indicative
+from reports.sections.odds import against_draws, indicative, only_two_prices
 from reports.sections.page import Page
 from reports.sections.parts import (
     AT_LEAST,
@@ -130,7 +131,7 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
     floor = head["network"] in page.fee_floors
     keeps = change_cell(margin.get("full_margin"), unknown=_UNKNOWN)
     keeps = bounded(keeps, AT_MOST, when=floor) if isinstance(keeps, dict) else keeps
-    few = _few(page, head)
+    few, ends = _few(page, head), only_two_prices(page, head)
     band = span_words(margin.get("full_margin_low"), margin.get("full_margin_high"), percent)
     per_mtok = first.get("usd_per_mtok_network")
     cells: list[Cell] = [
@@ -144,7 +145,12 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
             **(_told(f"{usd(price)}/h") | {"strong": True} if price is not None else _told(None)),
             "under": ", ".join(
                 w
-                for w in (source, page.observed(seen, layer) if seen else "", "indicative" * indicative(page, head))
+                for w in (
+                    source,
+                    page.observed(seen, layer) if seen else "",
+                    "indicative" * indicative(page, head),
+                    f"two asks: {ends}" if ends else "",
+                )
                 if w
             ),
         },
@@ -436,9 +442,15 @@ def _why(page: Page, head: view.Row) -> str:
     why = page.told(head["sentence"]).removeprefix(f"{head['display_name']}: ").removeprefix("not comparable, ")
     if not why.endswith("can be compared at equal work."):
         return _capital(why)
-    mine = page.analysis.comparison.filter(pl.col("network") == head["network"])["not_comparable"].drop_nulls()
-    kinds = mine.map_elements(kind_of_reason, return_dtype=pl.String).value_counts(sort=True)
-    return _capital(f"{why.removesuffix('.')}: {kinds[kinds.columns[0]][0]}." if kinds.height else why)
+    kind = kind_of_gap(page, head["network"])
+    return _capital(f"{why.removesuffix('.')}: {kind}." if kind else why)
+
+
+def kind_of_gap(page: Page, network: str) -> str:
+    """Why most work of a network can't be compared, in a few words; nothing where that is not known."""
+    mine = page.analysis.comparison.filter(pl.col("network") == network)["not_comparable"].drop_nulls()
+    kinds = Counter(kind_of_reason(reason) for reason in mine)
+    return min(kinds, key=lambda kind: (-kinds[kind], kind)) if kinds else ""
 
 
 def _capital(text: str) -> str:
@@ -464,7 +476,11 @@ def _nothing_known(page: Page, heads: list[view.Row]) -> list[Part]:
         [
             {"text": words.shorten(head["display_name"], 60), "strong": True, "under": _priced(page, head)},
             verdict_cell(head),
-            _hour(page.margin_of.get(head["network"], {}).get("breakeven_usd_per_accelerator_hour")),
+            bounded(
+                _hour(page.margin_of.get(head["network"], {}).get("breakeven_usd_per_accelerator_hour")),
+                AT_LEAST,
+                when=head["network"] in page.fee_floors,
+            ),
             words.shorten(_why(page, head), _LONGEST_REASON),
             _capital(token_facts(page, head).removeprefix("Token and fees: ")),
         ]

@@ -142,7 +142,8 @@ def drivers(page: Page) -> list[Part]:
         column("Oldest data", 0.65, right=True),
     ]
     undated = ""
-    if any(isinstance(cell, str) and cell.endswith(", no day") for row in body for cell in row[-1:]):
+    ages = [cell["text"] if isinstance(cell, dict) else cell for row in body for cell in row[-1:]]
+    if any(age.endswith(", no day") for age in ages):
         undated = "; no day: the price of the hardware, on pages that tell the year at most"
     against = f", against {page.names.long_pair(*page.future_pair)}" if page.future_pair else ""
     note = (

@@ -8,7 +8,7 @@ from typing import Any
 
 import polars as pl
 
-from depin_compare.economics.nodes import utilisation_facts
+from depin_compare.economics.nodes import PACKAGED_ARCHETYPES, hardware_of, utilisation_facts
 from depin_compare.market.freshness import FRESHNESS
 from reports import view, words
 from reports.charts._reasons import without_margin
@@ -45,7 +45,13 @@ def margins(page: Page) -> Part:
     heads = [page.margin_of[n] for n in page.headlines["network"] if n in page.margin_of]
     shown = [r for r in heads if _is_told(r)]
     missing = [r for r in heads if not _is_told(r)]
-    why = [f"Margin not known: {'; '.join(_reasons(page, missing))}."] if missing else []
+    reasons = _reasons(page, missing)
+    rest = [h for h in view.rows(page.headlines) if h["network"] not in page.margin_of]
+    without: dict[str, list[str]] = {}
+    for head in rest:
+        without.setdefault(without_margin(head["accelerator"]), []).append(page.names(head["network"]))
+    reasons += [f"{reason} ({words.listing(names)})" for reason, names in without.items()]
+    why = [f"Margin not known: {'; '.join(reasons)}."] if reasons else []
     # How full nodes are stands beneath the bars, on their page.
     parts = [*page.charts_if_there("provider_waterfall", "utilisation"), page.chart("margin_erosion")]
     if shown:
@@ -198,9 +204,9 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
             ]
         )
     columns = [
-        column("Network and chip", 1.34),
-        column("Price", 0.78, right=True),
-        column("Use", 0.64, right=True),
+        column("Network and chip", 1.3),
+        column("Price", 0.94, right=True),
+        column("Use", 0.74, right=True),
         column("Network keeps", 0.66, right=True),
         column("Power", 0.49, right=True),
         column("Upkeep", 0.47, right=True),
@@ -219,9 +225,33 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
         "even, its full margin zero: at this price and the row's use, or at the row's price and the use beneath it.",
         f"n/k: not known{': ' if unknown else ''}{'; '.join(_reasons(page, unknown))}.",
     ]
+    told += _capital(page, rows)
     told += [BOUNDED_NOTE] if any(r["network"] in page.fee_floors for r in rows) else []
     told += [f"With rewards, {why.format(words.listing(dict.fromkeys(of)))}." for why, of in no_rewards.items()]
     return table_part(columns, body, [*told, *notes])
+
+
+_BOUGHT_AS = {
+    ("system", "new"): "whole new systems",
+    ("card", "new"): "new cards",
+    ("card", "used"): "used cards",
+    ("card", "launch"): "cards at launch",
+}
+
+
+def _capital(page: Page, rows: Sequence[view.Row]) -> list[str]:
+    """Of what sort the prices are that capital rests on, where they are of several: chips then have no one footing."""
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        if row["capital_usd_per_hour"] is None or row["archetype"] not in PACKAGED_ARCHETYPES:
+            continue
+        hardware = hardware_of(row["accelerator"], row["archetype"])
+        if hardware is not None:
+            found.setdefault(_BOUGHT_AS[hardware[:2]], {})[page.names(row["accelerator"])] = None
+    if len(found) < 2:
+        return []
+    told = "; ".join(f"{sort} ({words.listing(chips)})" for sort, chips in found.items())
+    return [f"Capital rests on prices of several sorts, cards with an assumed share of the machine: {told}."]
 
 
 def _rewarded(row: view.Row, rewards: Sequence[view.Row]) -> tuple[Cell, str]:

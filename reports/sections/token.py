@@ -7,7 +7,8 @@ from typing import Any
 
 import polars as pl
 
-from depin_compare.economics.token_economics import PAID_BY_TENANTS
+from depin_compare.economics.margins import PAID_IN_TOKENS
+from depin_compare.economics.token_economics import NO_EQUILIBRIUM, PAID_BY_TENANTS
 from reports import view, words
 from reports.charts._reasons import without_margin
 from reports.sections.page import Page
@@ -39,9 +40,9 @@ def tokens(page: Page) -> Part:
     lines = [line for line in _TOKEN_LINES if line[0] in known]
     for start in range(0, len(shown_heads), _MOST_TOKEN_COLUMNS):
         parts.append(_table(page, shown_heads[start : start + _MOST_TOKEN_COLUMNS], lines))
-    if nobody := [_in_full(told, under) for measure, told, under in _TOKEN_LINES if measure not in known]:
+    if nobody := [line for line in _TOKEN_LINES if line[0] not in known]:
         whose = "" if len(shown_heads) == 1 else " for any network"
-        parts.append(paragraph(f"Without a figure{whose}: {'; '.join(nobody)}.", quiet=True))
+        parts.append(paragraph(f"Without a figure{whose}: {_gaps(page, shown_heads, nobody)}.", quiet=True))
     if without:
         parts.append(paragraph(f"No token measure is known of {words.listing(without)}.", quiet=True))
     parts.append(
@@ -64,18 +65,32 @@ def _table(page: Page, heads: Sequence[view.Row], lines: Sequence[tuple[str, str
     """One table, a column a network."""
     reasons: dict[str, int] = {}
     body: list[list[Cell]] = []
-    unknown: list[str] = []
+    unknown: list[tuple[str, str, str]] = []
     for measure, told, under in lines:
         cells = [_cell(page, h, measure) for h in heads]
         if all(_is_gap(cell) for cell in cells):
-            unknown.append(_in_full(told, under))
+            unknown.append((measure, told, under))
             continue
         body.append([{"text": told, "under": under}, *(_numbered(cell, reasons) for cell in cells)])
     columns = [column("Measure", 1.9), *(column(words.shorten(h["display_name"], 40), 2.0) for h in heads)]
     notes = [f"[{number}] {words.shorten(reason, _LONGEST_REASON)}." for reason, number in reasons.items()]
     if unknown:
-        notes.append(f"Without a figure for these networks: {'; '.join(unknown)}.")
+        notes.append(f"Without a figure for these networks: {_gaps(page, heads, unknown)}.")
     return table_part(columns, body, notes) | {"whole": True}
+
+
+def _gaps(page: Page, heads: Sequence[view.Row], lines: Sequence[tuple[str, str, str]]) -> str:
+    """Lines of which nothing is known, those of the same reasons together with them."""
+    by_reasons: dict[tuple[str, ...], list[str]] = {}
+    for measure, told, under in lines:
+        cells = [_cell(page, head, measure) for head in heads]
+        reasons = dict.fromkeys(str(cell["under"]) for cell in cells if isinstance(cell, dict) and _is_gap(cell))
+        by_reasons.setdefault(tuple(reasons), []).append(_in_full(told, under))
+    told_of = []
+    for why, labels in by_reasons.items():
+        more = ["others in token_economics.csv"] if len(why) > _MOST_REASONS else []
+        told_of.append(f"{', '.join(labels)} ({'; '.join([*why[:_MOST_REASONS], *more])})")
+    return "; ".join(told_of)
 
 
 def _cell(page: Page, head: view.Row, measure: str) -> Cell:
@@ -87,7 +102,13 @@ def _cell(page: Page, head: view.Row, measure: str) -> Cell:
         given = [r["not_known"] for r in rows if r["not_known"]] or [_NO_BREAKEVEN]
         reasons = dict.fromkeys(_reason(page, head, one) for one in given)
         none = all(one.startswith(PAID_BY_TENANTS) for one in given)
-        return {"text": _NONE if none else NOT_KNOWN, "quiet": True, "under": "; ".join(reasons)}
+        unfit = all(any(why in one for why in _NO_MEANING) for one in given)
+        text = _NONE if none else _UNFIT if unfit else NOT_KNOWN
+        return {"text": text, "quiet": True, "under": "; ".join(reasons)}
+    if measure == "supply_change_tokens_per_1000_usd":
+        # At one price what is burned is minted again to the last token, which is no finding.
+        known = [r for r in known if r["value"] != 0] or known
+        rows = [r for r in rows if r in known or r["value"] is None]
     first = known[0]
     if measure == "network_take":
         keeps = network_keeps(view.take_shares(page.analysis.margins).get(network), rows)
@@ -163,11 +184,11 @@ def _stress_words(page: Page) -> str:
     factor = view.plain(page.analysis.assumptions).filter(pl.col("parameter") == "token_price_stress_factor")
     if not rows or factor.is_empty():
         return ""
-    return f"Stressed: at {words.number(factor['central'][0])} times today's token price. "
+    return f"Stressed: at {words.number(factor['central'][0])} times the newest token price. "
 
 
 def _is_gap(cell: Cell) -> bool:
-    return isinstance(cell, dict) and cell.get("text") in (NOT_KNOWN, _NONE)
+    return isinstance(cell, dict) and cell.get("text") in (NOT_KNOWN, _NONE, _UNFIT)
 
 
 def _numbered(cell: Cell, reasons: dict[str, int]) -> Cell:
@@ -194,13 +215,16 @@ def amount(row: view.Row, *, short: bool = False) -> str:
 
 
 _MOST_TOKEN_COLUMNS = 4
-_NONE = "none"
+_NONE, _UNFIT = "none", "does not apply"
+# Reasons that say a measure has no meaning for a network.
+_NO_MEANING = (NO_EQUILIBRIUM, PAID_IN_TOKENS)
 _LONGEST_REASON = 240
+_MOST_REASONS = 2
 _NO_BREAKEVEN = "no break-even price"
 _NO_CHIP = "nothing it offers can be compared at equal work, so no chip stands for it; by chip in token_economics.csv"
 _BOUND_WORDS = {"upper": "at most ", "lower": "at least "}
 _BOUND_SIGNS = {"upper": "\N{LESS-THAN OR EQUAL TO} ", "lower": "\N{GREATER-THAN OR EQUAL TO} "}
-_BASIS_WORDS = {"period": "at the token price then", "today": "at today's token price", "stressed": "stressed"}
+_BASIS_WORDS = {"period": "at the token price then", "today": "at the newest token price", "stressed": "stressed"}
 # What a coverage is over, by what its formula names.
 _DENOMINATORS = (
     ("minted_tokens", "over all mints"),
@@ -222,6 +246,6 @@ _TOKEN_LINES: tuple[tuple[str, str, str], ...] = (
     ("emission_coverage", "Revenue over emissions", "of the same days"),
     ("burned_tokens", "Tokens burned", "no revenue; new mints not deducted"),
     ("burned_tokens_net", "Tokens burned less minted", "below zero: more was minted"),
-    ("supply_change_tokens_per_1000_usd", "Change of supply", "per 1,000 USD of usage"),
+    ("supply_change_tokens_per_1000_usd", "Change of supply", "per 1,000 USD of usage; above zero: it grows"),
     ("unique_service_premium", "Premium to earn", "over the modelled cost of Azure with NVIDIA GPUs"),
 )

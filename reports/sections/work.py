@@ -197,8 +197,9 @@ def every_comparison(page: Page) -> Part | None:
         columns += [column(REFERENCE_WORDS[reference], 0.8, right=True), column("saves", 0.65, right=True)]
     notes = [
         "USD per million output tokens with their prompts; saves: what the network's buyer pays less, in % of it; n/c: "
-        "not comparable, for the reasons told with the clouds' prices. Same chip: on the chip of the network, where "
-        "another of the cloud's does the work for less."
+        "not comparable, for the reasons told with the clouds' prices, or because of the very same chip the cloud "
+        "prints no price or nobody an owner's cost. Same chip: on the chip of the network, where another of the "
+        "cloud's does the work for less."
     ]
     rest = page.analysis.comparison.height - len(body)
     notes.append(

@@ -109,7 +109,7 @@ class TestAdvantageHeatMap:
         }
         assert ringed
         told = alt_text(figure)
-        assert "None of these is live, so no ring tells it: the clouds' modelled costs, reference data (" in told
+        assert "Not live, and without a ring: the clouds' modelled costs, reference data (" in told
         assert "Rings in the cells: stored earlier (" in told
         assert "rests on prices that are not live" in said(figure, "key")
 

@@ -36,8 +36,7 @@ def test_a_run_that_fetched_nothing_says_of_when_its_prices_are(analysis: Analys
     )
     days = analysis.market_prices["observed_at"].drop_nulls()
     assert data_days(offline) == (
-        f"Reference data, accelerator prices of {days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}, "
-        "compared as of 2026-11-22"
+        f"Reference data, prices in use of {days.min():%Y-%m-%d} to {days.max():%Y-%m-%d}, compared as of 2026-11-22"
     )
     assert Look.of(offline).dated("prices") == "reference prices, compared as of 2026-11-22"
     assert data_days(analysis) == "Data as of 2026-11-22 09:30 UTC"
