@@ -363,8 +363,8 @@ def _supplier(subject: Subject, margins: pl.DataFrame, *, at_most: bool, fee_is_
         )
         return f"{who}, paid in tokens alone, {keeps} {at}"
     needed = row["breakeven_utilisation"]
-    most, least = ("at most ", "at least ") if fee_is_floor else ("", "")
-    mends = f"break-even is at {least}{_percent(needed)}" if needed <= 1 else "no utilisation would suffice"
+    most, more = ("at most ", " or more") if fee_is_floor else ("", "")
+    mends = f"break-even is at {_percent(needed)}{more}" if needed <= 1 else "no utilisation would suffice"
     if row["full_margin"] >= 0:
         return f"{who} keeps {most}{_percent(row['full_margin'])} of receipts after all costs {at}; {mends}"
     return f"{who} does not cover full costs {at}; {mends}"

@@ -285,10 +285,10 @@ def draw_path(
             years(below["date"][:1]),
             [floor * 0.95],
             marker="v",
-            ms=5.2 if line == "-" else 3.4,  # of two on one place the smaller one stands within the larger
+            ms=6.2 if line == "-" else 3.0,  # of two on one place the smaller one stands within the larger
             mfc=colour,
             mec=colour if line == "-" else "white",
-            mew=0.0 if line == "-" else 0.6,
+            mew=0.0 if line == "-" else 0.5,
             zorder=2.5 if line == "-" else 2.6,
             linestyle="none",
             gid=f"below:{gid}",

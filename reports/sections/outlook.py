@@ -88,15 +88,14 @@ def erosion(page: Page) -> Part:
             notes.append(f"{unknown}: {_MEANINGS[unknown]}.")
         parts += [subheading(told), table_part(columns, body, notes)]
     at_start = "most draws today: at the start already, whatever central inputs say; " if most_today else ""
-    parts.append(
-        paragraph(
-            "Today, and lost today: at central inputs. A month is the first in which it is below zero in half of the "
-            f"draws; {at_start}not reached: in fewer than half, up to the end of {average['horizon'][0].year}. Beneath "
-            "it, where a lead is not lost today, the share of the draws in which it is below zero at some time. Clouds "
-            "price at the average cost of their whole fleet. Every cloud and reference is in erosion.csv.",
-            quiet=True,
-        )
+    key = (
+        "Today, and lost today: at central inputs. A month is the first in which it is below zero in half of the "
+        f"draws; {at_start}not reached: in fewer than half, up to the end of {average['horizon'][0].year}. Beneath "
+        "it, where a lead is not lost today, the share of the draws in which it is below zero at some time. Clouds "
+        "price at the average cost of their whole fleet. Every cloud and reference is in erosion.csv."
     )
+    for part in [part for part in parts if part["type"] == "table"][:1]:
+        part["notes"].append(key)
     return {"title": title, "parts": parts}
 
 
