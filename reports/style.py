@@ -31,6 +31,7 @@ from reports import words
 from reports.view import (
     ages_in_days,
     cost_sources,
+    fee_floors,
     network_order,
     not_fetched,
     not_live,
@@ -172,6 +173,7 @@ class Look:
     networks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     not_live: Mapping[str, str] = field(default_factory=dict)  # network -> "reference, 103 days"
     not_fetched: str = ""  # "reference" where no source was asked
+    fee_floors: frozenset[str] = frozenset()  # networks that may keep more than they publish
     cost_tellers: Mapping[tuple[str, str], str] = field(default_factory=dict)  # (cloud, silicon) -> "SemiAnalysis"
 
     @classmethod
@@ -201,6 +203,7 @@ class Look:
                 for network, (layer, days) in not_live(headlines, analysis.unit_costs, analysis.as_of).items()
             },
             not_fetched=not_fetched(analysis.source_states),
+            fee_floors=frozenset(fee_floors(analysis.token_economics)),
             cost_tellers={
                 pair: words.source_name(s, None, Names(known=known))
                 for pair, s in cost_sources(analysis.unit_costs).items()

@@ -136,7 +136,7 @@ def _margin_columns(margin: view.Row, *, fee_is_floor: bool) -> view.Row:
         "breakeven_usd_per_accelerator_hour": price,
         "breakeven_printed": NOT_KNOWN if price is None else bounded(f"{words.usd(price)}/h", AT_LEAST),
         "breakeven_utilisation": use,
-        "breakeven_utilisation_printed": use_words(use),
+        "breakeven_utilisation_printed": use_words(use, at_least=fee_is_floor),
     }
 
 

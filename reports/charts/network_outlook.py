@@ -47,7 +47,9 @@ _Line = tuple[pl.DataFrame, str, str, Literal["-", "--"], str, str]
 _LINES: dict[str, Literal["-", "--"]] = {"list": "-", "committed": "--", "modelled_cost": "-"}
 
 
-def finding(advantage: pl.DataFrame, margin: pl.DataFrame, price: str = "the cloud's list price") -> str:
+def finding(
+    advantage: pl.DataFrame, margin: pl.DataFrame, price: str = "the cloud's list price", *, at_most: bool = False
+) -> str:
     """The title, from the median paths' last month: the lead over the list price, and the margin of a new node."""
     told, year = [], 0
     listed = advantage.filter(pl.col("reference") == "list").sort("month")
@@ -59,7 +61,9 @@ def finding(advantage: pl.DataFrame, margin: pl.DataFrame, price: str = "the clo
         path = margin.sort("month")
         value, bought = path["full_margin_new_node_p50"][-1], path["date"][-1].year
         who = "a supplier who buys then" if told and bought == year else f"A supplier who buys in {bought}"
-        told.append(f"{who} keeps {percent(value)}" if value > 0 else f"{who} does not cover full cost")
+        told.append(
+            f"{who} keeps {'at most ' * at_most}{percent(value)}" if value > 0 else f"{who} does not cover full cost"
+        )
     return f"{'; '.join(told)} (medians)" if told else "Nothing is known of its outlook"
 
 
@@ -94,7 +98,8 @@ def network_outlook(
         pair = future_pair(mine)
     advantage = of_pair(mine, pair) if pair else mine
     margin = plain(margin_paths.filter(base))
-    title = finding(advantage, margin, *([look.names.list_price(*pair)] if pair else []))
+    price = [look.names.list_price(*pair)] if pair else []
+    title = finding(advantage, margin, *price, at_most=network in look.fee_floors)
     if advantage.is_empty() and margin.is_empty():
         return empty(title, "no price that can be compared, and no margin that is known", look)
     first, last = span_of_dates(advantage if advantage.height else margin)

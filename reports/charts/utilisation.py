@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 import polars as pl
@@ -82,8 +83,11 @@ def _machines(note: str | None) -> str | None:
     return f"{int(found[1]):,} of {int(found[2]):,} {found[3]}" if found else None
 
 
-def finding(rows: list[Row]) -> str:
-    """The title: how many networks are used more than a provider needs; true of any rows."""
+def finding(rows: list[Row], floors: Collection[str] = frozenset()) -> str:
+    """The title: how many networks are used more than a provider needs; true of any rows.
+
+    On the networks of ``floors``, which may keep more than they publish, a provider may need more.
+    """
     known = [r for r in rows if r["used"] is not None]
     both = [r for r in known if r["needed"] is not None]
     if not known:
@@ -96,6 +100,8 @@ def finding(rows: list[Row]) -> str:
         name = "The one network of known use and cost" if len(rows) > 1 else "The network"
         return f"{name} is used {'more' if enough else 'less'} than a provider needs to break even"
     many, is_are = of_networks(enough, len(both)), "is" if enough <= 1 else "are"
+    if any(r["used"] >= r["needed"] and r["network"] in floors for r in both):
+        many = f"at most {enough} of {len(both)} networks"
     which = "" if len(both) == len(rows) else " of known use and cost"
     return f"{many[0].upper()}{many[1:]}{which} {is_are} used enough for a provider to break even"
 
@@ -117,7 +123,7 @@ def utilisation(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFr
     """
     every = uses(headlines, margins, facts)
     if not any(r["used"] is not None or r["needed"] is not None for r in every):
-        return empty(finding(every), "no source told a use, and no break-even is known", look)
+        return empty(finding(every, look.fee_floors), "no source told a use, and no break-even is known", look)
     telling = [r for r in every if r["used"] is not None or r["needed"] is not None]
     # What most can be told of comes first where not all can be drawn.
     ranked = sorted(telling, key=lambda r: (r["used"] is None) + (r["needed"] is None))
@@ -171,7 +177,7 @@ def utilisation(headlines: pl.DataFrame, margins: pl.DataFrame, facts: pl.DataFr
         ),
     ]
     sheet = Sheet(
-        title=finding(every),
+        title=finding(every, look.fee_floors),
         subtitle="Share of hours rented, beside the share at which a new node's owner earns its full cost",
         footer=notes,
         plot_height=0.5 + (0.205 if len(shown) <= 20 else 0.185) * len(shown),
@@ -238,5 +244,7 @@ def _draw(axes: Axes, y: int, row: Row, look: Look, right: float) -> None:
     _beside(axes, y, fit(words, _SIZE, right - _GAP - 0.66), gid=f"told:{name}",
             color=INK if used is not None else MUTED, style="normal" if used is not None else "italic")  # fmt: skip
     need = "over 100%" if needed is not None and needed > 1 else percent(needed)
+    if needed is not None and needed <= 1 and name in look.fee_floors:
+        need = f"\N{GREATER-THAN OR EQUAL TO} {need}"
     _beside(axes, y, need, at=right - 0.02, gid=f"needs:{name}", color=MUTED if needed is None else INK,
             weight="bold" if short else "normal", style="italic" if needed is None else "normal")  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import date
 
 import polars as pl
@@ -35,8 +35,11 @@ _MOST_OF_A_MODEL = 3
 _MOST_NOT_LIVE = 4
 
 
-def finding(advantage: pl.DataFrame, margin: pl.DataFrame, price: str) -> str:
-    """The title, counted from the last month of the median lines; ``price`` is whose list price is led over."""
+def finding(advantage: pl.DataFrame, margin: pl.DataFrame, price: str, floors: Collection[str] = frozenset()) -> str:
+    """The title, counted from the last month of the median lines; ``price`` is whose list price is led over.
+
+    What suppliers keep is a bound on the networks of ``floors``, which may keep more than they publish.
+    """
     told = []
     leads, nodes = _ends(advantage, "advantage"), _ends(margin, "full_margin_new_node")
     either = advantage if advantage.height else margin
@@ -50,13 +53,16 @@ def finding(advantage: pl.DataFrame, margin: pl.DataFrame, price: str) -> str:
         verb = "leads" if kept == 1 or (kept == 0 and len(leads) == 2) else "lead"
         told.append(f"In {year}, {words.of_them(kept, len(leads))} networks {verb} over {price}")
     if len(nodes) == 1:
-        (left,) = nodes.values()
+        ((network, left),) = nodes.items()
+        most = "at most " if network in floors else ""
         who = "a supplier who buys then" if told else f"A supplier who buys in {year}"
-        told.append(f"{who} keeps {words.percent(left)}" if left > 0 else f"{who} does not cover full cost")
+        told.append(f"{who} keeps {most}{words.percent(left)}" if left > 0 else f"{who} does not cover full cost")
     elif nodes:
         gains = sum(left > 0 for left in nodes.values())
         when = "then" if told else f"in {year}"
-        told.append(f"a node bought {when} covers its cost on {words.of_them(gains, len(nodes))}")
+        unsure = any(left > 0 and network in floors for network, left in nodes.items())
+        many = f"at most {gains} of {len(nodes)}" if unsure else words.of_them(gains, len(nodes))
+        told.append(f"a node bought {when} covers its cost on {many}")
     if not told:
         return "Nothing is known of the years ahead"
     text = f"{'; '.join(told)} (medians)"
@@ -88,7 +94,8 @@ def years_ahead(
     pair = future_pair(listed)
     advantage = medians(of_pair(listed, pair) if pair else listed, "advantage")
     margin = medians(plain(headline_paths(headlines, margin_paths.filter(base))), "full_margin_new_node")
-    title = finding(advantage, margin, look.names.list_price(*pair) if pair else "the cloud's list price")
+    price = look.names.list_price(*pair) if pair else "the cloud's list price"
+    title = finding(advantage, margin, price, look.fee_floors)
     if advantage.is_empty() and margin.is_empty():
         return empty(title, "no network has a price that can be followed", look)
     first, last = span_of_dates(advantage if advantage.height else margin)
@@ -162,7 +169,8 @@ def _panel(
         if not named:
             of_grey.append(value)
             continue
-        label = _ending(value, floor)
+        bound = "\N{LESS-THAN OR EQUAL TO} " if quantity != "advantage" and network in look.fee_floors else ""
+        label = bound + _ending(value, floor)
         room = _LABEL - text_width(f" {label}", _LABEL_SIZE)
         ends.append((value, f"{fit(look.names(network), _LABEL_SIZE, room)} {label}", colour))
     if of_grey:

@@ -216,7 +216,7 @@ def _supplier_cells(page: Page, head: view.Row, rows: int = 1) -> list[Cell]:
     price = margin.get("breakeven_usd_per_accelerator_hour")
     even: dict[str, Any] = {"text": _UNKNOWN, "quiet": True} if price is None else {"text": f"{usd(price)}/h"}
     even = bounded(even, AT_LEAST, when=floor)
-    if use := use_words(margin.get("breakeven_utilisation")):
+    if use := use_words(margin.get("breakeven_utilisation"), at_least=floor):
         even["under"] = use
     mine = page.outlook.filter(pl.col("network") == head["network"])
     because = FOR_ITS_MARGIN if lacks_margin_alone(mine) else ""

@@ -43,7 +43,7 @@ from reports.verdict_words import (
     today_words,
     verdict_note,
 )
-from reports.words import DASH, KIND_WORDS, NOT_KNOWN, REFERENCE_WORDS, percent, usd
+from reports.words import DASH, KIND_WORDS, NOT_KNOWN, REFERENCE_WORDS, fee, percent, usd
 
 __all__ = ["anchor_of", "drawable", "has_own_page", "networks"]
 
@@ -163,7 +163,7 @@ def glance(page: Page, head: view.Row, mine: pl.DataFrame, outlook: pl.DataFrame
         (keeps | {"under": band} if band else keeps) if isinstance(keeps, dict) else keeps,
         {
             **bounded(_hour(margin.get("breakeven_usd_per_accelerator_hour")), AT_LEAST, when=floor),
-            "under": use_words(margin.get("breakeven_utilisation")),
+            "under": use_words(margin.get("breakeven_utilisation"), at_least=floor),
         },
         _hour(margin.get("stop_usd_per_accelerator_hour")),
     ]
@@ -372,6 +372,8 @@ def token_facts(page: Page, head: view.Row) -> str:
         told.append(no_share)
     elif not keeps.get("quiet"):
         told.append(f"the network keeps {_kept(keeps['text'], keeps.get('under', ''))}")
+    elif charge := page.margin_of.get(head["network"], {}).get("buyer_fee"):
+        told.append(f"tenants pay a fee of {fee(charge)} on top; what is kept from suppliers is not published")
     if row := first("burned_tokens"):
         told.append(f"{_amount(row)} burned, gross{_when(page, row)}")
     if row := first("emission_tokens_per_month"):

@@ -9,7 +9,18 @@ import polars as pl
 from depin_compare.economics.nodes import hardware_of
 from reports import view, words
 from reports.sections.page import Page
-from reports.sections.parts import Cell, Part, change_cell, column, date_cell, paragraph, subheading, table_part
+from reports.sections.parts import (
+    AT_MOST,
+    Cell,
+    Part,
+    bounded,
+    change_cell,
+    column,
+    date_cell,
+    paragraph,
+    subheading,
+    table_part,
+)
 from reports.verdict_words import MOST_TODAY
 from reports.words import REFERENCE_WORDS, percent
 
@@ -72,7 +83,10 @@ def erosion(page: Page) -> Part:
             central = next(iter(by_scenario.values()))["today"]
             cells = [date_cell(by_scenario.get(s), today, unknown=unknown, lost=True) for s in shown]
             most_today |= any(cell["text"].startswith(MOST_TODAY) for cell in cells)
-            body.append([words.shorten(page.names(network), 34), change_cell(central, unknown=unknown), *cells])
+            now = change_cell(central, unknown=unknown)
+            if unknown == _NOT_KNOWN and isinstance(now, dict):
+                now = bounded(now, AT_MOST, when=network in page.fee_floors)
+            body.append([words.shorten(page.names(network), 34), now, *cells])
         columns = [
             column("Network", 2.2),
             column("Today", 0.65, right=True),
@@ -123,7 +137,7 @@ def drivers(page: Page) -> list[Part]:
             [
                 *(outer if r is alike[0] else []),
                 _quantity(r),
-                change_cell(r["at_horizon"], unknown=_NOT_KNOWN),
+                _at_horizon(page, r),
                 _driver_cell(r["first"], "no input"),
                 _driver_cell(r["second"], "no other"),
                 old,
@@ -224,6 +238,13 @@ def _oldest(page: Page, row: view.Row) -> str:
         ):
             return f"{year}, no day"
     return words.age(age)
+
+
+def _at_horizon(page: Page, row: view.Row) -> Cell:
+    """The result at the horizon; a supplier's is a bound where the network may keep more than it publishes."""
+    cell = change_cell(row["at_horizon"], unknown=_NOT_KNOWN)
+    of_supplier = row["quantity"] != "advantage" and row["network"] in page.fee_floors
+    return bounded(cell, AT_MOST, when=of_supplier) if isinstance(cell, dict) else cell
 
 
 def _quantity(row: view.Row) -> str:

@@ -121,7 +121,7 @@ class Page:
         if at is None:
             return NOT_KNOWN
         (days,) = view.ages_in_days(self.analysis.as_of, [at])
-        old = "" if layer == "live" else f", {words.age(days)}"
+        old = "" if layer == "live" and days < 1 else f", {words.age(days)}"
         told = f"{layer or 'undated layer'}, {words.day(at)}{old}"
         return f"{told}, {mark}" if (mark := words.aged(freshness)) else told
 

@@ -102,17 +102,19 @@ def coverage_words(row: Mapping[str, Any]) -> str:
     return f"{int(said[1]) / 100:.2f} to {int(said[2]) / 100:.2f}" if said else f"{row['value']:.2f}"
 
 
-def use_words(utilisation: float | None, *, narrow: bool = False) -> str:
+def use_words(utilisation: float | None, *, narrow: bool = False, at_least: bool = False) -> str:
     """Break-even utilisation in words that follow the break-even price: either is enough alone.
 
     >>> use_words(0.57), use_words(1.2), use_words(1.2, narrow=True)
     ('or 57% use', "at today's price no use suffices", 'no use is enough')
+    >>> use_words(0.57, at_least=True)
+    'or ≥ 57% use'
     """
     if utilisation is None:
         return ""
     if utilisation > 1:
         return "no use is enough" if narrow else "at today's price no use suffices"
-    return f"or {percent(utilisation)} use"
+    return f"or {f'{AT_LEAST} ' * at_least}{percent(utilisation)} use"
 
 
 AT_MOST, AT_LEAST = "\N{LESS-THAN OR EQUAL TO}", "\N{GREATER-THAN OR EQUAL TO}"

@@ -153,8 +153,8 @@ def spreads(page: Page) -> list[Part]:
         column("Cheapest", 0.68, right=True),
         *([column(t, 0.6, right=True) for t in ("P25", "Median", "P75")] if has_quantiles else []),
         column("Dearest", 0.65, right=True),
-        column("Offers", 0.5, right=True),
-        *([column("Outliers", 0.6, right=True)] if has_judged else []),
+        column("Offers", 0.52, right=True),
+        *([column("Outliers", 0.72, right=True)] if has_judged else []),
         *([column("Chips", 0.5, right=True)] if has_chips else []),
         *([column("Data", 1.45)] if has_old else []),
     ]

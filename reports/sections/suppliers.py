@@ -134,6 +134,10 @@ def _or_unknown(value: float | None, form: Callable[[float], str]) -> Cell:
     return {"text": "n/k", "quiet": True} if value is None else form(value)
 
 
+def _usd_at_most(value: float) -> str:
+    return f"{AT_MOST} {usd(value)}"
+
+
 def _margin(value: float | None) -> dict[str, Any]:
     """A margin, or that it is not known; far below zero only that."""
     made = change_cell(value, unknown="n/k")
@@ -180,9 +184,9 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
         rewarded, why = _rewarded(r, _known_rewards(page, r["network"]))
         if why:
             no_rewards.setdefault(why, []).append(page.names(r["network"]))
-        needs: dict[str, str] = {"under": use_words(r["breakeven_utilisation"], narrow=True)}
-        breakeven = _or_unknown(r["breakeven_usd_per_accelerator_hour"], usd)
         floor = r["network"] in page.fee_floors
+        needs: dict[str, str] = {"under": use_words(r["breakeven_utilisation"], narrow=True, at_least=floor)}
+        breakeven = _or_unknown(r["breakeven_usd_per_accelerator_hour"], usd)
         full = bounded(full, AT_MOST, when=floor)
         breakeven = f"{AT_LEAST} {breakeven}" if floor and isinstance(breakeven, str) else breakeven
         body.append(
@@ -196,7 +200,8 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
                 network_keeps(
                     shares.get(r["network"]), page.tokens_found.get((r["network"], "network_take"), []), narrow=True
                 ),
-                *(_or_unknown(r[f"{part}_usd_per_hour"], usd) for part in ("power", "opex", "capital", "profit")),
+                *(_or_unknown(r[f"{part}_usd_per_hour"], usd) for part in ("power", "opex", "capital")),
+                _or_unknown(r["profit_usd_per_hour"], _usd_at_most if floor else usd),
                 bounded(_margin(r["cash_margin"]), AT_MOST, when=floor),
                 full | {"under": band} if band else full,
                 {"text": breakeven} | needs if isinstance(breakeven, str) else breakeven,

@@ -13,6 +13,7 @@ from reports import view, words
 from reports.charts._reasons import without_margin
 from reports.sections.page import Page
 from reports.sections.parts import (
+    AT_LEAST,
     Cell,
     Part,
     column,
@@ -115,6 +116,8 @@ def _cell(page: Page, head: view.Row, measure: str) -> Cell:
         text, below = keeps["text"], [keeps["under"]] if keeps.get("under") else []
     else:
         text, below = amount(first, short=True), [*_of_what(first), *_others(rows)]
+    if measure in _DEARER_WITH_A_FEE and network in page.fee_floors and not first["bound"]:
+        text = f"{AT_LEAST} {text}"
     made: dict[str, Any] = {"text": text}
     if first["kind"]:
         made |= {"kind": first["kind"], "words": KIND_WORDS.get(first["kind"], first["kind"])}
@@ -150,7 +153,7 @@ def _of_what(row: view.Row) -> list[str]:
         if row["note"] and row["note"].startswith("period to "):
             told.append(row["note"].partition(";")[0])
     if row["measure"] == "subsidy_gap_usd_per_hour" and row["value"] == 0:
-        told.append("the price covers the full cost")
+        told.append("at the published fee the price covers the full cost")
     if row["price_basis"]:
         told.append(_BASIS_WORDS[row["price_basis"]])
     return told
@@ -215,6 +218,8 @@ def amount(row: view.Row, *, short: bool = False) -> str:
 
 
 _MOST_TOKEN_COLUMNS = 4
+# What is more where a network keeps more than it publishes.
+_DEARER_WITH_A_FEE = ("subsidy_gap_usd_per_hour", "subsidy_gap_tokens_per_hour", "unique_service_premium")
 _NONE, _UNFIT = "none", "does not apply"
 # Reasons that say a measure has no meaning for a network.
 _NO_MEANING = (NO_EQUILIBRIUM, PAID_IN_TOKENS)
