@@ -209,14 +209,14 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
             ]
         )
     columns = [
-        column("Network and chip", 1.3),
+        column("Network and chip", 1.38),
         column("Price", 0.94, right=True),
         column("Use", 0.74, right=True),
         column("Network keeps", 0.66, right=True),
         column("Power", 0.49, right=True),
         column("Upkeep", 0.47, right=True),
         column("Capital", 0.47, right=True),
-        column("Profit", 0.54, right=True),
+        column("Profit", 0.64, right=True),
         column("Cash margin", 0.49, right=True),
         column("Full margin", 0.75, right=True),
         column("Breaks even", 0.62, right=True),
