@@ -30,6 +30,7 @@ _STRETCH = -2.5
 _LEFT, _GAP, _RIGHT = 1.95, 2.02, 0.12
 _PANEL = (WIDTH - _LEFT - _GAP - _RIGHT) / 2
 _SIZE = 5.2  # of the numbers beside the bars
+_OUTLINE = 0.2  # of a bar's length, at most
 _SAME_CHIP = "tokens_per_second"  # of a cloud and a network that sell one chip
 _CUT = "\N{BLACK LEFT-POINTING SMALL TRIANGLE} "
 _COLUMNS = (
@@ -311,9 +312,11 @@ def _bars(
         ends = sorted((("at_low", False), ("at_high", True)), key=lambda end: -abs(scale.within(row[end[0]]) - middle))
         for end, filled in ends:
             value = scale.within(row[end])
+            # An outline never fills a short bar, which would then look like one at its other end.
+            outline = min(0.8, _OUTLINE * abs(value - middle) / per_inch * 72)
             axes.barh(y, value - middle, left=middle, height=0.68, facecolor=colour if filled and live else "white",
                       hatch="//////" if filled and not live else None,
-                      edgecolor=colour, lw=0.8, zorder=2, gid=f"bar:{gid}:{row['input']}:{end}")  # fmt: skip
+                      edgecolor=colour, lw=outline, zorder=2, gid=f"bar:{gid}:{row['input']}:{end}")  # fmt: skip
         low, high = sorted((row["at_low"], row["at_high"]), key=scale.within)
         for value, side in ((low, -1), (high, 1)):
             if math.isnan(value) or (value < scale.floor and side > 0):

@@ -401,6 +401,17 @@ class TestTornado:
         )
 
 
+class TestShortBars:
+    def test_an_outline_never_fills_a_short_bar(self, thirty_networks: Analysis) -> None:
+        figure = CHARTS["tornado"](thirty_networks, Look.of(thirty_networks))
+        bars = marks(figure, "bar:")
+        assert bars
+        points = 72 / figure.dpi
+        for bar in bars:
+            long = bar.get_window_extent().width * points
+            assert bar.get_linewidth() <= max(0.25 * long, 1e-6), bar.get_gid()
+
+
 class TestPricingChoice:
     """Fleet average against marginal."""
 
