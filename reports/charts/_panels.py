@@ -275,6 +275,7 @@ def draw_path(
             mfc="white",
             mec=colour,
             mew=1.0,
+            clip_on=False,
             gid=f"breaks:{gid}",
             linestyle="none",
             zorder=4,

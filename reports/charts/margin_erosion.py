@@ -223,7 +223,7 @@ def _panel(axes: Axes, here: pl.DataFrame, colour: str, *, gid: str, live: bool)
         back = _crossings(average)[0 if start <= 0 else 1 :]
         if back.height:
             axes.plot(years(back["date"]), [0.0] * back.height, marker="o", ms=3.6, mfc="white", mec=colour, mew=1.0,
-                      linestyle="none", zorder=4, gid=f"breaks:{gid}:back")  # fmt: skip
+                      linestyle="none", zorder=4, clip_on=False, gid=f"breaks:{gid}:back")  # fmt: skip
         if not live and not is_below(start, floor_of(axes)):
             axes.plot(years(average["date"][:1]), [start], marker="D", ms=2.8, mfc="white", mec=colour, mew=0.9,
                       linestyle="none", zorder=5, clip_on=False, gid=f"start:{gid}")  # fmt: skip

@@ -243,6 +243,10 @@ class TestScales:
         assert not said(plain, "powers")
         assert not list(cut_off(deep))
 
+    def test_a_ring_at_the_edge_of_a_panel_is_whole(self, analysis: Analysis) -> None:
+        for name in ("margin_erosion", "advantage_erosion"):
+            assert not any(mark.get_clip_on() for mark in marks(draw(name, analysis), "breaks:")), name
+
     def test_of_two_triangles_in_one_month_the_smaller_stands_within_the_larger(self, one_network: Analysis) -> None:
         low = pl.col("reference").is_in(["modelled_cost", "cost_plus_margin"])
         paths = at(one_network, -4.0, low)
