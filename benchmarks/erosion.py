@@ -75,7 +75,7 @@ def asked(networks: int, n_scenarios: int, months: int, draws: int) -> Callable[
     horizon = date(AS_OF.year + months // 12, AS_OF.month, AS_OF.day)
 
     def run(workers: int | None) -> Erosion:
-        return erosion(subjects, comparison, told, as_of=AS_OF, horizon=horizon, draws=draws, seed=1, workers=workers)  # type: ignore[arg-type]
+        return erosion(subjects, comparison, told, as_of=AS_OF, horizon=horizon, draws=draws, seed=1, workers=workers)  # type: ignore[arg-type]  # frames made here, not typed by their schema
 
     return run
 

@@ -103,7 +103,7 @@ class Worker:
         self.process.kill()
 
     def end(self) -> None:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # it may have ended itself
             self.pipe.send(None)
         self.process.join(5)
         self.process.kill()
@@ -401,7 +401,7 @@ class Campaign:
             wrong += [f"{path}: can't be read" for path in damaged_manifests(store)]
             try:
                 wrong += ledger.scanned(store)
-            except Exception as error:
+            except Exception as error:  # whatever it raises is a finding
                 wrong.append(f"a query over the history: {type(error).__name__}: {str(error)[:200]}")
             if place is self.local:
                 wrong += [f"{path}: left lying about" for path in unfinished(self.disk.folder)]

@@ -97,7 +97,7 @@ def add(store: Store, base: pl.DataFrame, number: int) -> None:
     price = (pl.col("usd_per_accelerator_hour") * drift * pl.Series(moved)).round(4).clip(0.02, 190)
     store.write(
         observed_at=when,
-        offers=base.with_columns(price, observed_at=pl.lit(when)),  # type: ignore[arg-type]
+        offers=base.with_columns(price, observed_at=pl.lit(when)),  # type: ignore[arg-type]  # the schema is kept, the type checker does not see it
         facts=NetworkFacts.create_empty(),
         skipped=Skipped.create_empty(),
         statuses={name: {"status": "ok", "offers": base.height // len(SOURCES), "error": None} for name in SOURCES},

@@ -87,7 +87,7 @@ def main() -> int:
     begun = time.monotonic()
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        write_report(analysis, out / "report", paper=paper)  # type: ignore[arg-type]
+        write_report(analysis, out / "report", paper=paper)  # type: ignore[arg-type]  # a word of the command line; write_report checks it
     print(f"{sys.argv[1]}: written in {time.monotonic() - begun:.1f} s")
     failed = json.loads((out / "report" / "manifest.json").read_text("utf-8"))["charts_failed"]
     for chart, reason in failed.items():

@@ -174,7 +174,7 @@ def explain(analysis: Analysis, *words: str, own_nodes: Sequence[OwnNode] = ()) 
         shown = "\n".join(f"  {name} {rest}" for name, rest in TABLES.items())
         raise ConfigError(f"explain what? Write one of\n{shown}")
     table = table_of(said[0], TABLES)
-    return getattr(_Explainer(analysis=analysis, own_nodes=tuple(own_nodes)), table)(said[1:])  # type: ignore[no-any-return]
+    return getattr(_Explainer(analysis=analysis, own_nodes=tuple(own_nodes)), table)(said[1:])  # type: ignore[no-any-return]  # by name: one method a table
 
 
 _MARGIN_KEY = ("network", "accelerator", "archetype")

@@ -68,7 +68,7 @@ def selected(analysis: Analysis, *, networks: Sequence[str] = (), scenarios: Seq
             )
     chosen = {"networks": networks, "scenarios": scenarios}
     provenance = {f"selected_{what}": ", ".join(dict.fromkeys(names)) for what, names in chosen.items() if names}
-    return dataclasses.replace(analysis, **frames, provenance=analysis.provenance | provenance)  # type: ignore[arg-type]
+    return dataclasses.replace(analysis, **frames, provenance=analysis.provenance | provenance)  # type: ignore[arg-type]  # rows of the same schemas
 
 
 def _kept(frame: pl.DataFrame, wanted: Mapping[str, Collection[str] | None]) -> pl.DataFrame:

@@ -79,7 +79,7 @@ class HttpCache:
             )  # fmt: skip
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             log.info("cache: %s passed over: %s", path.name, error)
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # passed over again the next time
                 path.unlink()
             return None
         with contextlib.suppress(OSError):
@@ -112,7 +112,7 @@ class HttpCache:
         except OSError as error:
             log.info("cache: %s can't be written: %s", self.folder, error)
             if part is not None:
-                with contextlib.suppress(OSError):
+                with contextlib.suppress(OSError):  # a cache is never worth a run
                     part.unlink()
 
     def _path(self, url: str) -> Path:
@@ -122,7 +122,7 @@ class HttpCache:
         """Remove the files used longest ago until the rest fits; another run may be removing them too."""
         files: list[tuple[float, int, Path]] = []
         for path in self.folder.glob(f"*{SUFFIX}"):
-            with contextlib.suppress(FileNotFoundError):
+            with contextlib.suppress(FileNotFoundError):  # another run tidied it up
                 state = path.stat()
                 files.append((state.st_mtime, state.st_size, path))
         total = sum(size for _, size, _ in files)

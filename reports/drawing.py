@@ -257,7 +257,7 @@ def _serve() -> None:
             return
         try:
             answer: Picture | Exception = _picture(name, analysis, look, forms)
-        except Exception as error:
+        except Exception as error:  # the caller raises what is none of CHART_ERRORS
             answer = error
         _send(answers, answer)
 

@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from depin_compare.analysis import Analysis
+from depin_compare.economics.token_economics import fee_floors
 from reports import view
 from reports.words import Names, of_them, percent
 
@@ -24,7 +25,7 @@ def standings(analysis: Analysis, names: Names) -> tuple[tuple[str, str] | None,
     pair = view.future_pair(view.plain(analysis.advantage_paths.filter(pl.col("month") == 0)))
     compared = view.plain(view.headline_comparison(analysis.headlines, analysis.comparison))
     margins = {r["network"]: r for r in view.rows(view.headline_margins(analysis.headlines, analysis.margins))}
-    floors = view.fee_floors(analysis.token_economics)
+    floors = fee_floors(analysis.token_economics)
     made = []
     for head in view.rows(view.ordered_headlines(analysis.headlines)):
         mine = compared.filter(pl.col("network") == head["network"])

@@ -26,12 +26,12 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import Bbox
 
 from depin_compare.analysis import Analysis
+from depin_compare.economics.token_economics import fee_floors
 from depin_compare.market.discrepancies import CATALOGUES
 from reports import words
 from reports.view import (
     ages_in_days,
     cost_sources,
-    fee_floors,
     network_order,
     not_fetched,
     not_live,

@@ -9,10 +9,12 @@ import polars as pl
 
 from depin_compare.analysis import Analysis
 from depin_compare.economics.scenarios import BASE
+from depin_compare.economics.token_economics import fee_floors
 from depin_compare.market.freshness import FRESHNESS
 from reports import view, words
-from reports.sections.parts import AT_LEAST, AT_MOST, span_words, use_words
+from reports.sections.parts import span_words, use_words
 from reports.verdict_words import gone, not_so_in
+from reports.words import AT_LEAST, AT_MOST
 
 __all__ = ["NOT_COMPARABLE", "NOT_KNOWN", "Verdicts", "verdicts"]
 
@@ -76,7 +78,7 @@ def verdicts(analysis: Analysis) -> dy.DataFrame[Verdicts]:
     margins = {row["network"]: row for row in view.rows(view.headline_margins(analysis.headlines, analysis.margins))}
     future = {tuple(row[k] for k in _PAIRING): row for row in view.rows(_base_outlook(analysis))}
     claims = view.claimed_pairs(compared)
-    floors, today = view.fee_floors(analysis.token_economics), analysis.as_of.date()
+    floors, today = fee_floors(analysis.token_economics), analysis.as_of.date()
     rows = []
     for head in view.rows(heads):
         mine = compared.filter(pl.col("network") == head["network"])

@@ -21,7 +21,6 @@ __all__ = [
     "claimed_pairs",
     "cost_sources",
     "extremes",
-    "fee_floors",
     "future_pair",
     "hardest_pairs",
     "headline_comparison",
@@ -464,12 +463,6 @@ def take_shares(margins: pl.DataFrame) -> dict[str, float]:
     """Network -> what it keeps of the tenant's bill, as a fraction: the same for all of its chips."""
     told = margins.select("network", "network_take_share").drop_nulls()
     return dict(told.unique("network", keep="first", maintain_order=True).iter_rows())
-
-
-def fee_floors(token_economics: pl.DataFrame) -> set[str]:
-    """Networks that may keep more than is published: what their suppliers keep is at most what is told."""
-    floor = (pl.col("measure") == "network_take") & (pl.col("bound") == "lower") & pl.col("value").is_not_null()
-    return set(token_economics.filter(floor)["network"])
 
 
 def states_by_kind(states: pl.DataFrame, market_prices: pl.DataFrame | None) -> pl.DataFrame:

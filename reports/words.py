@@ -10,6 +10,8 @@ from datetime import date, datetime
 from urllib.parse import urlsplit
 
 __all__ = [
+    "AT_LEAST",
+    "AT_MOST",
     "CLOUD_NAMES",
     "DASH",
     "KIND_WORDS",
@@ -62,6 +64,8 @@ REFERENCE_WORDS = {
     "modelled_cost": "Modelled cost",
     "cost_plus_margin": "Cost plus floor margin",
 }
+# Before a number that is a bound.
+AT_MOST, AT_LEAST = "\N{LESS-THAN OR EQUAL TO}", "\N{GREATER-THAN OR EQUAL TO}"
 KIND_WORDS = {
     "measured": "measured",
     "protocol": "protocol fact",

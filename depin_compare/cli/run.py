@@ -158,7 +158,7 @@ def run(
                     )
         except Stopped as stop:
             _end_at_once(one.name, stop)
-        except Exception as error:
+        except Exception as error:  # told below; one job never costs the others
             if not several:
                 raise
             # The jobs of a file share nothing but the file: whatever ends one, the others still run.

@@ -17,6 +17,7 @@ from depin_compare.economics.nodes import NO_NODE, archetypes_of, node
 from depin_compare.economics.outlook_frames import Outlook
 from depin_compare.economics.scenarios import BASE
 from depin_compare.economics.starts import Subject
+from depin_compare.economics.token_economics import fee_floors
 from depin_compare.inference.references import UnitCosts
 from depin_compare.market.freshness import FRESHNESS
 from depin_compare.market.prices import MarketPrices
@@ -155,7 +156,7 @@ def headlines(
     the most they can be.
     """
     by_network = {subject.network: subject for subject in chosen}
-    at_most, floors = _only_bounded(tokens), _fee_floors(tokens)
+    at_most, floors = _only_bounded(tokens), set[str]() if tokens is None else fee_floors(tokens)
     rows = [
         _headline(
             network,
@@ -207,14 +208,6 @@ def _headline(
     }
 
 
-def _fee_floors(tokens: pl.DataFrame | None) -> set[str]:
-    """Networks that may keep more of the tenant's bill than they publish."""
-    if tokens is None:
-        return set()
-    floor = (pl.col("measure") == "network_take") & (pl.col("bound") == "lower") & pl.col("value").is_not_null()
-    return set(tokens.filter(floor)["network"])
-
-
 def _only_bounded(tokens: pl.DataFrame | None) -> set[str]:
     """Networks whose rewards of a rented hour are known only as the most they can be."""
     if tokens is None:
@@ -261,7 +254,7 @@ def _worst_behind(outlook: pl.DataFrame) -> str | None:
     """The worst freshness of what the verdict rests on; where nothing can be compared, of what there is."""
     behind = outlook.filter(_BASE_CASE, pl.col("reference").cast(pl.String).is_in(["list", "modelled_cost"]))
     known = (behind if behind.height else outlook)["freshness"].drop_nulls()
-    return None if known.is_empty() else FRESHNESS[int(known.to_physical().max())]  # type: ignore[arg-type]
+    return None if known.is_empty() else FRESHNESS[int(known.to_physical().max())]  # type: ignore[arg-type]  # polars: any literal
 
 
 _BASE_CASE = (

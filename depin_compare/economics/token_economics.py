@@ -33,7 +33,10 @@ from depin_compare.refdata import KINDS, accelerators, network_facts, networks, 
 from depin_compare.refdata.assumption_set import AssumptionSet
 from depin_compare.units import HOURS_PER_DAY, HOURS_PER_MONTH, HOURS_PER_WEEK, MONTHS_PER_YEAR
 
-__all__ = ["BOUNDS", "MEASURES", "PRICE_BASES", "TokenEconomics", "TokenRow", "token_economics", "token_rows"]
+__all__ = [
+    "BOUNDS", "MEASURES", "NO_EQUILIBRIUM", "PAID_BY_TENANTS", "PRICE_BASES", "TokenEconomics", "TokenRow",
+    "fee_floors", "token_economics", "token_rows",
+]  # fmt: skip
 
 MEASURES = (
     "network_take",
@@ -175,6 +178,12 @@ def token_economics(
     )  # fmt: skip
     frame = pl.DataFrame([row.record() for row in rows], schema=TokenEconomics.create_empty().schema)
     return TokenEconomics.validate(frame)
+
+
+def fee_floors(token_economics: pl.DataFrame) -> set[str]:
+    """Networks that may keep more than is published: what their suppliers keep is at most what is told."""
+    floor = (pl.col("measure") == "network_take") & (pl.col("bound") == "lower") & pl.col("value").is_not_null()
+    return set(token_economics.filter(floor)["network"])
 
 
 def token_rows(

@@ -92,7 +92,7 @@ def _key(name: str) -> str:
 def _number(value: object) -> float | None:
     """A finite number, or ``None`` for anything else."""
     try:
-        number = float(value)  # type: ignore[arg-type]
+        number = float(value)  # type: ignore[arg-type]  # what is no number raises
     except (TypeError, ValueError):
         return None
     return number if math.isfinite(number) else None

@@ -151,7 +151,7 @@ def _hushed() -> Iterator[_Heard]:
     token = _HEARD.set(heard)
     try:
         with _ONE_AT_A_TIME, warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+            warnings.simplefilter("ignore")  # apprise's own, which may quote an address
             yield heard
     finally:
         _HEARD.reset(token)

@@ -60,7 +60,7 @@ class Examination:
         from depin_compare.jobs.config_file import load_jobs
 
         if self.job_file is not None:
-            with contextlib.suppress(DepinCompareError):
+            with contextlib.suppress(DepinCompareError):  # a broken job file is a finding of its own
                 return load_jobs(self.job_file)
         return {DEFAULT_JOB: JobConfig()}
 

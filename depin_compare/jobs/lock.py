@@ -99,7 +99,7 @@ def job_lock(job: str, store: Store, *, now: datetime) -> Iterator[None]:
         return
     try:
         for left in note.parent.glob(f".{note.name}.*.part"):  # by runs that were killed while they wrote it
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError):  # another run may take it away first
                 left.unlink()
         with contextlib.suppress(OSError):  # who holds it is a courtesy: a full disk must not end the run here
             part = note.with_name(f".{note.name}.{uuid.uuid4().hex}.part")
@@ -107,7 +107,7 @@ def job_lock(job: str, store: Store, *, now: datetime) -> Iterator[None]:
             part.replace(note)
         yield
     finally:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # a note left behind is known by its process being gone
             note.unlink(missing_ok=True)
         lock.release()
 

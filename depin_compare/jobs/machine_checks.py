@@ -146,6 +146,7 @@ def clock(case: Examination) -> Iterator[Check]:
         yield Check("snapshots", "fail", seen, mend)
     folder = case.store.working_folder
     if folder.is_dir():
+        # A folder that can't be written is told by the check of the store.
         with contextlib.suppress(OSError), tempfile.NamedTemporaryFile(dir=folder, prefix=".doctor-") as file:
             apart = abs(Path(file.name).stat().st_mtime - time.time())
             if apart > FILE_CLOCK_SECONDS:
@@ -176,6 +177,7 @@ def _time_of_a_host(case: Examination) -> tuple[str, datetime] | None:
     hosts = dict.fromkeys(host for _, hosts in case.asked for host in hosts if host not in case.unreachable)
     for host in list(hosts)[:2]:
         address = mapped_address(f"https://{host}/", case.mirrors)[0]
+        # A host that can't be reached, or tells no date: the next one is asked.
         with contextlib.suppress(requests.RequestException, LookupError, ValueError, TypeError):
             # No redirect is followed, and no password of a netrc goes along.
             answer = requests.head(address, timeout=HEAD_SECONDS, auth=lambda request: request)

@@ -121,7 +121,7 @@ def run_job(
         except Stopped as stop:
             books.close("stopped", exit_code=stop.exit_code, detail=str(stop))
             raise
-        except Exception as error:
+        except Exception as error:  # raised again: the store must know how the run ended
             code = USAGE if isinstance(error, ConfigError | UnknownNameError) else ERROR
             expected = isinstance(error, DepinCompareError | OSError)
             # It goes into the store, past the log's own striking.

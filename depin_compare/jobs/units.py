@@ -146,7 +146,7 @@ def systemd(jobs: Mapping[str, JobConfig], target: Target, *, now: datetime) -> 
     )
 
 
-def crontab_lines(jobs: Mapping[str, JobConfig], target: Target, *, now: datetime) -> Units:  # noqa: ARG001
+def crontab_lines(jobs: Mapping[str, JobConfig], target: Target, *, now: datetime) -> Units:  # noqa: ARG001  # one signature for all kinds of units
     """A crontab with a line a job."""
     logs, lines = Path(platformdirs.user_log_dir("depin-compare", appauthor=False)), []
     for job, line in _scheduled(jobs):
@@ -207,7 +207,7 @@ def github_actions(jobs: Mapping[str, JobConfig], target: Target, *, now: dateti
     return Units(files=made, warnings=[*warnings, *_minute_warnings(jobs)])
 
 
-def kubernetes(jobs: Mapping[str, JobConfig], target: Target, *, now: datetime) -> Units:  # noqa: ARG001
+def kubernetes(jobs: Mapping[str, JobConfig], target: Target, *, now: datetime) -> Units:  # noqa: ARG001  # one signature for all kinds of units
     """A CronJob a job, with the job file, the files it reads and, for a store in a folder, a volume."""
     made, job_files = {}, "\n".join(_config_map(target.config))
     for job, line in _scheduled(jobs):

@@ -110,7 +110,7 @@ class LocalPlace:
     @staticmethod
     def _keep_names(folder: Path) -> None:
         """Bring the folder's list of names to the disk, where the system lets a folder be opened."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # Windows, some network disks: they can't
             handle = os.open(folder, os.O_RDONLY)
             try:
                 os.fsync(handle)
@@ -177,7 +177,7 @@ class ObjectPlace:
 
     def delete(self, path: str) -> None:
         """Remove an object."""
-        with contextlib.suppress(FileNotFoundError), _told(self.url, path):
+        with contextlib.suppress(FileNotFoundError), _told(self.url, path):  # gone is what was asked for
             self._objects.delete(path)
 
     def list(self, prefix: str = "") -> Iterator[Entry]:

@@ -175,7 +175,7 @@ class Store:
                 for name, data in content.items():
                     self.place.write(str(files[name]["path"]), data, overwrite=True)
                 self.place.write(copy_path(identity), body, overwrite=True)
-                with contextlib.suppress(FileExistsError):
+                with contextlib.suppress(FileExistsError):  # written before: the same content has the same name
                     self.place.write(manifest_path(identity), body)
         except OSError as error:
             raise StoreError(
@@ -266,7 +266,7 @@ class Store:
         try:
             return self._manifest_at(path)
         except (OSError, StoreError) as error:
-            with contextlib.suppress(OSError, StoreError):
+            with contextlib.suppress(OSError, StoreError):  # no copy either: the warning below tells it
                 return self._manifest_at(path.replace("manifests/", "copies/", 1))
             log.warning("store: %s passed over: %s", path, error)
             return None

@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 
 from depin_compare.analysis import Analysis
 from depin_compare.refdata.histories import events
-from reports.charts._reasons import kind_of_reason, without_margin
 from reports.charts.advantage_erosion import advantage_erosion
 from reports.charts.advantage_heat_map import advantage_heat_map
 from reports.charts.breakeven_dates import breakeven_dates
@@ -29,6 +28,7 @@ from reports.charts.token_price_trend import token_price_trend
 from reports.charts.tornado import tornado
 from reports.charts.utilisation import utilisation
 from reports.charts.years_ahead import years_ahead
+from reports.reasons import kind_of_reason, without_margin
 from reports.style import Look
 from reports.view import headline_margins
 

@@ -12,8 +12,8 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from reports.charts._reasons import kind_of_reason
 from reports.charts._rows import left_room
+from reports.reasons import kind_of_reason
 from reports.style import (
     INK,
     MUTED,

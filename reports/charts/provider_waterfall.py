@@ -9,8 +9,9 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from depin_compare.economics.token_economics import fee_floors
 from depin_compare.economics.waterfall import waterfall
-from reports.charts._reasons import kind_of_reason, reasons_note, without_margin
+from reports.reasons import kind_of_reason, reasons_note, without_margin
 from reports.style import (
     INK,
     LINE,
@@ -26,8 +27,8 @@ from reports.style import (
     text_width,
     wrap,
 )
-from reports.view import Row, fee_floors, headline_margins, ordered_headlines, plain
-from reports.words import KIND_WORDS, MINUS, fee, listing, of_networks, percent, plural, usd
+from reports.view import Row, headline_margins, ordered_headlines, plain
+from reports.words import AT_LEAST, AT_MOST, KIND_WORDS, MINUS, fee, listing, of_networks, percent, plural, usd
 
 __all__ = ["MOST_NETWORKS", "provider_waterfall"]
 
@@ -44,7 +45,6 @@ _STEPS = {
 }
 # Of the largest first: of two alike it is the one told.
 _COSTS = {"capital": "capital", "power": "power", "opex": "upkeep", "network_take": "the network"}
-_LEAST, _MOST = "\N{GREATER-THAN OR EQUAL TO}", "\N{LESS-THAN OR EQUAL TO}"
 _TOKENS = "Token rewards, apart"
 # Rows of a panel: the steps, a gap, the tokens.
 _PLACES = {step: float(i) for i, step in enumerate(_STEPS)} | {"token_rewards": len(_STEPS) + 0.55}
@@ -139,7 +139,7 @@ def provider_waterfall(
         notes.append(f"Not known: {reasons_note(missing, _EVERY)}.")
     floors = set[str]() if tokens is None else fee_floors(tokens)
     if floors.intersection(bars["network"]):
-        notes.append(f"{_LEAST}, {_MOST}: the network may keep more than is published, so that less is left.")
+        notes.append(f"{AT_LEAST}, {AT_MOST}: the network may keep more than is published, so that less is left.")
     if bars.filter(pl.col("archetype") == "home", pl.col("opex_usd_per_hour") == 0).height:
         notes.append("Upkeep of $0: an assumption for nodes at home.")
     names = [*(look.names(n) for n in drawn), "this model"]
@@ -198,8 +198,8 @@ def _bars(axes: Axes, steps: pl.DataFrame, colour: str, row: Row, *, floor: bool
     if floor:
         # What is taken away is written below zero.
         told |= {
-            "network_take": f"{_LEAST} {told['network_take'].removeprefix(MINUS)}",
-            "profit": f"{_MOST} {told['profit']}",
+            "network_take": f"{AT_LEAST} {told['network_take'].removeprefix(MINUS)}",
+            "profit": f"{AT_MOST} {told['profit']}",
         }
     told["network_take"] += kept
     spans = {step: (min(ends), max(ends)) for step, *ends in

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from reports.charts._panels import row_label
-from reports.charts._reasons import kind_of_reason, reasons_note, without_margin
+from reports.reasons import kind_of_reason, reasons_note, without_margin
 from reports.style import INK, MUTED, WIDTH, Key, Look, Sheet, empty, fit, styled, text_width, wrap
 from reports.view import extremes, headline_margins, network_order, ordered_headlines
 from reports.words import listing, number, of_networks, percent, plural

@@ -11,7 +11,7 @@ from depin_compare.analysis import Analysis
 from reports.finding import finding, standings, undercut_otherwise
 from reports.style import INK, LINE, MUTED, NEGATIVE, Look, fit, is_drawable, styled, text_width, wrap
 from reports.verdict_words import verdict_note
-from reports.words import aged, percent, plural, shorten
+from reports.words import AT_MOST, aged, percent, plural, shorten
 
 __all__ = ["MOST_NETWORKS", "card_png", "summary_card"]
 
@@ -144,7 +144,7 @@ def _row(put: Any, y: float, cell: dict[str, Any], look: Look, scale: float) -> 
     for x, key in zip(_COLUMNS[1:5], ("list", "committed", "modelled_cost", "margin"), strict=True):
         value = cell[key]
         unknown = "n/k" if key == "margin" else "n/c"
-        at_most = "\N{LESS-THAN OR EQUAL TO} " if key == "margin" and cell["at_most"] and value is not None else ""
+        at_most = f"{AT_MOST} " if key == "margin" and cell["at_most"] and value is not None else ""
         put(
             x, y, at_most + percent(value, signed=True, unknown=unknown), large if value is not None else 8.5,
             ha="center", color=MUTED if value is None else NEGATIVE if value < 0 else INK,

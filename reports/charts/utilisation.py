@@ -10,8 +10,8 @@ import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.charts._reasons import kind_of_reason, reasons_note, without_margin
 from reports.charts._rows import left_room, row_names
+from reports.reasons import kind_of_reason, reasons_note, without_margin
 from reports.style import (
     INK,
     MUTED,
@@ -25,7 +25,7 @@ from reports.style import (
     styled,
 )
 from reports.view import Row, headline_margins, ordered_headlines, plain
-from reports.words import KIND_WORDS, day, listing, of_many, of_networks, percent
+from reports.words import AT_LEAST, KIND_WORDS, day, listing, of_many, of_networks, percent
 
 __all__ = ["MOST_NETWORKS", "uses", "utilisation"]
 
@@ -245,6 +245,6 @@ def _draw(axes: Axes, y: int, row: Row, look: Look, right: float) -> None:
             color=INK if used is not None else MUTED, style="normal" if used is not None else "italic")  # fmt: skip
     need = "over 100%" if needed is not None and needed > 1 else percent(needed)
     if needed is not None and needed <= 1 and name in look.fee_floors:
-        need = f"\N{GREATER-THAN OR EQUAL TO} {need}"
+        need = f"{AT_LEAST} {need}"
     _beside(axes, y, need, at=right - 0.02, gid=f"needs:{name}", color=MUTED if needed is None else INK,
             weight="bold" if short else "normal", style="italic" if needed is None else "normal")  # fmt: skip

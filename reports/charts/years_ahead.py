@@ -169,7 +169,7 @@ def _panel(
         if not named:
             of_grey.append(value)
             continue
-        bound = "\N{LESS-THAN OR EQUAL TO} " if quantity != "advantage" and network in look.fee_floors else ""
+        bound = f"{words.AT_MOST} " if quantity != "advantage" and network in look.fee_floors else ""
         label = bound + _ending(value, floor)
         room = _LABEL - text_width(f" {label}", _LABEL_SIZE)
         ends.append((value, f"{fit(look.names(network), _LABEL_SIZE, room)} {label}", colour))

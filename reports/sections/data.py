@@ -299,20 +299,13 @@ def _answers(page: Page) -> list[list[Cell]]:
             f"Answer of the source: {gives[source]}"
             if name == page.names(source)
             else f"Prices of {page.names(source)}",
-            _address(newest[source, name][1]),
+            linked(words.host(newest[source, name][1], unknown="no address on record"), newest[source, name][1]),
             words.day(newest[source, name][0]),
             words.listing(used),
             kind_cell("third_party" if "second hand" in gives[source] or name != page.names(source) else "published"),
         ]
         for (source, name), used in uses.items()
     ]
-
-
-def _address(url: str) -> Cell:
-    """A host with the whole address behind it."""
-    return linked(words.host(url, unknown="no address on record"), url) if url else {
-        "text": "no address on record", "quiet": True
-    }  # fmt: skip
 
 
 def _feeds(page: Page) -> dict[str, list[str]]:

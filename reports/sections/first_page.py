@@ -13,8 +13,6 @@ from reports.sections.networks import anchor_of, drawable, kind_of_gap
 from reports.sections.odds import already, indicative, medians, only_two_prices
 from reports.sections.page import Page
 from reports.sections.parts import (
-    AT_LEAST,
-    AT_MOST,
     BOUNDED_NOTE,
     Cell,
     Part,
@@ -28,7 +26,7 @@ from reports.sections.parts import (
     verdict_cell,
 )
 from reports.verdict_words import FOR_ITS_MARGIN, lacks_margin_alone, verdict_note
-from reports.words import REFERENCE_WORDS, percent, roughly, usd
+from reports.words import AT_LEAST, AT_MOST, REFERENCE_WORDS, percent, roughly, usd
 
 __all__ = ["first_page", "headline", "other_networks", "sentences"]
 

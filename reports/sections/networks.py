@@ -11,12 +11,10 @@ import polars as pl
 
 from depin_compare.economics.nodes import utilisation_facts
 from reports import view, words
-from reports.charts._reasons import kind_of_reason
+from reports.reasons import kind_of_reason
 from reports.sections.odds import against_draws, indicative, only_two_prices
 from reports.sections.page import Page
 from reports.sections.parts import (
-    AT_LEAST,
-    AT_MOST,
     BOUNDED_NOTE,
     Cell,
     Part,
@@ -43,7 +41,7 @@ from reports.verdict_words import (
     today_words,
     verdict_note,
 )
-from reports.words import DASH, KIND_WORDS, NOT_KNOWN, REFERENCE_WORDS, fee, percent, usd
+from reports.words import AT_LEAST, AT_MOST, DASH, KIND_WORDS, NOT_KNOWN, REFERENCE_WORDS, fee, percent, usd
 
 __all__ = ["anchor_of", "drawable", "has_own_page", "networks"]
 

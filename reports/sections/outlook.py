@@ -10,7 +10,6 @@ from depin_compare.economics.nodes import hardware_of
 from reports import view, words
 from reports.sections.page import Page
 from reports.sections.parts import (
-    AT_MOST,
     Cell,
     Part,
     bounded,
@@ -22,7 +21,7 @@ from reports.sections.parts import (
     table_part,
 )
 from reports.verdict_words import MOST_TODAY
-from reports.words import REFERENCE_WORDS, percent
+from reports.words import AT_MOST, REFERENCE_WORDS, percent
 
 _MOST_SCENARIOS = 8
 _MOST_NETWORKS = 40

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from depin_compare.analysis import Analysis
+from depin_compare.economics.token_economics import fee_floors
 from reports import view, words
 from reports.sections.parts import Cell, Part, linked
 from reports.since import Since
@@ -58,7 +59,7 @@ class Page:
         margins = view.rows(view.headline_margins(analysis.headlines, analysis.margins))
         self.margin_of: dict[str, view.Row] = {r["network"]: r for r in margins}
         self.tokens_found = view.token_rows(analysis.token_economics, self.headlines)
-        self.fee_floors = view.fee_floors(analysis.token_economics)
+        self.fee_floors = fee_floors(analysis.token_economics)
         self.future_pair = view.future_pair(view.plain(analysis.advantage_paths.filter(pl.col("month") == 0)))
         prices = view.plain(analysis.market_prices.filter(pl.col("terms") == "on_demand"))
         self._price_sources = {

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from depin_compare.economics.margins import PAID_IN_TOKENS
 from reports.verdict_words import gone, not_so_in
-from reports.words import KIND_WORDS, aged, fee, likelihood, percent
+from reports.words import AT_LEAST, AT_MOST, KIND_WORDS, aged, fee, likelihood, percent
 
 Cell: TypeAlias = "str | dict[str, Any]"
 Part: TypeAlias = dict[str, Any]
@@ -117,7 +117,6 @@ def use_words(utilisation: float | None, *, narrow: bool = False, at_least: bool
     return f"or {f'{AT_LEAST} ' * at_least}{percent(utilisation)} use"
 
 
-AT_MOST, AT_LEAST = "\N{LESS-THAN OR EQUAL TO}", "\N{GREATER-THAN OR EQUAL TO}"
 BOUNDED_NOTE = f"{AT_MOST}, {AT_LEAST}: the network may keep more than it publishes."
 
 

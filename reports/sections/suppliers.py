@@ -11,11 +11,9 @@ import polars as pl
 from depin_compare.economics.nodes import PACKAGED_ARCHETYPES, hardware_of, utilisation_facts
 from depin_compare.market.freshness import FRESHNESS
 from reports import view, words
-from reports.charts._reasons import without_margin
+from reports.reasons import without_margin
 from reports.sections.page import Page
 from reports.sections.parts import (
-    AT_LEAST,
-    AT_MOST,
     BOUNDED_NOTE,
     Cell,
     Part,
@@ -30,7 +28,7 @@ from reports.sections.parts import (
     use_words,
     without_advice,
 )
-from reports.words import percent, usd
+from reports.words import AT_LEAST, AT_MOST, percent, usd
 
 __all__ = ["every_margin", "margins", "price_and_use_ages"]
 
@@ -230,7 +228,7 @@ def _table(page: Page, rows: Sequence[view.Row], notes: Sequence[str]) -> Part:
         "even, its full margin zero: at this price and the row's use, or at the row's price and the use beneath it.",
         f"n/k: not known{': ' if unknown else ''}{'; '.join(_reasons(page, unknown))}.",
     ]
-    told += _capital(page, rows)
+    told += _sorts_of_hardware(page, rows)
     told += [BOUNDED_NOTE] if any(r["network"] in page.fee_floors for r in rows) else []
     told += [f"With rewards, {why.format(words.listing(dict.fromkeys(of)))}." for why, of in no_rewards.items()]
     return table_part(columns, body, [*told, *notes])
@@ -244,7 +242,7 @@ _BOUGHT_AS = {
 }
 
 
-def _capital(page: Page, rows: Sequence[view.Row]) -> list[str]:
+def _sorts_of_hardware(page: Page, rows: Sequence[view.Row]) -> list[str]:
     """Of what sort the prices are that capital rests on, where they are of several: chips then have no one footing."""
     found: dict[str, dict[str, None]] = {}
     for row in rows:

@@ -10,10 +10,9 @@ import polars as pl
 from depin_compare.economics.margins import PAID_IN_TOKENS
 from depin_compare.economics.token_economics import NO_EQUILIBRIUM, PAID_BY_TENANTS
 from reports import view, words
-from reports.charts._reasons import without_margin
+from reports.reasons import without_margin
 from reports.sections.page import Page
 from reports.sections.parts import (
-    AT_LEAST,
     Cell,
     Part,
     column,
@@ -23,7 +22,7 @@ from reports.sections.parts import (
     table_part,
     without_advice,
 )
-from reports.words import KIND_WORDS, NOT_KNOWN, fee, usd
+from reports.words import AT_LEAST, AT_MOST, KIND_WORDS, NOT_KNOWN, fee, usd
 
 
 def tokens(page: Page) -> Part:
@@ -228,7 +227,7 @@ _MOST_REASONS = 2
 _NO_BREAKEVEN = "no break-even price"
 _NO_CHIP = "nothing it offers can be compared at equal work, so no chip stands for it; by chip in token_economics.csv"
 _BOUND_WORDS = {"upper": "at most ", "lower": "at least "}
-_BOUND_SIGNS = {"upper": "\N{LESS-THAN OR EQUAL TO} ", "lower": "\N{GREATER-THAN OR EQUAL TO} "}
+_BOUND_SIGNS = {"upper": f"{AT_MOST} ", "lower": f"{AT_LEAST} "}
 _BASIS_WORDS = {"period": "at the token price then", "today": "at the newest token price", "stressed": "stressed"}
 # What a coverage is over, by what its formula names.
 _DENOMINATORS = (

@@ -141,7 +141,7 @@ def test_a_name_nobody_knows_is_refused(observed_at):
 
 def test_a_moment_without_a_time_zone_is_refused():
     with pytest.raises(ValueError, match="time zone"):
-        gather(datetime(2026, 11, 22))  # noqa: DTZ001
+        gather(datetime(2026, 11, 22))  # noqa: DTZ001  # a time without a zone is the matter
 
 
 def test_what_was_recorded_gives_the_same_without_a_network(all_serve, web, observed_at, tmp_path):

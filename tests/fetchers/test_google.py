@@ -200,7 +200,7 @@ def test_units_or_nanos_may_be_missing(page, result):
         next(sku for sku in page("compute-2")["skus"] if sku["description"] == name)
         for name in ("1/8 vGPU no lssd running in Iowa", "TPU7x running in Americas")
     )
-    price = lambda sku: sku["pricingInfo"][0]["pricingExpression"]["tieredRates"][0]["unitPrice"]  # noqa: E731
+    price = lambda sku: sku["pricingInfo"][0]["pricingExpression"]["tieredRates"][0]["unitPrice"]  # noqa: E731  # read twice, nowhere else
     assert "units" not in price(v5e)
     assert "nanos" not in price(v7)
     assert usd(result, "g2-standard-4") < 1  # its parts have nanos only

@@ -239,7 +239,7 @@ class TestHeadroom:
             str(p.get_gid()).removeprefix("bar:"): (
                 p.get_x() + p.get_width() if p.get_width() > 0 else p.get_width(),
                 bool(p.get_hatch()),
-            )  # type: ignore[attr-defined]
+            )  # type: ignore[attr-defined]  # not in the stubs
             for axes in figure.axes
             for p in axes.patches
             if str(p.get_gid()).startswith("bar:")

@@ -43,7 +43,7 @@ def card(analysis: Analysis) -> Figure:
 
 
 DRAWERS: dict[str, Callable[[Analysis], Figure]] = {
-    **{name: lambda a, name=name: draw(name, a) for name in FUTURE},  # type: ignore[misc]
+    **{name: lambda a, name=name: draw(name, a) for name in FUTURE},  # type: ignore[misc]  # name is bound by the default
     "summary_card": card,
 }
 
@@ -179,7 +179,7 @@ class TestErosion:
 def _rgb(colour: object) -> tuple[float, ...]:
     from matplotlib.colors import to_rgb
 
-    return to_rgb(colour)  # type: ignore[arg-type]
+    return to_rgb(colour)  # type: ignore[arg-type]  # given on purpose, or a frame without its schema
 
 
 class TestFarBelow:

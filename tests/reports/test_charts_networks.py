@@ -15,8 +15,8 @@ from depin_compare.analysis import Analysis
 from depin_compare.economics.waterfall import waterfall
 from depin_compare.market.facts import NetworkFacts
 from reports.charts import advantage_heat_map, provider_waterfall, utilisation
-from reports.charts._reasons import kind_of_reason, reasons_note
 from reports.charts.advantage_heat_map import advantage_cells
+from reports.reasons import kind_of_reason, reasons_note
 from reports.style import INK, NEGATIVE, Look, alt_text, title_of
 from reports.view import headline_margins
 from reports.words import Names

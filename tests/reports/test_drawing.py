@@ -60,7 +60,7 @@ def test_a_helper_that_dies_costs_nothing(
     popen = subprocess.Popen
 
     def dying(command: list[str], **options: object) -> subprocess.Popen[bytes]:
-        started.append(popen([command[0], "-c", "raise SystemExit(9)"], **options))  # type: ignore[call-overload]
+        started.append(popen([command[0], "-c", "raise SystemExit(9)"], **options))  # type: ignore[call-overload]  # the options of the call replaced
         return started[-1]
 
     monkeypatch.setattr(drawing.subprocess, "Popen", dying)
@@ -91,7 +91,7 @@ def test_a_bug_in_a_helper_is_raised_where_the_report_is_written(
     monkeypatch.setattr(drawing, "_send", lambda *_: None)
     work = drawing._Work(waiting=drawing.deque(["headroom", "source_ages"]))
     child = types.SimpleNamespace(stdin=io.BytesIO(), stdout=io.BytesIO())
-    drawing._feed(child, work, one_network, Forms(svg=True))  # type: ignore[arg-type]
+    drawing._feed(child, work, one_network, Forms(svg=True))  # type: ignore[arg-type]  # given on purpose, or a frame without its schema
     assert isinstance(work.bug, AttributeError)
     assert work.next() is None  # nothing more is drawn
     monkeypatch.setattr(drawing, "_picture", broken)
@@ -141,8 +141,8 @@ def card_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[Analysis, Lo
 
     def given(draw: Callable[[Analysis, Look], Figure]) -> None:
         module = types.ModuleType("reports.charts.summary_card")
-        module.summary_card = draw  # type: ignore[attr-defined]
-        module.__spec__ = types.SimpleNamespace(name=module.__name__)  # type: ignore[assignment]
+        module.summary_card = draw  # type: ignore[attr-defined]  # not in the stubs
+        module.__spec__ = types.SimpleNamespace(name=module.__name__)  # type: ignore[assignment]  # a stand-in
         monkeypatch.setitem(sys.modules, "reports.charts.summary_card", module)
 
     return given

@@ -191,7 +191,7 @@ def contradicted(analysis: Analysis, network: str) -> Analysis:
         pl.when(lead).then(1.0).when(margin).then(0.0).otherwise("probability_lost").alias("probability_lost"),
         *dates,
     )
-    return dataclasses.replace(analysis, outlook=outlook)  # type: ignore[arg-type]
+    return dataclasses.replace(analysis, outlook=outlook)  # type: ignore[arg-type]  # given on purpose, or a frame without its schema
 
 
 class TestNetworkPages:
@@ -392,7 +392,7 @@ def test_where_a_fee_is_a_floor_the_supplier_s_share_is_a_ceiling() -> None:
     assert "to at most 61% (Lium)" in sentences_of(live)[1]
     known = dataclasses.replace(
         live, token_economics=live.token_economics.with_columns(bound=pl.lit(None, dtype=pl.String))
-    )  # type: ignore[arg-type]
+    )  # type: ignore[arg-type]  # given on purpose, or a frame without its schema
     assert BOUNDED_NOTE not in notes_of(first_page(Page(known, {}, {})))
 
 
@@ -405,7 +405,7 @@ def test_one_modelled_cost_of_several_clouds_is_told_as_one() -> None:
     apart = live.comparison.with_columns(
         pl.when(google).then(cost * 1.1).otherwise(cost).alias(cost.meta.output_name())
     )
-    other = notes_of(first_page(Page(dataclasses.replace(live, comparison=apart), {}, {})))  # type: ignore[arg-type]
+    other = notes_of(first_page(Page(dataclasses.replace(live, comparison=apart), {}, {})))  # type: ignore[arg-type]  # given on purpose, or a frame without its schema
     assert told not in other
     assert "AWS and Oracle with NVIDIA GPUs have one and the same modelled cost." in other
 

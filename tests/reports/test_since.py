@@ -67,7 +67,7 @@ def test_a_page_has_every_change_or_says_where_the_rest_is(since: Since) -> None
     ]
     assert {row[1]["text"] for row in table["rows"]} == {"the data"}
     many = pl.concat([since.rows.filter(what="price").head(1)] * 30).with_columns(rank=pl.int_range(1, 31))
-    text, table = changes_part(dataclasses.replace(since, rows=many))  # type: ignore[arg-type]
+    text, table = changes_part(dataclasses.replace(since, rows=many))  # type: ignore[arg-type]  # given on purpose, or a frame without its schema
     assert len(table["rows"]) == 8
     assert "22 further changes in changes.csv." in table["notes"]
 
@@ -121,7 +121,7 @@ def test_a_report_that_can_not_be_read_is_told_in_one_line(
 def test_changes_of_a_selection_are_its_own(since: Since) -> None:
     assert since.rows is not None
     assert of_selection(since, networks=["akash"]).rows is not None
-    assert of_selection(since, networks=["akash"]).rows.is_empty()  # type: ignore[union-attr]
+    assert of_selection(since, networks=["akash"]).rows.is_empty()  # type: ignore[union-attr]  # known to be there
     mine = of_selection(since, networks=["ionet"], scenarios=["base"]).rows
     assert mine is not None
     assert_frame_equal(mine, since.rows)

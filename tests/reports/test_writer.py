@@ -115,7 +115,7 @@ def test_a_failing_chart_costs_only_itself(
     def broken(*_: object) -> None:
         raise ValueError("the axis has no end\nsecond line")
 
-    monkeypatch.setitem(charts.CHARTS, "headroom", broken)  # type: ignore[arg-type]
+    monkeypatch.setitem(charts.CHARTS, "headroom", broken)  # type: ignore[arg-type]  # given on purpose, or a frame without its schema
     write_report(analysis, tmp_path)
     assert not (tmp_path / "charts" / "headroom.png").exists()
     assert (tmp_path / "charts" / "price_ladder.png").exists()
@@ -130,7 +130,7 @@ def test_a_bug_is_not_swallowed(
     def broken(*_: object) -> None:
         raise AttributeError("no such attribute")
 
-    monkeypatch.setitem(charts.CHARTS, "headroom", broken)  # type: ignore[arg-type]
+    monkeypatch.setitem(charts.CHARTS, "headroom", broken)  # type: ignore[arg-type]  # given on purpose, or a frame without its schema
     with pytest.raises(AttributeError, match="no such attribute"):
         write_report(analysis, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
@@ -245,7 +245,7 @@ def test_only_the_sections_asked_for_follow_the_first_page(
 )
 def test_a_size_no_picture_has_is_refused(size: dict[str, int], told: str, analysis: Analysis, tmp_path: Path) -> None:
     with pytest.raises(DepinCompareError, match=told):
-        write_report(analysis, tmp_path / "out", formats=("png",), **size)  # type: ignore[arg-type]
+        write_report(analysis, tmp_path / "out", formats=("png",), **size)  # type: ignore[arg-type]  # given on purpose, or a frame without its schema
     assert not (tmp_path / "out").exists()
 
 

@@ -53,7 +53,7 @@ class CuttingProxy:
 
     def serve(self) -> None:
         """Take connections until the listener is closed."""
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # connections are cut: that is its work
             while True:
                 client, _ = self.listener.accept()
                 threading.Thread(target=self._carry, args=(client,), daemon=True).start()
@@ -66,7 +66,7 @@ class CuttingProxy:
             return
         threading.Thread(target=_pump, args=(server, client), daemon=True).start()
         allowed: int | None = None
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # connections are cut: that is its work
             while chunk := client.recv(CHUNK):
                 if begun := _REQUEST.match(chunk):
                     allowed = self._allowance(chunk) if begun[1] == b"PUT" else None
@@ -100,7 +100,7 @@ class CuttingProxy:
 
 
 def _pump(source: socket.socket, sink: socket.socket) -> None:
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(OSError):  # connections are cut: that is its work
         while chunk := source.recv(CHUNK):
             sink.sendall(chunk)
     _close(source, sink)
@@ -108,7 +108,7 @@ def _pump(source: socket.socket, sink: socket.socket) -> None:
 
 def _close(*sockets: socket.socket) -> None:
     for one in sockets:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError):  # connections are cut: that is its work
             one.shutdown(socket.SHUT_RDWR)
         one.close()
 

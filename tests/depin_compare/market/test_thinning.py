@@ -91,8 +91,8 @@ def test_a_compacted_day_is_one_file_a_table_and_reads_as_before(store):
     newest_first = history_list(store, now=NOW).drop("compacted")
     done = compact(store, before=NOW)
     assert done.select("day", "snapshots", "files_before", "files_after").rows() == [
-        (datetime(2026, 11, 13).date(), 4, 16, 4),  # noqa: DTZ001
-        (datetime(2026, 11, 12).date(), 4, 16, 4),  # noqa: DTZ001
+        (datetime(2026, 11, 13).date(), 4, 16, 4),  # noqa: DTZ001  # a time without a zone is the matter
+        (datetime(2026, 11, 12).date(), 4, 16, 4),  # noqa: DTZ001  # a time without a zone is the matter
     ]
     assert contents(store) == before
     assert scanned(store) == rows

@@ -56,10 +56,10 @@ def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     shutil.copytree(str(refdata._FOLDER), folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(refdata, "_FOLDER", folder)
     for load in (refdata.sources, *TABLES.values()):
-        load.cache_clear()  # type: ignore[attr-defined]
+        load.cache_clear()  # type: ignore[attr-defined]  # not in the stubs
     yield folder
     for load in (refdata.sources, *TABLES.values()):
-        load.cache_clear()  # type: ignore[attr-defined]
+        load.cache_clear()  # type: ignore[attr-defined]  # not in the stubs
 
 
 @pytest.mark.parametrize("name", sorted(TABLES))
